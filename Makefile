@@ -1,0 +1,52 @@
+# make run | test | quick | clean. Each target sets up .venv by itself, once.
+#
+#   make run DATA_ROOT=VOC2007
+#   make run DATA_ROOT=VOC2007 PRESET=voc RUN_DIR=runs/mine SET='seed=1 cycles=3'
+
+PRESET ?=
+DATA_ROOT ?=
+RUN_DIR ?=
+SET ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell \
+    $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+.PHONY: run test quick clean
+
+run: $(READY)
+	$(BIN)/miaod run $(if $(PRESET),--preset '$(PRESET)') \
+	    $(if $(DATA_ROOT),--data-root '$(DATA_ROOT)') $(if $(RUN_DIR),--run-dir '$(RUN_DIR)') \
+	    $(foreach setting,$(SET),--set '$(setting)')
+
+# Everything that continuous integration runs. Status 5: no test carries the mark.
+test: quick
+	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+
+# One thread a worker: two workers with a thread a core each would slow each other down.
+quick: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2
+
+# Results (runs/) and data sets (data/) are kept.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@[ -n '$(PYTHON)' ] || { \
+	    echo 'Python 3.11 or newer is needed: install it, or name it: make PYTHON=/path/to/python3'; \
+	    exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo '$(PYTHON) is older than Python 3.11 or cannot be run'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo '$(PYTHON) lacks venv: install it (Debian and Ubuntu: apt install python3-venv)'; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
+	@touch $(READY)

@@ -1,0 +1,371 @@
+"""One validated, frozen configuration: presets, overrides, and a fingerprint of what decides."""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from miaod_nb.errors import ConfigError
+
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
+    "train", "tvmonitor",
+)  # fmt: skip
+
+
+def _json_or_text(text: str) -> Any:
+    """The value that the text spells in JSON (or null and booleans in Python), else the text."""
+    text = text.strip()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"None": None, "True": True, "False": False}.get(text, text)
+
+
+def _numbers(value: Any) -> Any:
+    """Lets `320x240`, `0.5,1,2`, a list and a single number stand for a tuple of numbers."""
+    if isinstance(value, str):
+        value = [_json_or_text(part) for part in re.split("[,x]", value)]
+    elif isinstance(value, int | float):
+        value = [value]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _names(value: Any) -> Any:
+    """Lets `dog,cat` and a list stand for a tuple of names."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in names):
+        raise ValueError("a name is empty")
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands twice")
+    return names
+
+
+def _plausible_size(size: tuple[int, int]) -> tuple[int, int]:
+    longest, shortest = size
+    if not 32 <= shortest <= longest <= 4096:
+        raise ValueError("longest first, both from 32 to 4096")
+    return size
+
+
+def _whole_count(amount: float) -> float:
+    if amount >= 1 and not amount.is_integer():
+        raise ValueError("from 1 on it is a count and must be whole")
+    return amount
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_names), AfterValidator(_distinct), Field(min_length=1)
+]
+Ratios = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=10)], ...], BeforeValidator(_numbers), Field(min_length=1)
+]
+Size = Annotated[tuple[int, int], BeforeValidator(_numbers), AfterValidator(_plausible_size)]
+Amount = Annotated[float, AfterValidator(_whole_count)]
+
+_RUN: dict[str, Any] = {"run": True}  # marks a field that does not change the results
+
+
+class Config(BaseModel):
+    """Everything that describes an experiment, flat so that `--set key=value` reaches all of it.
+
+    Fields marked `run` in their metadata change how an experiment is carried out but not its
+    results; they stay out of the fingerprint. Defaults are the authors' settings (`voc0712`).
+    """
+
+    # Strict, so that `cycles=true` is not 1; no infinity, because JSON and the fingerprint lack it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+    # One or two lines a field are easier to read than one argument a line.
+    # fmt: off
+    preset: str = Field("voc0712", description="name of the preset the values came from",
+                        json_schema_extra=_RUN)
+
+    # data
+    classes: Names | None = Field(None, description="class names such as dog,cat, all different; "
+                                  "None: those found in the labels")
+    train_list: str = Field("trainval", description="ImageSets/Main list that holds the pool")
+    test_list: str = Field("test", description="ImageSets/Main list used for evaluation")
+    holdout: float = Field(0.2, ge=0, lt=1, description="share of the initial labeled images kept "
+                           "for evaluation when there is no test list; 0: no mAP")
+    image_size: Size = Field((1000, 600), description="longest and shortest side an image is "
+                             "resized to fit, whatever its orientation: two whole numbers of "
+                             "pixels from 32 to 4096 such as 320x240")
+    augmentation: Literal["flip", "crop_flip"] = Field("flip", description="training augmentation")
+
+    # detector
+    detector: str = Field("retinanet", description="name in the detector registry")
+    backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0"] = (
+        Field("resnet50", description="feature extractor")
+    )
+    backbone_weights: str = Field("imagenet", description="imagenet, none, or a weight file")
+    backbone_channels: int = Field(64, ge=4, le=256, description="stem width of a ResNet")
+    frozen_stages: int = Field(1, ge=0, le=4, description="backbone stages (after the stem, which "
+                               "is frozen with the first) that never train")
+    num_levels: int = Field(5, ge=3, le=7, description="feature levels, the first has stride 8")
+    fpn_channels: int = Field(256, ge=4, le=1024, description="channels of every feature level")
+    tower_channels: int = Field(256, ge=4, le=1024, description="channels inside the towers")
+    tower_convs: int = Field(4, ge=0, le=8, description="3x3 convolutions in each tower")
+    anchor_scale: float = Field(4.0, gt=0, le=16, description="anchor side at ratio 1, in strides")
+    scales_per_octave: int = Field(3, ge=1, le=5, description="anchor sizes between two levels")
+    anchor_ratios: Ratios = Field((0.5, 1.0, 2.0), description="anchor height / width: numbers "
+                                  "above 0 to 10 such as 0.5,1,2")
+
+    # method
+    training: Literal["auto", "mi_aod", "label_set"] = Field(
+        "auto", description="all three stages, or labeled images alone; auto: as the strategy needs"
+    )
+    discrepancy_weight: float = Field(0.5, ge=0, le=10, description="lambda of the paper")
+    discrepancy_norm: Literal["l1", "l2"] = Field(
+        "l1", description="discrepancy in the losses: absolute (authors' code) or squared (paper)"
+    )
+    stage_order: Literal["minimize_first", "maximize_first"] = Field(
+        "minimize_first", description="authors' code, or the paper's order"
+    )
+    trained_layers: Literal["code", "paper"] = Field(
+        "code", description="which layers the adversarial stages train: minimize all but the "
+        "classifiers, maximize the classifiers (code); minimize features and MIL tower, maximize "
+        "classifiers and regressor (paper)"
+    )
+    mil_instance_score: Literal["max_class", "per_class"] = Field(
+        "max_class", description="score whose softmax over instances enters the MIL score: of the "
+        "best class (authors' code) or of each class (paper)"
+    )
+    mil_softmax: Literal["level", "image"] = Field(
+        "level", description="instances compete within a feature level (code) or the image (paper)"
+    )
+    weighted_selection: bool = Field(
+        False, description="weight instances by their MIL score in the image uncertainty too"
+    )
+    top_k: Amount = Field(10000, gt=0, le=10**7, description="anchors averaged in the image "
+                          "uncertainty: a whole count, or below 1 a fraction of its anchors")
+
+    # training
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimizer of every stage")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="for the preset's batch size")
+    backbone_lr_factor: float = Field(1.0, ge=0, le=1, description="of the backbone's learning "
+                                      "rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum")
+    weight_decay: float = Field(5e-4, ge=0, le=1, description="L2 (SGD) or decoupled (AdamW)")
+    clip_norm: float = Field(0.0, ge=0, le=10**6, description="largest gradient norm; 0: no "
+                             "clipping")
+    batch_size: int = Field(2, ge=1, le=256, description="images a training step")
+    label_set_epochs: int = Field(3, ge=1, le=1000, description="epochs of a label-set stage")
+    adversarial_epochs: int = Field(1, ge=1, le=1000, description="epochs of a minimize or "
+                                    "maximize stage")
+    rounds: int = Field(2, ge=0, le=100, description="times that minimize, maximize, label-set run")
+    repeats: int = Field(2, ge=1, le=1000, description="passes over the images an epoch makes")
+    min_epoch_steps: int = Field(0, ge=0, le=10**5, description="an epoch repeats a small set "
+                                 "until it has at least this many steps")
+    schedule: Literal["step", "cosine"] = Field("step", description="x0.1 in the last label-set "
+                                                "stage, or a cosine over the cycle")
+    drop_epoch: int = Field(2, ge=0, le=1000, description="epochs of the last label-set stage "
+                            "before the rate drops (schedule=step)")
+    warmup_steps: int = Field(0, ge=0, le=10**5, description="linear warm-up at the start of "
+                              "every stage")
+
+    # inference
+    score_threshold: float = Field(0.05, ge=0, lt=1, description="lowest score of a detection")
+    nms_iou: float = Field(0.5, gt=0, le=1, description="overlap above which the lower box goes")
+    nms_candidates: int = Field(1000, ge=1, le=10**6, description="anchors a level that enter the "
+                                "NMS")
+    max_detections: int = Field(100, ge=1, le=10**5, description="detections kept an image")
+    inference_batch_size: int = Field(1, ge=1, le=256, description="images of one padded size that "
+                                      "are scored or detected together")
+
+    # selection
+    strategy: str = Field("mi_aod", description="name in the strategy registry")
+    entropy_aggregate: Literal["max", "mean", "sum"] = Field(
+        "max", description="from detections to the image (strategy=entropy)"
+    )
+    initial: Amount = Field(0.05, gt=0, le=10**7, description="first labeled images: a whole "
+                            "count, or below 1 a fraction of the pool")
+    budget: Amount = Field(0.025, gt=0, le=10**7, description="images added a cycle: a whole "
+                           "count, or below 1 a fraction of the pool")
+    split_seed: int = Field(666, ge=0, le=2**32 - 1, description="draws the first labeled images")
+    seed: int = Field(666, ge=0, le=2**32 - 1, description="initial weights, augmentation, order")
+
+    # how to run
+    cycles: int = Field(7, ge=1, le=1000, description="training cycles in all",
+                        json_schema_extra=_RUN)
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+                        description="auto, cpu, cuda or cuda:N", json_schema_extra=_RUN)
+    workers: int = Field(0, ge=0, le=64, description="processes that load images",
+                         json_schema_extra=_RUN)
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one a core",
+                         json_schema_extra=_RUN)
+    log_every: int = Field(50, ge=1, le=10**6, description="steps between two logged lines",
+                           json_schema_extra=_RUN)
+    save_every: float = Field(60.0, gt=0, le=86400, description="seconds between two saved states",
+                              json_schema_extra=_RUN)
+    tensorboard: bool = Field(False, description="also write TensorBoard files (needs the extra)",
+                              json_schema_extra=_RUN)
+    # fmt: on
+
+    @classmethod
+    def run_fields(cls) -> set[str]:
+        """Names of the fields that change how a run is carried out but not what it finds."""
+        return {name for name, field in cls.model_fields.items() if field.json_schema_extra == _RUN}
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide the results, JSON-ready: what the fingerprint hashes."""
+        return self.model_dump(mode="json", exclude=self.run_fields())
+
+    @property
+    def trains_adversarially(self) -> bool:
+        """Whether cycles contain the minimize and maximize stages."""
+        if self.training == "auto":
+            return self.strategy == "mi_aod"
+        return self.training == "mi_aod"
+
+
+# A recipe for small data on a CPU; measured in docs/results.
+_SMALL_DATA = {
+    "backbone": "efficientnet_lite0", "frozen_stages": 2, "num_levels": 4,
+    "fpn_channels": 64, "tower_channels": 64, "tower_convs": 2, "scales_per_octave": 2,
+    "image_size": (320, 320), "augmentation": "crop_flip",
+    "optimizer": "adamw", "learning_rate": 1e-3, "backbone_lr_factor": 0.3, "weight_decay": 1e-2,
+    "clip_norm": 10.0, "batch_size": 8, "schedule": "cosine", "warmup_steps": 10,
+    "label_set_epochs": 4, "adversarial_epochs": 1, "rounds": 1, "repeats": 1,
+    "min_epoch_steps": 30, "top_k": 0.09, "inference_batch_size": 8,
+    "initial": 0.1, "budget": 0.05, "cycles": 3, "split_seed": 0, "seed": 0, "log_every": 10,
+}  # fmt: skip
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "voc0712": {"classes": VOC_CLASSES},
+    "voc": _SMALL_DATA,
+    "tiny": _SMALL_DATA | {
+        "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,
+        "frozen_stages": 0, "num_levels": 3, "fpn_channels": 16, "tower_channels": 16,
+        "tower_convs": 1, "scales_per_octave": 1, "image_size": (64, 64), "backbone_lr_factor": 1.0,
+        "batch_size": 2, "label_set_epochs": 1, "rounds": 1, "repeats": 1, "min_epoch_steps": 3,
+        "warmup_steps": 2, "cycles": 2, "inference_batch_size": 4, "log_every": 1,
+    },
+}  # fmt: skip
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """Overrides from `key=value` texts; a value is JSON where it can be, else the text itself.
+
+    Raises ConfigError for a text without '='.
+    """
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"'{pair}' is not a setting", remedy="write it as key=value")
+        overrides[key.strip()] = _setting_value(key.strip(), text)
+    return overrides
+
+
+def make_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The preset's configuration with some fields replaced.
+
+    A learning rate belongs to its batch: when `batch_size` is overridden and `learning_rate` is
+    not, the rate is scaled linearly. Raises ConfigError as `validated` does.
+    """
+    overrides = dict(overrides or {})
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"there is no preset '{preset}'", where="preset", remedy=_suggest(preset, PRESETS)
+        )
+    if "preset" in overrides:
+        raise ConfigError(
+            "the preset is not a setting",
+            where=f"preset = {overrides['preset']!r}",
+            remedy="choose the preset by itself; settings change what it holds",
+        )
+    values: dict[str, Any] = PRESETS[preset] | overrides | {"preset": preset}
+    config = validated(values)
+    if "batch_size" in overrides and "learning_rate" not in overrides:
+        config = validated(values | {"learning_rate": _scaled_rate(config)})
+    return config
+
+
+def validated(values: Mapping[str, Any]) -> Config:
+    """The configuration with these values and defaults for the rest.
+
+    Raises ConfigError naming the first wrong field, its value and what it accepts; for an unknown
+    name, the nearest known one.
+    """
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        raise ConfigError(
+            f"unknown setting '{name}'", where=name, remedy=_suggest(name, Config.model_fields)
+        )
+    field = Config.model_fields[name]
+    reason = f": {first['ctx']['error']}" if first["type"] == "value_error" else ""
+    raise ConfigError(
+        f"{name} = {values[name]!r} is not allowed{reason}",
+        where=name,
+        remedy=f"give {_allowed(field)}{field.description}",
+    )
+
+
+def lr_rescaling(config: Config) -> str | None:
+    """What to tell the user when make_config scaled the learning rate; None when it did not."""
+    base = validated(PRESETS[config.preset])
+    if config.batch_size == base.batch_size or config.learning_rate != _scaled_rate(config):
+        return None
+    return (
+        f"learning rate {base.learning_rate:g} -> {config.learning_rate:g}: scaled with the batch "
+        f"size ({base.batch_size} -> {config.batch_size}); set learning_rate to choose it yourself"
+    )
+
+
+def fingerprint(config: Config, data_identity: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over all that decides the results: settings, image ids, classes, split."""
+    document = {"config": config.identity(), "data": data_identity}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _setting_value(key: str, text: str) -> Any:
+    value = _json_or_text(text)
+    field = Config.model_fields.get(key)
+    names = field is not None and field.annotation in (str, Names | None)
+    # A name may look like a number or a boolean: `train_list=2012`, `classes=7`.
+    return text.strip() if names and isinstance(value, int | float) else value
+
+
+def _scaled_rate(config: Config) -> float:
+    base = validated(PRESETS[config.preset])
+    return base.learning_rate * (config.batch_size / base.batch_size)
+
+
+def _suggest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean '{near[0]}'?" if near else "known are: " + ", ".join(known)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """What the field accepts, in words; nothing where its description says so already."""
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}: "
+    if field.annotation is bool:
+        return "true or false: "
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    bounds = [
+        f"{word} {getattr(mark, name)}"
+        for name, word in words.items()
+        for mark in field.metadata
+        if hasattr(mark, name)
+    ]
+    kind = "a whole number" if field.annotation is int else "a number"
+    return ", ".join([kind, *bounds]) + ": " if bounds else ""

@@ -1,0 +1,290 @@
+"""Batches of images, with targets or without, and the plans that say which images form them."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from typing import NamedTuple, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.v2 import functional as F
+
+from miaod_nb.data.sources import ImageRecord, Objects, load_image
+from miaod_nb.data.transforms import augment, augmentation_rng, fit_size, resize
+from miaod_nb.errors import DataError
+
+PAD_MULTIPLE = 32
+
+Size = tuple[int, int]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What both kinds of batch have.
+
+    images: float32 (B, 3, H, W), normalized, zero-padded right and below. All sizes are
+    (height, width): image_sizes without padding; padded_sizes with each image's own padding to a
+    multiple of 32 (at most H, W); original_sizes before resizing, so that
+    box * original / image size gives a box in the pixels of the file (of images not augmented).
+    """
+
+    ids: tuple[str, ...]
+    images: Tensor
+    image_sizes: tuple[Size, ...]
+    padded_sizes: tuple[Size, ...]
+    original_sizes: tuple[Size, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same batch on `device`, its images in channels_last layout."""
+        images = self.images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        return replace(self, images=images)
+
+
+@dataclass(frozen=True)
+class UnlabeledBatch(_Images):
+    """Images alone: there is no field that could hold targets."""
+
+
+@dataclass(frozen=True)
+class LabeledBatch(_Images):
+    """Images with their objects, difficult ones left out.
+
+    boxes: float32 (G, 4) xyxy an image, pixels of the resized image. labels: int64 (G,) an image.
+    """
+
+    boxes: tuple[Tensor, ...]
+    labels: tuple[Tensor, ...]
+
+    def to(self, device: torch.device | str) -> Self:
+        boxes = tuple(boxes.to(device, non_blocking=True) for boxes in self.boxes)
+        labels = tuple(labels.to(device, non_blocking=True) for labels in self.labels)
+        return replace(super().to(device), boxes=boxes, labels=labels)
+
+
+Batch = LabeledBatch | UnlabeledBatch
+
+
+class Sample(NamedTuple):
+    """One image ready for a batch: float32 (3, h, w) normalized, and its targets if labeled."""
+
+    id: str
+    image: Tensor
+    original_size: Size
+    targets: tuple[Tensor, Tensor] | None
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """The samples as one batch, labeled when they have targets, padded to the largest of them."""
+    sizes = tuple((s.image.shape[1], s.image.shape[2]) for s in samples)
+    padded = tuple((_padded(height), _padded(width)) for height, width in sizes)
+    height, width = (max(side) for side in zip(*padded, strict=True))
+    images = torch.zeros(len(samples), 3, height, width)
+    for image, sample in zip(images, samples, strict=True):
+        image[:, : sample.image.shape[1], : sample.image.shape[2]] = sample.image
+    ids = tuple(sample.id for sample in samples)
+    original_sizes = tuple(sample.original_size for sample in samples)
+    targets = [sample.targets for sample in samples if sample.targets is not None]
+    if not targets:
+        return UnlabeledBatch(ids, images, sizes, padded, original_sizes)
+    boxes, labels = zip(*targets, strict=True)
+    return LabeledBatch(ids, images, sizes, padded, original_sizes, boxes, labels)
+
+
+def _padded(side: int) -> int:
+    return math.ceil(side / PAD_MULTIPLE) * PAD_MULTIPLE
+
+
+# ---------------------------------------------------------------------------------------- plans
+
+
+def training_plan(
+    ids: Sequence[str],
+    is_landscape: Sequence[bool],
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    passes: int = 1,
+    min_steps: int = 0,
+) -> list[list[str]]:
+    """The ids of each batch of an epoch, after the authors' sampler.
+
+    is_landscape: for each id, whether width / height > 1; a batch holds one orientation. Each
+    orientation is shuffled, filled up to whole batches with random ones of its own, and the
+    batches are mixed. The set is repeated `passes` times first, oftener where that gives less
+    than `min_steps` batches.
+    """
+    groups = [
+        np.array([i for i, landscape in zip(ids, is_landscape, strict=True) if landscape == wanted])
+        for wanted in (False, True)
+    ]
+    groups = [group for group in groups if len(group)]
+    while groups and sum(math.ceil(len(g) * passes / batch_size) for g in groups) < min_steps:
+        passes += 1
+    batches: list[list[str]] = []
+    for group in groups:
+        order = rng.permutation(np.tile(group, passes))
+        filling = rng.choice(group, -len(order) % batch_size)
+        batches += np.concatenate([order, filling]).reshape(-1, batch_size).tolist()
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def pair_plans(labeled: Sequence[Item], unlabeled: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Both plans at the length of the longer one; the shorter starts over as often as needed.
+
+    Raises ValueError when one of them is empty.
+    """
+    if not labeled or not unlabeled:
+        raise ValueError(f"cannot pair {len(labeled)} labeled, {len(unlabeled)} unlabeled batches")
+    length = max(len(labeled), len(unlabeled))
+    return list(islice(cycle(labeled), length)), list(islice(cycle(unlabeled), length))
+
+
+def inference_plan(
+    records: Sequence[ImageRecord], image_size: Size, batch_size: int
+) -> list[list[int]]:
+    """Places in `records` of each batch; a batch holds images of one padded size.
+
+    So no image gets more padding than alone, and results do not depend on the batch size. Each
+    record stands in one batch; batches are ordered by their first image.
+    """
+    groups: dict[Size, list[int]] = {}
+    for index, record in enumerate(records):
+        width, height = fit_size(record.width, record.height, image_size)
+        groups.setdefault((_padded(height), _padded(width)), []).append(index)
+    return sorted(
+        group[start : start + batch_size]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size)
+    )
+
+
+# -------------------------------------------------------------------------------------- loaders
+
+
+@dataclass(frozen=True)
+class _PlannedBatches(Dataset[Batch | DataError]):
+    """Item i is the batch of the plan's entry i: (image id, how often it stood before) each.
+
+    A worker would wrap an error in its own traceback, so a DataError is handed on as an item.
+    """
+
+    plan: Sequence[Sequence[tuple[str, int]]]
+    records: Mapping[str, ImageRecord]
+    objects: Mapping[str, Objects] | None
+    image_size: Size
+    mean: Sequence[float]
+    std: Sequence[float]
+    recipe: str | None = None
+    seed: int = 0
+    epoch: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, index: int) -> Batch | DataError:
+        try:
+            return collate([self._sample(*entry) for entry in self.plan[index]])
+        except DataError as error:
+            return error
+
+    def _sample(self, image_id: str, occurrence: int) -> Sample:
+        image = load_image(self.records[image_id].image_path)
+        boxes, labels = self._targets(image_id)
+        if self.recipe is not None:
+            rng = augmentation_rng(self.seed, (*self.epoch, occurrence), image_id)
+            image, boxes, labels = augment(image, boxes, labels, self.recipe, rng)
+        original_size = (image.shape[1], image.shape[2])
+        image, boxes, _ = resize(image, boxes, self.image_size)
+        image = F.normalize(F.to_dtype(image, scale=True), list(self.mean), list(self.std))
+        targets = None if self.objects is None else (boxes, labels)
+        return Sample(image_id, image, original_size, targets)
+
+    def _targets(self, image_id: str) -> tuple[Tensor, Tensor]:
+        """Boxes and labels of the objects that are trained on; none for an unlabeled image."""
+        if self.objects is None:
+            return torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
+        objects = self.objects[image_id]
+        return objects.boxes[~objects.difficult], objects.labels[~objects.difficult]
+
+
+class BatchLoader:
+    """The batches of a plan, loaded as they are asked for; each iteration starts the plan anew.
+
+    Raises DataError naming the file when an image cannot be read any more.
+    """
+
+    def __init__(self, batches: _PlannedBatches, workers: int) -> None:
+        self._batches, self._workers = batches, workers
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Without a generator of its own the loader would draw from the global one.
+        own = torch.Generator()
+        loader = DataLoader(
+            self._batches, batch_size=None, num_workers=self._workers, generator=own
+        )
+        for item in loader:
+            if isinstance(item, DataError):
+                raise item
+            yield item
+
+
+def training_loader(
+    plan: Sequence[Sequence[str]],
+    records_by_id: Mapping[str, ImageRecord],
+    objects_by_id: Mapping[str, Objects] | None,
+    *,
+    image_size: Size,
+    augmentation: str,
+    seed: int,
+    epoch: int | tuple[int, ...],
+    mean: Sequence[float],
+    std: Sequence[float],
+    workers: int = 0,
+    start: int = 0,
+) -> BatchLoader:
+    """Augmented batches of a plan: labeled with `objects_by_id`, unlabeled where it is None.
+
+    mean, std: of the three channels at the scale 0 to 1. epoch: a counter, or several, that
+    differs wherever an image shall be augmented anew; an image that stands in the plan more than
+    once differs each time. start: batches left out at the beginning, to go on within a plan.
+    """
+    seen: Counter[str] = Counter()
+    numbered = []
+    for batch in plan:
+        entries = []
+        for image_id in batch:
+            entries.append((image_id, seen[image_id]))
+            seen[image_id] += 1
+        numbered.append(entries)
+    counters = (epoch,) if isinstance(epoch, int) else epoch
+    batches = _PlannedBatches(
+        numbered[start:], records_by_id, objects_by_id, image_size, mean, std,
+        augmentation, seed, counters,
+    )  # fmt: skip
+    return BatchLoader(batches, workers)
+
+
+def inference_loader(
+    plan: Sequence[Sequence[int]],
+    records: Sequence[ImageRecord],
+    *,
+    image_size: Size,
+    mean: Sequence[float],
+    std: Sequence[float],
+    workers: int = 0,
+) -> BatchLoader:
+    """Unlabeled batches of an `inference_plan` over `records`, not augmented."""
+    by_id = {record.id: record for record in records}
+    entries = [[(records[index].id, 0) for index in batch] for batch in plan]
+    return BatchLoader(_PlannedBatches(entries, by_id, None, image_size, mean, std), workers)

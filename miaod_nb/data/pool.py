@@ -1,0 +1,97 @@
+"""Which images are labeled: the index sets of every cycle, as the authors' code draws them.
+
+Images are named by their place in the pool's list of records. The functions are pure: the same
+arguments give the same sets, and every draw starts from a seed of its own.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from miaod_nb.data.sources import ImageRecord
+from miaod_nb.errors import ConfigError
+
+Indices = NDArray[np.int64]
+
+
+def initial_sets(num_images: int, num_labeled: int, seed: int) -> tuple[Indices, Indices, Indices]:
+    """(all_indices, labeled, unlabeled_sample) of cycle 0.
+
+    all_indices: (num_images,) in shuffled order; keep it, later cycles start from it. labeled: the
+    first num_labeled of them, sorted. unlabeled_sample: equally many to train on without labels,
+    sorted: the last of the shuffle, or, where those would reach into the labeled ones, all other
+    images topped up with labeled ones.
+    """
+    generator = RandomState(seed)
+    all_indices = np.arange(num_images)
+    generator.shuffle(all_indices)
+    labeled = all_indices[:num_labeled]
+    if 2 * num_labeled <= num_images:
+        sample = np.sort(all_indices[num_images - num_labeled :])
+    else:
+        sample = _sample(all_indices[num_labeled:], np.sort(labeled), generator)
+    return all_indices, np.sort(labeled), sample
+
+
+def remaining_pool(all_indices: Indices, labeled: Indices) -> Indices:
+    """The indices that are not labeled, in the order of CPython's set difference.
+
+    The order matters: the shuffle of `next_sets` and ties among equal scores start from it.
+    """
+    remaining = list(set(all_indices.tolist()) - set(labeled.tolist()))
+    return np.array(remaining, dtype=np.int64)
+
+
+def next_sets(
+    all_indices: Indices, labeled: Indices, selected: Indices, seed: int
+) -> tuple[Indices, Indices]:
+    """(labeled, unlabeled_sample) after a selection, both sorted and equally long.
+
+    labeled: the sorted labeled indices so far. selected: those just chosen, by ascending score.
+    The sample is drawn from the remaining pool; where that is too small, labeled ones fill it.
+    """
+    generator = RandomState(seed)
+    labeled = np.concatenate([labeled, selected])
+    sample = _sample(remaining_pool(all_indices, labeled), labeled, generator)
+    return np.sort(labeled), sample
+
+
+def _sample(pool: Indices, labeled: Indices, generator: RandomState) -> Indices:
+    """As many indices as are labeled, sorted: shuffled pool first, then shuffled labeled ones."""
+    pool, labeled = pool.copy(), labeled.copy()
+    generator.shuffle(pool)
+    missing = max(len(labeled) - len(pool), 0)
+    if missing:
+        generator.shuffle(labeled)
+    return np.sort(np.concatenate([pool[: len(labeled)], labeled[:missing]]))
+
+
+def resolve_count(value: float, total: int, setting: str = "budget") -> int:
+    """The number of images that `value` means: a count, or below 1 a fraction (rounded down).
+
+    Raises ConfigError naming `setting` when that is none of the `total` images or more than all.
+    """
+    # The small term keeps 0.29 * 100 = 28.999... from losing an image.
+    count = int(value) if value >= 1 else math.floor(value * total + 1e-9)
+    if 1 <= count <= total:
+        return count
+    fault = "no image" if count < 1 else f"{count} images, more than there are"
+    raise ConfigError(
+        f"{setting} = {value:g} of {total} images means {fault}",
+        where=setting,
+        remedy=f"choose 1 to {total} images, or a fraction that gives so many",
+    )
+
+
+def ids_by_source(records: Sequence[ImageRecord], indices: Iterable[int]) -> dict[str, list[str]]:
+    """The ids of the images at `indices`, in that order, under the name of their source.
+
+    Every source of `records` is there, with an empty list if need be.
+    """
+    ids: dict[str, list[str]] = {record.source: [] for record in records}
+    for index in indices:
+        ids[records[index].source].append(records[index].id)
+    return ids

@@ -1,0 +1,96 @@
+"""From predictions to boxes: decode, clip, threshold, non-maximum suppression."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from miaod_nb.config import Config
+from miaod_nb.detector.anchors import clip_boxes, decode
+from miaod_nb.detector.head import Predictions
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """The choices of inference; see the fields of these names in Config."""
+
+    nms_candidates: int = 1000
+    score_threshold: float = 0.05
+    nms_iou: float = 0.5
+    max_detections: int = 100
+
+    @classmethod
+    def of(cls, config: Config) -> "DetectionSettings":
+        """The settings that a configuration asks for."""
+        return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class ImageDetections:
+    """Boxes found in one image, best first.
+
+    boxes: float (N, 4) xyxy in pixels of the original image; scores: float (N,) in (0, 1];
+    labels: int64 (N,), class index.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+def candidates(
+    predictions: Predictions,
+    index: int,
+    image_size: tuple[int, int],
+    scale: tuple[float, float],
+    num_candidates: int = 1000,
+) -> tuple[Tensor, Tensor]:
+    """The anchors of image `index` that enter the NMS: boxes (N, 4), probabilities (N, C).
+
+    Per level the `num_candidates` anchors of highest class probability of classifier 1. Boxes are
+    clipped to `image_size` (h, w), the input without padding, and divided by `scale` (x, y), so
+    they are in pixels of the original image. N depends on shapes alone, never on values.
+    """
+    logits, deltas = predictions.need("logits_1", "box_deltas")
+    sizes = list(predictions.grid.level_sizes)
+    boxes, probs = [], []
+    for level_logits, level_deltas, anchors in zip(
+        logits[index].split(sizes), deltas[index].split(sizes), predictions.grid.boxes.split(sizes),
+        strict=True,
+    ):  # fmt: skip
+        level_probs = level_logits.sigmoid()  # (A_l, C)
+        if len(level_probs) > num_candidates:
+            kept = level_probs.amax(dim=1).topk(num_candidates).indices
+            level_probs, level_deltas, anchors = (
+                level_probs[kept],
+                level_deltas[kept],
+                anchors[kept],
+            )
+        boxes.append(clip_boxes(decode(anchors, level_deltas), image_size))
+        probs.append(level_probs)
+    scaled = torch.cat(boxes) / torch.tensor([*scale, *scale], device=logits.device)
+    return scaled, torch.cat(probs)
+
+
+def suppress(boxes: Tensor, probs: Tensor, settings: DetectionSettings) -> ImageDetections:
+    """The best boxes after class-wise NMS; boxes (N, 4), probs (N, C). The output's size depends
+    on the values, so this step waits for the device."""
+    anchor, label = (probs > settings.score_threshold).nonzero(as_tuple=True)
+    scores, boxes = probs[anchor, label], boxes[anchor]
+    kept = batched_nms(boxes, scores, label, settings.nms_iou)[: settings.max_detections]
+    return ImageDetections(boxes[kept], scores[kept], label[kept])
+
+
+def detect(
+    predictions: Predictions,
+    image_sizes: Sequence[tuple[int, int]],
+    scales: Sequence[tuple[float, float]],
+    settings: DetectionSettings = DetectionSettings(),  # noqa: B008  (immutable)
+) -> list[ImageDetections]:
+    """Detections of every image of a batch; see `candidates` and `suppress`."""
+    return [
+        suppress(*candidates(predictions, i, size, scale, settings.nms_candidates), settings)
+        for i, (size, scale) in enumerate(zip(image_sizes, scales, strict=True))
+    ]

@@ -1,0 +1,99 @@
+"""The four towers that read every feature level, and what they say about a batch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from miaod_nb.detector.anchors import AnchorGrid
+
+TOWERS = ("classifier_1", "classifier_2", "mil_classifier", "regressor")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a detector says about a batch; a tower that was not asked for is None.
+
+    logits_1, logits_2, mil_logits: (B, A, C), before the sigmoid or softmax.
+    box_deltas: (B, A, 4) relative to `grid.boxes`. Anchors are ordered as in `grid`.
+    """
+
+    grid: AnchorGrid
+    logits_1: Tensor | None = None
+    logits_2: Tensor | None = None
+    mil_logits: Tensor | None = None
+    box_deltas: Tensor | None = None
+
+    def need(self, *names: str) -> tuple[Tensor, ...]:
+        """The named outputs; ValueError for one whose tower was not run."""
+        outputs = tuple(getattr(self, name) for name in names)
+        if missing := [n for n, output in zip(names, outputs, strict=True) if output is None]:
+            raise ValueError(f"predictions lack {missing}: run their towers too")
+        return outputs
+
+
+class Tower(nn.Module):
+    """Some 3x3 convolutions with ReLU and one without: (B, in, h, w) -> (B, out, h, w)."""
+
+    def __init__(self, in_channels: int, channels: int, num_convs: int, out_channels: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i in range(num_convs):
+            layers += [
+                nn.Conv2d(channels if i else in_channels, channels, 3, padding=1),
+                nn.ReLU(inplace=True),
+            ]
+        self.convs = nn.Sequential(*layers)
+        self.output = nn.Conv2d(channels if num_convs else in_channels, out_channels, 3, padding=1)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.output(self.convs(feature))
+
+
+class RetinaHead(nn.Module):
+    """Two instance classifiers, a MIL classifier and a box regressor, shared over levels."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        anchors_per_cell: int,
+        channels: int = 256,
+        num_convs: int = 4,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        for name in TOWERS:
+            width = 4 if name == "regressor" else num_classes
+            tower = Tower(in_channels, channels, num_convs, anchors_per_cell * width)
+            self._initialize(name, tower)
+            self.add_module(name, tower)
+
+    @staticmethod
+    def _initialize(name: str, tower: Tower) -> None:
+        for layer in tower.convs:
+            if isinstance(layer, nn.Conv2d):
+                if name == "mil_classifier":
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                else:
+                    nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.normal_(tower.output.weight, std=0.01)
+        prior = 0.0 if name == "regressor" else -math.log(99)  # objects are rare: p = 0.01
+        nn.init.constant_(tower.output.bias, prior)  # type: ignore[arg-type]
+
+    def forward(
+        self, features: Sequence[Tensor], towers: Sequence[str] = TOWERS
+    ) -> dict[str, Tensor]:
+        """Outputs of the named towers, levels concatenated: name -> (B, A, C) or (B, A, 4)."""
+        return {name: self._run(name, features) for name in towers}
+
+    def _run(self, name: str, features: Sequence[Tensor]) -> Tensor:
+        tower = self.get_submodule(name)
+        width = 4 if name == "regressor" else self.num_classes
+        levels = [
+            tower(feature).permute(0, 2, 3, 1) for feature in features
+        ]  # (B, h, w, K * width)
+        return torch.cat([level.reshape(len(level), -1, width) for level in levels], dim=1)

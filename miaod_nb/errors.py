@@ -1,0 +1,37 @@
+"""The errors a user can meet: each says what was wrong, where, and what to do about it."""
+
+
+class MiaodError(Exception):
+    """Base of all errors that are shown to the user without a traceback.
+
+    what: one sentence saying what is wrong. where: file, field or both. remedy: what to do next.
+    """
+
+    def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        lines = [what]
+        if where is not None:
+            lines.append(f"  where: {where}")
+        if remedy is not None:
+            lines.append(f"  what to do: {remedy}")
+        super().__init__("\n".join(lines))
+
+
+class ConfigError(MiaodError):
+    """A setting is unknown, has a wrong value, or contradicts another one."""
+
+
+class DataError(MiaodError):
+    """The data set as a whole cannot be used (single faulty files are counted, not refused)."""
+
+
+class CheckpointError(MiaodError):
+    """A weight file does not fit the model that should load it, or cannot be read."""
+
+
+class RunFolderError(MiaodError):
+    """The run folder belongs to another experiment, is in use, or cannot be written."""
+
+
+class TrainingError(MiaodError):
+    """Training cannot go on, for example because a loss is no longer finite."""

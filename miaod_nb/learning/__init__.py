@@ -1,0 +1,1 @@
+"""Losses, the three training stages, and one training loop."""

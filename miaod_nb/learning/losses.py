@@ -1,0 +1,72 @@
+"""The losses, one pure function an equation.
+
+Shapes: B images, A anchors, C classes. Predictions are logits unless a name says `probs`.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import sigmoid_focal_loss
+
+from miaod_nb.detector.matching import DetectionTargets
+
+
+def classification_loss(logits: Tensor, targets: DetectionTargets) -> Tensor:
+    """Sigmoid focal loss (alpha 0.25, gamma 2), summed over counted anchors and divided by the
+    batch's positives: scalar. logits (B, A, C)."""
+    classes = torch.arange(logits.shape[-1], device=logits.device)
+    one_hot = (targets.labels[..., None] == classes).to(logits.dtype)  # background: all zero
+    losses = sigmoid_focal_loss(logits, one_hot, alpha=0.25, gamma=2.0)  # (B, A, C)
+    return torch.where(targets.counted[..., None], losses, 0.0).sum() / targets.num_positive
+
+
+def box_loss(box_deltas: Tensor, targets: DetectionTargets) -> Tensor:
+    """L1 distance of the deltas of positive anchors, divided by the batch's positives: scalar."""
+    distances = (box_deltas - targets.box_deltas).abs()
+    return torch.where(targets.positive[..., None], distances, 0.0).sum() / targets.num_positive
+
+
+def image_labels(labels: Sequence[Tensor], num_classes: int) -> Tensor:
+    """Which classes each labeled image contains, 0 or 1: float (B, C) from B x (G,) labels."""
+    rows = [
+        torch.zeros(num_classes, device=present.device).index_fill(0, present, 1.0)
+        for present in labels
+    ]
+    return torch.stack(rows)
+
+
+def image_classification_loss(image_class_scores: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of image scores with image labels, mean over images and classes
+    (paper, l_imgcls): scalar. Both (B, C), scores inside (0, 1)."""
+    return F.binary_cross_entropy(image_class_scores, labels)
+
+
+def pseudo_image_classification_loss(image_class_scores: Tensor, pseudo_labels: Tensor) -> Tensor:
+    """`image_classification_loss` against guessed labels; 0 (with a gradient of exactly 0) as soon
+    as one image of the batch has no pseudo label at all, as in the authors' code."""
+    every_image_labeled = (pseudo_labels.amax(dim=1) > 0).all()
+    loss = image_classification_loss(image_class_scores, pseudo_labels)
+    return torch.where(every_image_labeled, loss, 0.0)
+
+
+def discrepancy_loss(probs_1: Tensor, probs_2: Tensor, norm: str = "l1") -> Tensor:
+    """Disagreement of the two classifiers, per anchor and class (paper, l_dis): (B, A, C).
+
+    probs: (B, A, C) in [0, 1]; result in [0, 1]; gradient flows to both. norm: "l1" absolute,
+    "l2" squared difference. Raises ValueError if the shapes differ.
+    """
+    if probs_1.shape != probs_2.shape:
+        raise ValueError(f"shapes differ: {tuple(probs_1.shape)} and {tuple(probs_2.shape)}")
+    difference = (probs_1 - probs_2).abs()
+    return difference if norm == "l1" else difference.square()
+
+
+def weighted_discrepancy_loss(discrepancy: Tensor, instance_weights: Tensor) -> Tensor:
+    """Discrepancy re-weighted by how much each anchor speaks for its image (paper, l-tilde_dis):
+    mean over classes, summed (not averaged) over anchors and images: scalar.
+
+    Both (B, A, C); the weights are treated as constants.
+    """
+    return (discrepancy * instance_weights.detach()).mean(dim=-1).sum()

@@ -1,0 +1,173 @@
+"""The three stages of a cycle: which parts train, and which loss terms count.
+
+A stage knows nothing of loaders, optimizers or schedules; the loop knows nothing of losses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from miaod_nb.config import Config
+from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
+from miaod_nb.detector.head import Predictions
+from miaod_nb.detector.matching import detection_targets
+from miaod_nb.detector.mil import (
+    image_class_scores,
+    instance_class_scores,
+    pseudo_image_labels,
+)
+from miaod_nb.detector.retinanet import PARTS, RetinaNet
+from miaod_nb.learning import losses
+
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the losses depend on; see the fields of the same names in Config."""
+
+    discrepancy_weight: float = 0.5
+    discrepancy_norm: str = "l1"
+    mil_instance_score: str = "max_class"
+    mil_softmax: str = "level"
+    trained_layers: str = "code"
+
+    @classmethod
+    def of(cls, config: Config) -> "Method":
+        """The method that a configuration asks for."""
+        return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__})
+
+    def instance_and_image_scores(self, predictions: Predictions) -> tuple[Tensor, Tensor]:
+        """MIL scores of anchors (B, A, C) and of images (B, C)."""
+        logits_1, logits_2, mil_logits = predictions.need("logits_1", "logits_2", "mil_logits")
+        groups = predictions.grid.level_sizes
+        if self.mil_softmax == "image":
+            groups = (sum(groups),)
+        scores = instance_class_scores(
+            logits_1, logits_2, mil_logits, groups, self.mil_instance_score
+        )
+        return scores, image_class_scores(scores, groups)
+
+
+class Stage(Protocol):
+    """One training stage."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def uses_unlabeled(self) -> bool: ...
+
+    def trained_parts(self) -> tuple[str, ...]:
+        """Names of the detector's parts that train."""
+        ...
+
+    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+        """The scalars whose sum is minimized on this batch: only what counts."""
+        ...
+
+
+def detection_terms(predictions: Predictions, batch: LabeledBatch, num_classes: int) -> Terms:
+    """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det)."""
+    logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
+    targets = detection_targets(
+        predictions.grid, batch.boxes, batch.labels, batch.padded_sizes, num_classes
+    )
+    loss_1 = losses.classification_loss(logits_1, targets)
+    loss_2 = losses.classification_loss(logits_2, targets)
+    return {"classification": (loss_1 + loss_2) / 2, "box": losses.box_loss(deltas, targets)}
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Learn from labeled images: detection and image classification, all parts train."""
+
+    method: Method
+    name: str = "label_set"
+    uses_unlabeled: bool = False
+
+    def trained_parts(self) -> tuple[str, ...]:
+        return PARTS
+
+    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+        assert isinstance(batch, LabeledBatch), "the label-set stage sees labeled images only"
+        predictions = model(batch.images)
+        _, image_scores = self.method.instance_and_image_scores(predictions)
+        present = losses.image_labels(batch.labels, model.num_classes)
+        return detection_terms(predictions, batch, model.num_classes) | {
+            "image_classification": losses.image_classification_loss(image_scores, present)
+        }
+
+
+@dataclass(frozen=True)
+class Minimize:
+    """Bring the classifiers to agree on unlabeled images, by better features (paper, eq. of
+    minimizing instance uncertainty with re-weighting); the classifiers stay as they are."""
+
+    method: Method
+    name: str = "minimize"
+    uses_unlabeled: bool = True
+
+    def trained_parts(self) -> tuple[str, ...]:
+        fixed = {"classifier_1", "classifier_2"}
+        if self.method.trained_layers == "paper":
+            fixed.add("regressor")
+        return tuple(part for part in PARTS if part not in fixed)
+
+    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+        if isinstance(batch, LabeledBatch):
+            return LabelSet(self.method).loss_terms(model, batch)
+        predictions = model(batch.images, ("classifier_1", "classifier_2", "mil_classifier"))
+        instance_scores, image_scores = self.method.instance_and_image_scores(predictions)
+        probs_1, probs_2 = _probabilities(predictions)
+        discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
+        pseudo = pseudo_image_labels(probs_1, probs_2)
+        return {
+            "discrepancy": self.method.discrepancy_weight
+            * losses.weighted_discrepancy_loss(discrepancy, instance_scores),
+            "image_classification": losses.pseudo_image_classification_loss(image_scores, pseudo),
+        }
+
+
+@dataclass(frozen=True)
+class Maximize:
+    """Drive the classifiers apart on unlabeled images while both stay right on labeled ones
+    (paper, eq. of maximizing instance uncertainty with re-weighting); features stay as they are."""
+
+    method: Method
+    name: str = "maximize"
+    uses_unlabeled: bool = True
+
+    def trained_parts(self) -> tuple[str, ...]:
+        classifiers = ("classifier_1", "classifier_2")
+        return (*classifiers, "regressor") if self.method.trained_layers == "paper" else classifiers
+
+    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+        if isinstance(batch, LabeledBatch):
+            predictions = model(batch.images, ("classifier_1", "classifier_2", "regressor"))
+            return detection_terms(predictions, batch, model.num_classes)
+        predictions = model(batch.images, ("classifier_1", "classifier_2", "mil_classifier"))
+        instance_scores, _ = self.method.instance_and_image_scores(predictions)
+        discrepancy = losses.discrepancy_loss(
+            *_probabilities(predictions), self.method.discrepancy_norm
+        )
+        return {
+            "agreement": self.method.discrepancy_weight
+            * losses.weighted_discrepancy_loss(1 - discrepancy, instance_scores)
+        }
+
+
+def _probabilities(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    logits_1, logits_2 = predictions.need("logits_1", "logits_2")
+    return logits_1.sigmoid(), logits_2.sigmoid()
+
+
+def fill_zero_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Gives a zero gradient to trainable parameters that a batch did not reach, so that weight
+    decay and momentum move them in that step too, as in the authors' code."""
+    for parameter in parameters:
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)

@@ -1,0 +1,1 @@
+"""From instance to image uncertainty, and one protocol for every selection strategy."""

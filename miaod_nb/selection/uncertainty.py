@@ -1,0 +1,31 @@
+"""How uncertain the detector is about an anchor, and about an image.
+
+Shapes: B images, A anchors, C classes.
+"""
+
+from torch import Tensor
+
+
+def instance_uncertainty(probs_1: Tensor, probs_2: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Squared disagreement of the two classifiers, mean over classes: (B, A), in [0, 1].
+
+    probs: (B, A, C) in [0, 1]. weights: (B, A, C), instance weights; None as in the authors'
+    code, which re-weights in training but not in selection.
+    """
+    difference = (probs_1 - probs_2).square()
+    if weights is not None:
+        difference = difference * weights
+    return difference.mean(dim=-1)
+
+
+def num_averaged(top_k: float, num_anchors: int) -> int:
+    """How many anchors the image uncertainty averages: `top_k` as a count (capped by the number
+    of anchors) or, below 1, as a fraction of them (at least one)."""
+    count = int(top_k * num_anchors) if top_k < 1 else int(top_k)
+    return min(max(count, 1), num_anchors)
+
+
+def image_uncertainty(instance_uncertainties: Tensor, top_k: float = 10000) -> Tensor:
+    """Mean of the k largest instance uncertainties of each image: (B, A) -> (B,)."""
+    k = num_averaged(top_k, instance_uncertainties.shape[1])
+    return instance_uncertainties.topk(k, dim=1, sorted=False).values.mean(dim=1)

@@ -1,0 +1,1 @@
+"""Figures: arrays and tables in, Axes out."""

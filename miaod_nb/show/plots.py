@@ -1,0 +1,89 @@
+"""Figures of results. Every function draws on the Axes it is given and returns it."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from miaod_nb.errors import DataError
+from miaod_nb.evaluation import VOC12_AP
+
+# One role, one look, in every figure; line and marker tell them apart without color.
+STYLES: dict[str, dict[str, str]] = {
+    "mi_aod": {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "MI-AOD"},
+    "entropy": {"color": "#D55E00", "linestyle": "--", "marker": "s", "label": "entropy"},
+    "random": {"color": "#999999", "linestyle": ":", "marker": "^", "label": "random"},
+}
+OTHER_STYLE = {"color": "#882255", "linestyle": "-.", "marker": "D"}
+FULL = "full"
+
+
+def learning_curves(axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP) -> Axes:
+    """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs.
+
+    table: rows of `metrics.csv` files, with `strategy`, `run`, `labeled_images` and `metric`
+    (0 to 1). Full supervision is a horizontal line.
+    """
+    for strategy, rows in table.groupby("strategy", sort=False):
+        style = STYLES.get(str(strategy), OTHER_STYLE | {"label": str(strategy)})
+        if strategy == FULL:
+            axes.axhline(rows[metric].max(), color="black", linewidth=1)
+            axes.annotate("all labels", (0, rows[metric].max()), xycoords=("axes fraction", "data"),
+                          xytext=(4, 3), textcoords="offset points")  # fmt: skip
+            continue
+        runs = [run for _, run in rows.groupby("run")]
+        if len(runs) > 1:
+            for run in runs:
+                axes.plot(run["labeled_images"], run[metric], color=style["color"], linewidth=0.8)
+        mean = rows.groupby("labeled_images")[metric].mean()
+        axes.plot(mean.index, mean.to_numpy(), **style)  # type: ignore[arg-type]
+        axes.annotate(style["label"], (mean.index[-1], mean.iloc[-1]), xytext=(8, 0),
+                      textcoords="offset points", va="center", annotation_clip=False)  # fmt: skip
+    axes.set(xlabel="labeled images", ylabel=metric)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return axes
+
+
+def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
+    """The metrics of several runs as one table, a row a run and cycle.
+
+    A run with full supervision on the same images adds the column "ratio to full". Raises
+    DataError for a folder without metrics.
+    """
+    tables = []
+    for run in runs:
+        path = Path(run) / "metrics.csv"
+        if not path.is_file():
+            raise DataError("there are no metrics in this folder", where=path,
+                            remedy="name run folders in which a cycle was evaluated")  # fmt: skip
+        tables.append(pd.read_csv(path).assign(run=Path(run).name))
+    table = pd.concat(tables, ignore_index=True)
+    full: Mapping[str, float] = (
+        table[table["strategy"] == FULL].groupby("evaluated_on")[VOC12_AP].max().to_dict()
+    )
+    if full:
+        table[f"{VOC12_AP}, ratio to full"] = table[VOC12_AP] / table["evaluated_on"].map(full)
+    return table
+
+
+def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
+    """Writes `curves.csv` and `curves.png` of these runs into the folder `out`."""
+    table = gather_metrics(runs)
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "curves.csv", index=False, float_format="%.4f")
+    with (
+        as_file(files("miaod_nb.show") / "miaod.mplstyle") as style,
+        plt.style.context(style),
+    ):
+        figure, axes = plt.subplots()
+        learning_curves(axes, table)
+        measured = ", ".join(sorted(set(table["evaluated_on"])))
+        axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
+        figure.savefig(out / "curves.png")
+        plt.close(figure)
+    return [out / "curves.csv", out / "curves.png"]

@@ -1,0 +1,279 @@
+"""Run folders: one writer at a time, and files that are always whole, the old one or the new."""
+
+import errno
+import fcntl
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pandas as pd
+import torch
+
+from miaod_nb.errors import CheckpointError, MiaodError, RunFolderError
+
+LOG = "log.jsonl"
+LOCK = ".lock"
+TEMPORARY = ".tmp-"  # prefix of files that are still being written
+
+
+class RunFolder:
+    """The files of one experiment.
+
+    Every file is named by its path relative to the folder; a path that leads out of it is refused.
+    Writing makes missing folders. Faults of the disk or of a file raise RunFolderError, those of a
+    weight file CheckpointError.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.root = Path(path)
+
+    def path(self, relative: str) -> Path:
+        """Where `relative` lies. Raises RunFolderError if that is outside the folder."""
+        path = self.root / relative
+        inside = path.resolve().is_relative_to(self.root.resolve())
+        if Path(relative).is_absolute() or not inside:
+            raise RunFolderError(
+                f"'{relative}' leads out of the run folder",
+                where=self.root,
+                remedy="use a path below the run folder, and no link that leaves it",
+            )
+        return path
+
+    def exists(self, relative: str) -> bool:
+        """Whether the file is there."""
+        return self.path(relative).exists()
+
+    def delete(self, relative: str) -> None:
+        """Removes the file if it is there."""
+        path = self.path(relative)
+        with _explained(path, "removed"):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes out, and removes what a killed one left half written.
+
+        The lock ends with its process at the latest. Raises RunFolderError if another holds it.
+        """
+        path = self.path(LOCK)
+        with _explained(path, "locked"):
+            _make_folder(self.root)
+            path.touch()
+        with open(path, "r+") as file:
+            _claim(file, self.root)
+            with _explained(self.root, "tidied"):
+                for leftover in self.root.rglob(TEMPORARY + "*"):
+                    leftover.unlink(missing_ok=True)
+            self.rewind_log(lambda record: True)  # a torn last line would swallow the next record
+            yield
+
+    def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
+        """Writes the file so that a crash at any moment leaves the old one or the new one whole."""
+        path = self.path(relative)
+        # In the same folder, because a rename is atomic only within one file system.
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+        with _explained(path, f"written ({len(content)} bytes)"):
+            _make_folder(path.parent)
+            try:
+                with open(temporary, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+
+    def save_text(self, relative: str, text: str) -> None:
+        """Writes UTF-8 text."""
+        self.save_bytes(relative, text.encode())
+
+    def load_text(self, relative: str) -> str:
+        """The text of a UTF-8 file."""
+        return _load(self.path(relative), _text_of)
+
+    def save_json(self, relative: str, obj: Any) -> None:
+        """Writes JSON. Raises ValueError for NaN and infinity: JSON has neither."""
+        try:
+            text = json.dumps(obj, indent=2, allow_nan=False)
+        except ValueError as error:
+            raise ValueError(f"{relative}: {error}") from error
+        self.save_text(relative, text + "\n")
+
+    def load_json(self, relative: str) -> Any:
+        """The value in a JSON file."""
+        return _load(self.path(relative), lambda path: json.loads(_text_of(path)))
+
+    def save_npy(self, relative: str, array: np.ndarray) -> None:
+        """Writes an array. Raises ValueError for an array of Python objects."""
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        self.save_bytes(relative, buffer.getbuffer())
+
+    def load_npy(self, relative: str) -> np.ndarray:
+        """The array of a .npy file."""
+        return _load(self.path(relative), lambda path: np.load(path, allow_pickle=False))
+
+    def save_tensors(self, relative: str, tensors: dict[str, Any]) -> None:
+        """Writes a checkpoint: tensors, numbers, texts, and lists and dicts of them."""
+        # Into memory first: torch would hide a full disk behind an error of its own.
+        buffer = io.BytesIO()
+        torch.save(tensors, buffer)
+        self.save_bytes(relative, buffer.getbuffer())
+
+    def load_tensors(
+        self, relative: str, map_location: str | torch.device = "cpu"
+    ) -> dict[str, Any]:
+        """The checkpoint, its tensors on `map_location`. Code in the file is refused, not run."""
+        return _load(
+            self.path(relative),
+            lambda path: torch.load(path, map_location, weights_only=True),
+            CheckpointError,
+        )
+
+    def save_parquet(self, relative: str, table: pd.DataFrame) -> None:
+        """Writes a table without its index."""
+        self.save_bytes(relative, table.to_parquet(index=False))
+
+    def load_parquet(self, relative: str) -> pd.DataFrame:
+        """The table of a Parquet file."""
+        return _load(self.path(relative), pd.read_parquet)
+
+    def save_csv(self, relative: str, table: pd.DataFrame) -> None:
+        """Writes a table without its index, for people and spreadsheets."""
+        self.save_text(relative, table.to_csv(index=False))
+
+    def append_log(self, record: Mapping[str, Any]) -> None:
+        """Adds one line to the log; numbers that JSON lacks (NaN, infinity) become null."""
+        path = self.path(LOG)
+        line = json.dumps(_finite(record)) + "\n"
+        with _explained(path, f"written ({len(line)} bytes)"):
+            _make_folder(self.root)
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(line)
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """The records of the log; lines that a crash left torn are passed over."""
+        if not self.exists(LOG):
+            return []
+        records = []
+        for line in self.load_text(LOG).splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(record, dict):
+                records.append(record)
+        return records
+
+    def rewind_log(self, keep: Callable[[dict[str, Any]], bool]) -> None:
+        """Rewrites the log with the whole records that `keep` accepts."""
+        if self.exists(LOG):
+            kept = [json.dumps(record) + "\n" for record in self.read_log() if keep(record)]
+            self.save_text(LOG, "".join(kept))
+
+    def done_steps(self, cycle: int) -> list[str]:
+        """Names of the cycle's finished steps, in the order in which they ended."""
+        relative = f"cycle{cycle}/steps.json"
+        return list(self.load_json(relative)) if self.exists(relative) else []
+
+    def mark_done(self, cycle: int, step: str) -> None:
+        """Notes that the step's files are complete."""
+        done = self.done_steps(cycle)
+        if step not in done:
+            self.save_json(f"cycle{cycle}/steps.json", [*done, step])
+
+
+def _claim(file: TextIO, folder: Path) -> None:
+    """Locks the open file and writes the process's number into it, for those who come later."""
+    with _explained(folder, "locked"):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFolderError(
+                f"the run folder is in use by process {file.read() or '(unknown)'}",
+                where=folder,
+                remedy="let that process end (a notebook: shut its kernel down), "
+                "or choose another run_dir",
+            ) from None
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+
+
+@contextmanager
+def _explained(path: Path, action: str) -> Iterator[None]:
+    """Turns what the system says into an error for the user; `action`: what was to be done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what, remedy = "no space left", "free some space there"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            what, remedy = "no write permission", "make the folder writable"
+        else:
+            what, remedy = error.strerror or str(error), "check the folder and its disk"
+        raise RunFolderError(
+            f"{what}: this cannot be {action}",
+            where=path,
+            remedy=f"{remedy} and start again to go on, or choose another run_dir",
+        ) from error
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _load(
+    path: Path, read: Callable[[Path], Any], error_type: type[MiaodError] = RunFolderError
+) -> Any:
+    """What `read` makes of the file; its faults raise `error_type`."""
+    try:
+        return read(path)
+    except (MemoryError, torch.OutOfMemoryError):  # says nothing about the file
+        raise
+    except FileNotFoundError:
+        what, remedy = "the file is missing", "restore it"
+    except PermissionError:
+        what, remedy = "no permission to read the file", "make it readable"
+    except Exception as error:  # each reader has its own errors, some of them undocumented
+        what = f"the file is broken or holds something else ({type(error).__name__})"
+        remedy = "restore it from a copy"
+    raise error_type(what, where=path, remedy=f"{remedy}, or choose another run_dir")
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes the folder and those above it, each entered durably in its parent."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the folder's entries survive a power cut, on file systems that can promise it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _finite(value: Any) -> Any:
+    """The value with None in place of every float that JSON cannot hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

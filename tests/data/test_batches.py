@@ -1,0 +1,236 @@
+"""Batches and plans: sizes, targets, orientation groups, and independence of workers."""
+
+from collections import Counter
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from miaod_nb.data.batches import (
+    LabeledBatch,
+    Sample,
+    UnlabeledBatch,
+    collate,
+    inference_loader,
+    inference_plan,
+    pair_plans,
+    training_loader,
+    training_plan,
+)
+from miaod_nb.data.sources import FaultCounts, Objects, Oracle, load_image, scan_list
+from miaod_nb.errors import DataError
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.25, 0.5)
+HOW = {"image_size": (64, 64), "mean": MEAN, "std": STD}
+TRAIN = HOW | {"augmentation": "crop_flip", "seed": 0, "epoch": 0}
+
+
+@pytest.fixture
+def data(tmp_path, make_voc):
+    """(records, records by id, objects by id) of six images, the last without objects."""
+    records = scan_list(make_voc(tmp_path / "VOC2007", num_trainval=6), "trainval", FaultCounts())
+    ids = [record.id for record in records]
+    objects = Oracle(records).read(ids, ["square", "disc"], FaultCounts())
+    return records, {record.id: record for record in records}, objects
+
+
+def _sample(height: int, width: int, targets=None) -> Sample:
+    return Sample("a", torch.ones(3, height, width), (height, width), targets)
+
+
+# ----------------------------------------------------------------------------------------- batches
+
+
+def test_collate_pads_with_zeros_to_the_largest_padded_size():
+    batch = collate([_sample(40, 64), _sample(65, 30)])
+    assert batch.images.shape == (2, 3, 96, 64)
+    assert batch.image_sizes == ((40, 64), (65, 30))
+    assert batch.padded_sizes == ((64, 64), (96, 32))
+    assert batch.images[0].sum() == 3 * 40 * 64 and batch.images[0, :, :40, :64].min() == 1
+    assert len(batch) == 2
+
+
+def test_unlabeled_batch_has_no_targets():
+    batch = collate([_sample(32, 32)])
+    assert type(batch) is UnlabeledBatch
+    assert [field.name for field in fields(batch)] == [
+        "ids", "images", "image_sizes", "padded_sizes", "original_sizes",
+    ]  # fmt: skip
+    assert not hasattr(batch, "boxes") and not hasattr(batch, "labels")
+    with pytest.raises(AttributeError):
+        batch.boxes = ()
+
+
+def test_labeled_batch_is_not_an_unlabeled_one():
+    empty = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
+    batch = collate([_sample(32, 32, empty), _sample(32, 32, (torch.ones(1, 4), torch.ones(1)))])
+    assert isinstance(batch, LabeledBatch) and not isinstance(batch, UnlabeledBatch)
+    assert [len(boxes) for boxes in batch.boxes] == [0, 1]
+
+
+def test_to_moves_images_and_targets_and_keeps_the_kind():
+    targets = torch.ones(1, 4), torch.ones(1, dtype=torch.int64)
+    labeled = collate([_sample(32, 64, targets)]).to("meta")
+    assert isinstance(labeled, LabeledBatch)
+    assert {t.device.type for t in (labeled.images, *labeled.boxes, *labeled.labels)} == {"meta"}
+    unlabeled = collate([_sample(32, 64), _sample(32, 64)]).to("cpu")
+    assert type(unlabeled) is UnlabeledBatch
+    assert unlabeled.images.is_contiguous(memory_format=torch.channels_last)
+
+
+# ------------------------------------------------------------------------------------------- plans
+
+
+def test_training_plan_fills_each_orientation_up_to_whole_batches():
+    ids = [f"l{i}" for i in range(5)] + [f"p{i}" for i in range(3)]
+    landscape = [True] * 5 + [False] * 3
+    plan = training_plan(ids, landscape, 2, np.random.default_rng(0))
+    assert [len(batch) for batch in plan] == [2] * 5
+    assert all(len({image_id[0] for image_id in batch}) == 1 for batch in plan)
+    counts = Counter(image_id for batch in plan for image_id in batch)
+    assert set(counts) == set(ids) and counts.total() == 10 and max(counts.values()) == 2
+    first_orientation = {
+        training_plan(ids, landscape, 2, np.random.default_rng(seed))[0][0][0] for seed in range(9)
+    }
+    assert first_orientation == {"l", "p"}  # batches of both kinds are mixed
+
+
+def test_training_plan_repeats_the_set():
+    plan = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), passes=2)
+    assert Counter(sum(plan, [])) == {"a": 2, "b": 2, "c": 2}
+    longer = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), min_steps=4)
+    assert len(longer) == 5 and set(Counter(sum(longer, [])).values()) <= {3, 4}
+    assert training_plan([], [], 2, np.random.default_rng(0), min_steps=4) == []
+
+
+def test_training_plan_of_fewer_images_than_a_batch():
+    plan = training_plan(["a"], [False], 4, np.random.default_rng(0))
+    assert plan == [["a"] * 4]
+
+
+def test_pairs_are_as_many_as_the_longer_plan_has():
+    assert pair_plans([1, 2], [3, 4, 5, 6, 7]) == ([1, 2, 1, 2, 1], [3, 4, 5, 6, 7])
+    assert pair_plans([1, 2], [3]) == ([1, 2], [3, 3])
+    with pytest.raises(ValueError, match="0 unlabeled"):
+        pair_plans([1], [])
+
+
+def test_inference_plan_joins_images_of_one_padded_size(data):
+    records = data[0]  # landscape, portrait, landscape ...
+    assert inference_plan(records, (64, 32), 2) == [[0, 2], [1, 3], [4], [5]]
+    assert inference_plan(records, (64, 64), 4) == [[0, 1, 2, 3], [4, 5]]  # all padded to 64 x 64
+    assert inference_plan(records, (64, 32), 1) == [[i] for i in range(6)]
+    assert inference_plan([], (64, 64), 2) == []
+
+
+# ----------------------------------------------------------------------------------------- loaders
+
+
+def test_labeled_loader_gives_resized_images_with_their_boxes(data):
+    records, by_id, objects = data
+    how = TRAIN | {"image_size": (128, 128), "augmentation": "flip"}
+    loader = training_loader([["000001", "000003"], ["000006"]], by_id, objects, **how)
+    first, second = list(loader)
+    assert len(loader) == 2 and isinstance(first, LabeledBatch)
+    assert first.images.shape == (2, 3, 96, 128) and first.original_sizes == ((48, 64), (48, 64))
+    for image_id, boxes, labels in zip(first.ids, first.boxes, first.labels, strict=True):
+        original = objects[image_id].boxes * 2
+        mirrored = torch.stack([128 - original[:, 2], original[:, 1],
+                                128 - original[:, 0], original[:, 3]], dim=1)  # fmt: skip
+        assert torch.equal(boxes, original) or torch.equal(boxes, mirrored)
+        assert torch.equal(labels, objects[image_id].labels)
+    assert second.boxes[0].shape == (0, 4)  # the image without objects
+
+
+def test_images_are_normalized(data):
+    records, by_id, _ = data
+    [batch] = inference_loader([[0]], records, **HOW)
+    raw = load_image(records[0].image_path)[:, 7, 9] / 255
+    expected = (raw - torch.tensor(MEAN)) / torch.tensor(STD)
+    torch.testing.assert_close(batch.images[0, :, 7, 9], expected)
+    assert batch.images[0, :, 48:].abs().max() == 0
+
+
+def test_difficult_objects_are_no_targets(data):
+    _, by_id, _ = data
+    boxes = torch.tensor([[1.0, 2, 30, 40], [5, 5, 20, 20]])
+    objects = {"000001": Objects(boxes, torch.tensor([0, 1]), torch.tensor([True, False]))}
+    [batch] = training_loader([["000001"]], by_id, objects, **TRAIN | {"augmentation": "flip"})
+    assert batch.labels[0].tolist() == [1] and len(batch.boxes[0]) == 1
+
+
+def test_unlabeled_loader_works_without_annotations(data):
+    records, by_id, _ = data
+    for record in records:
+        record.annotation_path.unlink()
+    loader = training_loader([[record.id for record in records]], by_id, None, **TRAIN)
+    [batch] = loader
+    assert type(batch) is UnlabeledBatch and len(batch) == 6
+
+
+def test_inference_batch_equals_single_images(data):
+    records = data[0]
+    how = HOW | {"image_size": (100, 80)}
+    batched = {}
+    for batch in inference_loader(inference_plan(records, (100, 80), 4), records, **how):
+        for index, image_id in enumerate(batch.ids):
+            batched[image_id] = (batch.images[index], batch.image_sizes[index])
+    for batch in inference_loader([[i] for i in range(6)], records, **how):
+        image, size = batched[batch.ids[0]]
+        assert torch.equal(image, batch.images[0]) and size == batch.image_sizes[0]
+
+
+def _images(loader) -> list[tuple[str, torch.Tensor]]:
+    return [
+        (image_id, batch.images[index, :, :height, :width])
+        for batch in loader
+        for index, (image_id, (height, width)) in enumerate(
+            zip(batch.ids, batch.image_sizes, strict=True)
+        )
+    ]
+
+
+def test_batches_do_not_depend_on_workers_or_on_the_global_generator(data):
+    _, by_id, objects = data
+    plan = [["000001", "000003"], ["000002", "000006"], ["000001", "000005"]]
+    alone = training_loader(plan, by_id, objects, **TRAIN)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    helped = training_loader(plan, by_id, objects, workers=2, **TRAIN)
+    for one, two in zip(alone, helped, strict=True):
+        assert one.ids == two.ids and torch.equal(one.images, two.images)
+        assert all(torch.equal(a, b) for a, b in zip(one.boxes, two.boxes, strict=True))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_augmentation_depends_on_the_image_and_not_on_its_place(data):
+    _, by_id, objects = data
+    here = dict(_images(training_loader([["000001", "000003"]], by_id, objects, **TRAIN)))
+    there = dict(_images(training_loader([["000003"], ["000001"]], by_id, None, **TRAIN)))
+    assert set(here) == set(there)
+    again = dict(_images(training_loader([["000003"], ["000001"]], by_id, objects, **TRAIN)))
+    assert all(torch.equal(here[image_id], again[image_id]) for image_id in here)
+    later = TRAIN | {"epoch": (1,)}
+    other = dict(_images(training_loader([["000001", "000003"]], by_id, objects, **later)))
+    assert not all(torch.equal(here[image_id], other[image_id]) for image_id in here)
+
+
+def test_an_image_that_comes_again_is_augmented_anew_and_a_late_start_agrees(data):
+    _, by_id, objects = data
+    plan = [["000001"], ["000001"], ["000001"]]
+    images = _images(training_loader(plan, by_id, objects, **TRAIN))
+    assert not all(torch.equal(images[0][1], image) for _, image in images[1:])
+    late = _images(training_loader(plan, by_id, objects, start=2, **TRAIN))
+    assert len(late) == 1 and torch.equal(late[0][1], images[2][1])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_image_lost_after_the_scan_is_named(data, workers):
+    records, by_id, objects = data
+    records[1].image_path.write_bytes(b"")
+    loader = training_loader([["000001"], ["000002"]], by_id, objects, workers=workers, **TRAIN)
+    with pytest.raises(DataError) as error:
+        list(loader)
+    assert error.value.where == records[1].image_path
+    assert "Traceback" not in str(error.value)

@@ -1,0 +1,121 @@
+"""Names and weights of the authors' detectors, as the reference numbers use them."""
+
+import re
+import zlib
+
+import numpy as np
+import torch
+
+TOWER_OF = {"1": "classifier_1", "2": "classifier_2", "r": "regressor", "mil": "mil_classifier"}
+PARTS_TRAINED = {"label": "label_set", "min": "minimize", "max": "maximize"}
+
+
+def our_key(key: str) -> str:
+    """Our name for an array of the authors' RetinaNet checkpoints."""
+    rules = [
+        (r"neck\.lateral_convs\.(\d+)\.conv\.", lambda m: f"fpn.inner_blocks.{m[1]}.0."),
+        (r"neck\.fpn_convs\.([012])\.conv\.", lambda m: f"fpn.layer_blocks.{m[1]}.0."),
+        (
+            r"neck\.fpn_convs\.(\d+)\.conv\.",
+            lambda m: f"fpn.extra_blocks.convs.{int(m[1]) - 3}.",
+        ),
+        (
+            r"(?:bbox_head\.)?f_(\w+?)_convs\.(\d+)\.conv\.",
+            lambda m: f"head.{TOWER_OF[m[1]]}.convs.{2 * int(m[2])}.",
+        ),
+        (r"(?:bbox_head\.)?f_(\w+?)_retina\.", lambda m: f"head.{TOWER_OF[m[1]]}.output."),
+    ]
+    for pattern, replacement in rules:
+        key, found = re.subn("^" + pattern, replacement, key)
+        if found:
+            break
+    return key
+
+
+def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, gain_reg: float):
+    """The reference weight of an array; `key` in the authors' naming."""
+    rs = np.random.RandomState((zlib.crc32(key.encode()) + seed) % 2**32)
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    if key.endswith("running_mean"):
+        value = 0.1 * rs.standard_normal(shape)
+    elif key.endswith("running_var"):
+        value = 0.5 + rs.random_sample(shape)
+    elif re.search(r"(bn\d|downsample\.1)\.weight$", key):
+        low = 0.6 if "layer1" in key or key == "backbone.bn1.weight" else 0.45
+        value = low + 0.3 * rs.random_sample(shape)
+    elif len(shape) == 4:
+        if "retina" in key:
+            gain = gain_reg if "f_r_" in key else gain_cls
+        else:
+            gain = 1.0 if "lateral" in key or "fpn_convs" in key else np.sqrt(2)
+        value = rs.standard_normal(shape) * gain / np.sqrt(shape[1] * shape[2] * shape[3])
+    else:
+        value = 0.05 * rs.standard_normal(shape)
+        if key in ("bbox_head.f_1_retina.bias", "bbox_head.f_2_retina.bias"):
+            value = value - 3
+    return torch.from_numpy(np.asarray(value)).float()
+
+
+def authors_key(key: str) -> str:
+    """The authors' name for one of our arrays: the inverse of `our_key`."""
+    tower_of = {ours: theirs for theirs, ours in TOWER_OF.items()}
+    rules = [
+        (r"fpn\.inner_blocks\.(\d+)\.0\.", lambda m: f"neck.lateral_convs.{m[1]}.conv."),
+        (r"fpn\.layer_blocks\.(\d+)\.0\.", lambda m: f"neck.fpn_convs.{m[1]}.conv."),
+        (
+            r"fpn\.extra_blocks\.convs\.(\d+)\.",
+            lambda m: f"neck.fpn_convs.{int(m[1]) + 3}.conv.",
+        ),
+        (
+            r"head\.(\w+)\.convs\.(\d+)\.",
+            lambda m: f"bbox_head.f_{tower_of[m[1]]}_convs.{int(m[2]) // 2}.conv.",
+        ),
+        (r"head\.(\w+)\.output\.", lambda m: f"bbox_head.f_{tower_of[m[1]]}_retina."),
+    ]
+    for pattern, replacement in rules:
+        key, found = re.subn("^" + pattern, replacement, key)
+        if found:
+            break
+    return key
+
+
+def load_recipe(model: torch.nn.Module, golden) -> None:
+    """Fills a detector with the reference weights of a golden file."""
+    state = {
+        key: recipe_weight(
+            authors_key(key),
+            tuple(value.shape),
+            int(golden["weight_seed"]),
+            float(golden["gain_cls"]),
+            float(golden["gain_reg"]),
+        )
+        for key, value in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+
+
+def levels(golden, prefix: str) -> list[torch.Tensor]:
+    """Arrays `<prefix>/L0`, `L1` ... of a golden file."""
+    found = []
+    while f"{prefix}/L{len(found)}" in golden.files:
+        found.append(torch.from_numpy(golden[f"{prefix}/L{len(found)}"]))
+    return found
+
+
+def flat_levels(golden, prefix: str, width: int) -> torch.Tensor:
+    """Raw convolution outputs (B, K * width, h, w) of all levels as (B, A, width)."""
+    parts = [
+        level.permute(0, 2, 3, 1).reshape(len(level), -1, width) for level in levels(golden, prefix)
+    ]
+    return torch.cat(parts, dim=1)
+
+
+def ground_truth(golden, prefix: str = "gt"):
+    """Boxes and labels of every image below `<prefix>/<j>/`."""
+    boxes, labels = [], []
+    while f"{prefix}/{len(boxes)}/boxes" in golden.files:
+        j = len(boxes)
+        boxes.append(torch.from_numpy(golden[f"{prefix}/{j}/boxes"]).float())
+        labels.append(torch.from_numpy(golden[f"{prefix}/{j}/labels"]).long())
+    return tuple(boxes), tuple(labels)

@@ -1,0 +1,59 @@
+"""The labeled and unlabeled sets of every cycle equal those of the authors' code."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
+from miaod_nb.data.sources import ImageRecord
+
+
+@pytest.fixture
+def golden(load_golden):
+    return load_golden("selection.npz")
+
+
+def _cycles(golden) -> range:
+    return range(sum(name.endswith("/X_L") for name in golden))
+
+
+def test_initial_sets(golden):
+    all_indices, labeled, sample = initial_sets(
+        int(golden["N"]), int(golden["X_L_0_size"]), int(golden["seed"])
+    )
+    np.testing.assert_array_equal(all_indices, golden["X_all"])
+    np.testing.assert_array_equal(labeled, golden["cycle0/X_L"])
+    np.testing.assert_array_equal(sample, golden["cycle0/X_U"])
+
+
+def test_each_selection_leads_to_the_next_cycle(golden):
+    selections = [c for c in _cycles(golden) if f"cycle{c}/X_S" in golden]
+    assert len(selections) >= 2
+    for cycle in selections:
+        labeled = golden[f"cycle{cycle}/X_L"]
+        pool = remaining_pool(golden["X_all"], labeled)
+        np.testing.assert_array_equal(pool, golden[f"cycle{cycle}/remaining_in_set_order"])
+
+        scores = golden[f"cycle{cycle}/uncertainty"][pool]
+        selected = pool[np.argsort(scores, kind="stable")[-int(golden["X_S_size"]) :]]
+        np.testing.assert_array_equal(np.sort(selected), golden[f"cycle{cycle}/X_S"])
+
+        labeled, sample = next_sets(golden["X_all"], labeled, selected, int(golden["seed"]))
+        np.testing.assert_array_equal(labeled, golden[f"cycle{cycle + 1}/X_L"])
+        np.testing.assert_array_equal(sample, golden[f"cycle{cycle + 1}/X_U"])
+
+
+def test_id_lists(golden):
+    num_07 = int(golden["n07"])
+    ids = [f"{i:06d}" if i < num_07 else f"2008_{i - num_07:06d}" for i in range(int(golden["N"]))]
+    records = [
+        ImageRecord(name, "07" if i < num_07 else "12", Path(), Path(), 64, 64)
+        for i, name in enumerate(ids)
+    ]
+    for cycle in (c for c in _cycles(golden) if f"cycle{c}/files_X_L_07" in golden):
+        for images in ("L", "U"):
+            lists = ids_by_source(records, golden[f"cycle{cycle}/X_{images}"])
+            assert set(lists) == {"07", "12"}
+            for source, listed in lists.items():
+                assert listed == golden[f"cycle{cycle}/files_X_{images}_{source}"].tolist()
