@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from miaod_nb.errors import MiaodError
+from miaod_nb.errors import MiaodError, Stopped
 
 app = typer.Typer(
     add_completion=False,
@@ -49,8 +49,9 @@ def info(
     ] = False,
 ) -> None:
     """Describe a data set: usable images, faults, and with --audit its labels."""
-    from miaod_nb.data.sources import FaultCounts, scan_list
-    from miaod_nb.data.sources import audit as audit_labels
+    from miaod_nb.data.annotations import audit as audit_labels
+    from miaod_nb.data.records import FaultCounts
+    from miaod_nb.data.sources import scan_list
 
     faults = FaultCounts()
     records = scan_list(data, image_list, faults)
@@ -81,6 +82,9 @@ def main() -> None:
     """Runs the command; an error that the user can mend ends with its text and exit code 1."""
     try:
         app()
+    except Stopped as stop:
+        typer.echo(str(stop), err=True)
+        sys.exit(130)
     except MiaodError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

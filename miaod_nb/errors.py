@@ -35,3 +35,7 @@ class RunFolderError(MiaodError):
 
 class TrainingError(MiaodError):
     """Training cannot go on, for example because a loss is no longer finite."""
+
+
+class Stopped(MiaodError):
+    """The user asked to stop; everything up to here is saved."""

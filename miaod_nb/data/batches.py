@@ -1,26 +1,21 @@
-"""Batches of images, with targets or without, and the plans that say which images form them."""
+"""Batches of images, with targets or without, and the loaders that make them of a plan."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import functional as F
 
-from miaod_nb.data.sources import ImageRecord, Objects, load_image
-from miaod_nb.data.transforms import augment, augmentation_rng, fit_size, resize
+from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.sources import load_image
+from miaod_nb.data.transforms import augment, augmentation_rng, padded_side, resize
 from miaod_nb.errors import DataError
 
-PAD_MULTIPLE = 32
-
 Size = tuple[int, int]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class Sample(NamedTuple):
 def collate(samples: Sequence[Sample]) -> Batch:
     """The samples as one batch, labeled when they have targets, padded to the largest of them."""
     sizes = tuple((s.image.shape[1], s.image.shape[2]) for s in samples)
-    padded = tuple((_padded(height), _padded(width)) for height, width in sizes)
+    padded = tuple((padded_side(height), padded_side(width)) for height, width in sizes)
     height, width = (max(side) for side in zip(*padded, strict=True))
     images = torch.zeros(len(samples), 3, height, width)
     for image, sample in zip(images, samples, strict=True):
@@ -96,74 +91,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
         return UnlabeledBatch(ids, images, sizes, padded, original_sizes)
     boxes, labels = zip(*targets, strict=True)
     return LabeledBatch(ids, images, sizes, padded, original_sizes, boxes, labels)
-
-
-def _padded(side: int) -> int:
-    return math.ceil(side / PAD_MULTIPLE) * PAD_MULTIPLE
-
-
-# ---------------------------------------------------------------------------------------- plans
-
-
-def training_plan(
-    ids: Sequence[str],
-    is_landscape: Sequence[bool],
-    batch_size: int,
-    rng: np.random.Generator,
-    *,
-    passes: int = 1,
-    min_steps: int = 0,
-) -> list[list[str]]:
-    """The ids of each batch of an epoch, after the authors' sampler.
-
-    is_landscape: for each id, whether width / height > 1; a batch holds one orientation. Each
-    orientation is shuffled, filled up to whole batches with random ones of its own, and the
-    batches are mixed. The set is repeated `passes` times first, oftener where that gives less
-    than `min_steps` batches.
-    """
-    groups = [
-        np.array([i for i, landscape in zip(ids, is_landscape, strict=True) if landscape == wanted])
-        for wanted in (False, True)
-    ]
-    groups = [group for group in groups if len(group)]
-    while groups and sum(math.ceil(len(g) * passes / batch_size) for g in groups) < min_steps:
-        passes += 1
-    batches: list[list[str]] = []
-    for group in groups:
-        order = rng.permutation(np.tile(group, passes))
-        filling = rng.choice(group, -len(order) % batch_size)
-        batches += np.concatenate([order, filling]).reshape(-1, batch_size).tolist()
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def pair_plans(labeled: Sequence[Item], unlabeled: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-    """Both plans at the length of the longer one; the shorter starts over as often as needed.
-
-    Raises ValueError when one of them is empty.
-    """
-    if not labeled or not unlabeled:
-        raise ValueError(f"cannot pair {len(labeled)} labeled, {len(unlabeled)} unlabeled batches")
-    length = max(len(labeled), len(unlabeled))
-    return list(islice(cycle(labeled), length)), list(islice(cycle(unlabeled), length))
-
-
-def inference_plan(
-    records: Sequence[ImageRecord], image_size: Size, batch_size: int
-) -> list[list[int]]:
-    """Places in `records` of each batch; a batch holds images of one padded size.
-
-    So no image gets more padding than alone, and results do not depend on the batch size. Each
-    record stands in one batch; batches are ordered by their first image.
-    """
-    groups: dict[Size, list[int]] = {}
-    for index, record in enumerate(records):
-        width, height = fit_size(record.width, record.height, image_size)
-        groups.setdefault((_padded(height), _padded(width)), []).append(index)
-    return sorted(
-        group[start : start + batch_size]
-        for group in groups.values()
-        for start in range(0, len(group), batch_size)
-    )
 
 
 # -------------------------------------------------------------------------------------- loaders

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from miaod_nb.data.sources import ImageRecord
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError
 
 Indices = NDArray[np.int64]

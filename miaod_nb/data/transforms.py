@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 PADDING_VALUE = 127
+PAD_MULTIPLE = 32
 
 
 def augmentation_rng(seed: int, epoch: int | tuple[int, ...], image_id: str) -> np.random.Generator:
@@ -30,6 +31,11 @@ def fit_size(width: int, height: int, image_size: tuple[int, int]) -> tuple[int,
     longest, shortest = image_size
     scale = min(longest / max(width, height), shortest / min(width, height))
     return max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
+
+
+def padded_side(side: int) -> int:
+    """The side of an image after zero-padding: the next multiple of 32."""
+    return math.ceil(side / PAD_MULTIPLE) * PAD_MULTIPLE
 
 
 def resize(

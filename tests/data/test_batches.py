@@ -1,24 +1,22 @@
-"""Batches and plans: sizes, targets, orientation groups, and independence of workers."""
+"""Batches: sizes, targets, and independence of workers, places and the global generator."""
 
-from collections import Counter
 from dataclasses import fields
 
-import numpy as np
 import pytest
 import torch
 
+from miaod_nb.data.annotations import Oracle
 from miaod_nb.data.batches import (
     LabeledBatch,
     Sample,
     UnlabeledBatch,
     collate,
     inference_loader,
-    inference_plan,
-    pair_plans,
     training_loader,
-    training_plan,
 )
-from miaod_nb.data.sources import FaultCounts, Objects, Oracle, load_image, scan_list
+from miaod_nb.data.plans import inference_plan
+from miaod_nb.data.records import FaultCounts, Objects
+from miaod_nb.data.sources import load_image, scan_list
 from miaod_nb.errors import DataError
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.25, 0.5)
@@ -77,51 +75,6 @@ def test_to_moves_images_and_targets_and_keeps_the_kind():
     unlabeled = collate([_sample(32, 64), _sample(32, 64)]).to("cpu")
     assert type(unlabeled) is UnlabeledBatch
     assert unlabeled.images.is_contiguous(memory_format=torch.channels_last)
-
-
-# ------------------------------------------------------------------------------------------- plans
-
-
-def test_training_plan_fills_each_orientation_up_to_whole_batches():
-    ids = [f"l{i}" for i in range(5)] + [f"p{i}" for i in range(3)]
-    landscape = [True] * 5 + [False] * 3
-    plan = training_plan(ids, landscape, 2, np.random.default_rng(0))
-    assert [len(batch) for batch in plan] == [2] * 5
-    assert all(len({image_id[0] for image_id in batch}) == 1 for batch in plan)
-    counts = Counter(image_id for batch in plan for image_id in batch)
-    assert set(counts) == set(ids) and counts.total() == 10 and max(counts.values()) == 2
-    first_orientation = {
-        training_plan(ids, landscape, 2, np.random.default_rng(seed))[0][0][0] for seed in range(9)
-    }
-    assert first_orientation == {"l", "p"}  # batches of both kinds are mixed
-
-
-def test_training_plan_repeats_the_set():
-    plan = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), passes=2)
-    assert Counter(sum(plan, [])) == {"a": 2, "b": 2, "c": 2}
-    longer = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), min_steps=4)
-    assert len(longer) == 5 and set(Counter(sum(longer, [])).values()) <= {3, 4}
-    assert training_plan([], [], 2, np.random.default_rng(0), min_steps=4) == []
-
-
-def test_training_plan_of_fewer_images_than_a_batch():
-    plan = training_plan(["a"], [False], 4, np.random.default_rng(0))
-    assert plan == [["a"] * 4]
-
-
-def test_pairs_are_as_many_as_the_longer_plan_has():
-    assert pair_plans([1, 2], [3, 4, 5, 6, 7]) == ([1, 2, 1, 2, 1], [3, 4, 5, 6, 7])
-    assert pair_plans([1, 2], [3]) == ([1, 2], [3, 3])
-    with pytest.raises(ValueError, match="0 unlabeled"):
-        pair_plans([1], [])
-
-
-def test_inference_plan_joins_images_of_one_padded_size(data):
-    records = data[0]  # landscape, portrait, landscape ...
-    assert inference_plan(records, (64, 32), 2) == [[0, 2], [1, 3], [4], [5]]
-    assert inference_plan(records, (64, 64), 4) == [[0, 1, 2, 3], [4, 5]]  # all padded to 64 x 64
-    assert inference_plan(records, (64, 32), 1) == [[i] for i in range(6)]
-    assert inference_plan([], (64, 64), 2) == []
 
 
 # ----------------------------------------------------------------------------------------- loaders

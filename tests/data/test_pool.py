@@ -12,7 +12,7 @@ from miaod_nb.data.pool import (
     remaining_pool,
     resolve_count,
 )
-from miaod_nb.data.sources import ImageRecord
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
-from miaod_nb.data.sources import ImageRecord
+from miaod_nb.data.records import ImageRecord
 
 
 @pytest.fixture

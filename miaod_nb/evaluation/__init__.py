@@ -1,0 +1,65 @@
+"""VOC07, VOC12 and COCO metrics from plain boxes: numpy arrays in, numbers in [0, 1] out.
+
+A class that no object belongs to has no average precision: its entry is NaN in arrays and in
+`per_class` (an empty cell in CSV) and it is left out of every mean. Means are never NaN: a set
+with nothing to evaluate against raises DataError instead. A class with objects of which none is
+found has the value 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from miaod_nb.evaluation.boxes import Detections, GroundTruth
+from miaod_nb.evaluation.coco import CocoResult, coco_ap
+from miaod_nb.evaluation.voc import VocResult, average_precision, voc_ap
+
+__all__ = [
+    "COCO_AP", "COCO_AP50", "COCO_AP75", "VOC07_AP", "VOC12_AP",
+    "CocoResult", "Detections", "Evaluation", "GroundTruth", "VocResult",
+    "average_precision", "coco_ap", "evaluate", "voc_ap",
+]  # fmt: skip
+
+VOC07_AP = "VOC07 AP@0.5 (11 points)"
+VOC12_AP = "VOC12 AP@0.5 (area)"
+COCO_AP = "COCO AP@[.5:.95]"
+COCO_AP50 = "COCO AP50"
+COCO_AP75 = "COCO AP75"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every metric by its full name: over all classes, and in a table with one row a class."""
+
+    metrics: dict[str, float]
+    per_class: pd.DataFrame  # class, num_objects, num_detections, and a column a metric
+
+
+def evaluate(
+    detections: Sequence[Detections], truths: Sequence[GroundTruth], classes: Sequence[str]
+) -> Evaluation:
+    """All metrics of a set of images; image i has `detections[i]` and `truths[i]`.
+
+    `num_objects` leaves difficult objects out, as the VOC metrics do; the COCO metrics count them
+    as ordinary objects. Raises DataError when no image has an object that is not difficult.
+    """
+    voc07 = voc_ap(detections, truths, len(classes), mode="voc07")
+    voc12 = voc_ap(detections, truths, len(classes), mode="voc12")
+    coco = coco_ap(detections, truths, classes)
+    results = {
+        VOC07_AP: (voc07.mean, voc07.ap),
+        VOC12_AP: (voc12.mean, voc12.ap),
+        COCO_AP: (coco["AP"], coco["per_class"]["AP"]),
+        COCO_AP50: (coco["AP50"], coco["per_class"]["AP50"]),
+        COCO_AP75: (coco["AP75"], coco["per_class"]["AP75"]),
+    }
+    counts = {
+        "class": list(classes),
+        "num_objects": voc12.num_truths,
+        "num_detections": voc12.num_detections,
+    }
+    return Evaluation(
+        metrics={name: mean for name, (mean, _) in results.items()},
+        per_class=pd.DataFrame(counts | {name: values for name, (_, values) in results.items()}),
+    )

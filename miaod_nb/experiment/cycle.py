@@ -1,0 +1,303 @@
+"""The active-learning experiment: named steps, whose results are files of the run folder."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.config import Config, fingerprint, lr_rescaling, make_config
+from miaod_nb.data.pool import ids_by_source, remaining_pool
+from miaod_nb.detector import DETECTORS, build_detector
+from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.errors import ConfigError, TrainingError
+from miaod_nb.experiment.inference import (
+    detections_of,
+    evaluation_of,
+    over_images,
+    score_table,
+    scores_of,
+)
+from miaod_nb.experiment.session import (
+    Session,
+    claim_folder,
+    default_run_dir,
+    describe_environment,
+    prepare_torch,
+    resolve_device,
+)
+from miaod_nb.experiment.study import CycleSets, prepare
+from miaod_nb.experiment.training import (
+    StageTraining,
+    TrainingSet,
+    load_weights,
+    without_pretrained,
+)
+from miaod_nb.learning.train import cycle_stages
+from miaod_nb.progress import say
+from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.store import RunFolder
+
+
+@dataclass(frozen=True)
+class Step:
+    """One named piece of a cycle's work; its results are files of the run folder."""
+
+    name: str
+    run: Callable[[], None]
+
+
+class Experiment:
+    """An active-learning run on a data set, in a run folder that it continues if it exists.
+
+    Making one reads the image lists, the test labels and the first labels, and refuses what
+    cannot work before anything is written. `run` walks the steps of all cycles; a notebook walks
+    the same `steps` one at a time. Raises ConfigError, DataError and RunFolderError.
+    """
+
+    def __init__(self, config: Config, data_root: Path, run_dir: Path | None = None) -> None:
+        _check_names(config)
+        self.config = config
+        self.device = resolve_device(config.device)
+        self.strategy = STRATEGIES[config.strategy](config)
+        self.study = prepare(config, data_root, self.strategy.labels_all)
+        self.fingerprint = fingerprint(config, self.study.identity)
+        self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
+        self.session = Session(self.folder, config.save_every, config.tensorboard)
+        self.stages = cycle_stages(config)
+
+    def run(self) -> pd.DataFrame:
+        """Runs every step that is not done yet; returns the metrics, one row a cycle.
+
+        Ctrl-C ends the current step cleanly and raises Stopped, which says how to go on.
+        """
+        with self.opened():
+            for cycle in range(self.config.cycles):
+                if self.is_over(cycle):
+                    break
+                self.run_cycle(cycle)
+            say(f"finished: {self.folder.root}")
+        return self.metrics()
+
+    @contextmanager
+    def opened(self) -> Iterator["Experiment"]:
+        """Holds the run folder: locked, and checked to be this experiment's."""
+        prepare_torch(self.config, self.device)
+        with self.session.held():
+            environment = describe_environment(self.device)
+            claim_folder(
+                self.folder, self.config, self.study.identity, self.fingerprint, environment
+            )
+            if note := lr_rescaling(self.config):
+                say(note)
+            if len(self.study.classes) == 1:
+                say("one class: an implicit class 'none' takes part in the MIL softmax")
+            yield self
+
+    def run_cycle(self, cycle: int) -> None:
+        """Runs the cycle's steps that are not done yet, in order."""
+        for step in self.steps(cycle):
+            if step.name in self.folder.done_steps(cycle):
+                continue
+            say(f"cycle {cycle}: {step.name.replace('_', '-')}")
+            step.run()
+            self.folder.mark_done(cycle, step.name)
+            self.session.saved()
+        self.folder.delete(f"cycle{cycle}/state.pt")
+
+    def steps(self, cycle: int) -> list[Step]:
+        """The cycle's work, in order."""
+        steps = [Step("split", partial(self._split, cycle))]
+        for index, plan in enumerate(self.stages):
+            steps.append(Step(plan.name, partial(self._train, cycle, index)))
+        if self.study.test:
+            steps.append(Step("evaluate", partial(self._evaluate, cycle)))
+        if not self.strategy.labels_all:
+            if self.strategy.scores_images:
+                steps.append(Step("score", partial(self._score, cycle)))
+            steps.append(Step("select", partial(self._select, cycle)))
+        return steps
+
+    def is_over(self, cycle: int) -> bool:
+        """Whether there is nothing left to learn from: every image was labeled before."""
+        if cycle == 0:
+            return False
+        if self.strategy.labels_all:
+            return True
+        if self.selection(cycle - 1):
+            return False
+        say(f"cycle {cycle} and later ones are left out: the pool is empty")
+        self.session.log(cycle, "pool empty")
+        return True
+
+    # ------------------------------------------------------------------------- results so far
+
+    def sets(self, cycle: int) -> CycleSets:
+        """Which images are labeled in a cycle; needs the selections of the cycles before."""
+        return self.study.sets([self.selection(before) for before in range(cycle)])
+
+    def selection(self, cycle: int) -> list[int]:
+        """Pool indices that a finished cycle chose, most wanted first."""
+        return [
+            row["index"]
+            for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
+        ]
+
+    def load_model(self, cycle: int) -> RetinaNet:
+        """The detector that a finished cycle trained, ready for inference."""
+        relative = f"cycle{cycle}/weights.pt"
+        checkpoint = self.folder.load_tensors(relative, self.device)
+        model = build_detector(without_pretrained(self.config), len(self.study.classes))
+        load_weights(model.to(self.device), checkpoint["model"], self.folder.path(relative))
+        return model.eval()
+
+    def metrics(self) -> pd.DataFrame:
+        """Metrics of all evaluated cycles, one row each."""
+        paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
+        found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
+        return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+
+    # --------------------------------------------------------------------------------- the steps
+
+    def _split(self, cycle: int) -> None:
+        """Writes which images are labeled, and counts the faults in their labels."""
+        sets = self.sets(cycle)
+        self.folder.save_npy(f"X_L_{cycle}.npy", sets.labeled)
+        self.folder.save_npy(f"X_U_{cycle}.npy", sets.unlabeled_sample)
+        for letter, indices in (("L", sets.labeled), ("U", sets.unlabeled_sample)):
+            for source, ids in ids_by_source(self.study.pool, indices).items():
+                lines = "".join(f"{image_id}\n" for image_id in ids)
+                self.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
+        objects, faults = self.study.labeled_objects(sets)
+        faults.merge(self.study.faults)
+        self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
+        say(f"  {len(sets.labeled)} of {len(self.study.pool)} images are labeled, "
+            f"{len(objects)} train, classes: {', '.join(self.study.classes)}")  # fmt: skip
+        for line in faults.lines():
+            say("  " + line)
+        self.session.log(
+            cycle, "split", labeled=len(sets.labeled), trained=len(objects),
+            pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
+        )  # fmt: skip
+
+    def _train(self, cycle: int, index: int) -> None:
+        sets = self.sets(cycle)
+        objects, _ = self.study.labeled_objects(sets)
+        data = TrainingSet(
+            cycle, self.study.classes, objects, self.study.ids(sets.unlabeled_sample),
+            self.study.records,
+        )  # fmt: skip
+        training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
+        model = training.run()
+        if index == len(self.stages) - 1:
+            self.folder.save_tensors(
+                f"cycle{cycle}/weights.pt",
+                {"model": model.state_dict(), "classes": list(self.study.classes),
+                 "settings": self.config.model_dump(mode="json")},
+            )  # fmt: skip
+
+    def _evaluate(self, cycle: int) -> None:
+        model = self.load_model(cycle)
+        settings = DetectionSettings.of(self.config)
+        unfinished = f"cycle{cycle}/detections_partial.pt"
+        found = over_images(
+            model, self.study.test, lambda batch: detections_of(model, batch, settings),
+            self.config, self.session, unfinished, f"cycle {cycle} evaluate",
+        )  # fmt: skip
+        evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
+        labeled = len(self.sets(cycle).labeled)
+        about = {
+            "cycle": cycle,
+            "strategy": self.config.strategy,
+            "training": "mi_aod" if self.config.trains_adversarially else "label_set",
+            "labeled_images": labeled,
+            "labeled_percent": round(100 * labeled / len(self.study.pool), 2),
+            "evaluated_on": self.study.evaluated_on,
+            "seed": self.config.seed,
+        }
+        self.folder.save_csv(f"cycle{cycle}/per_class.csv", evaluation.per_class)
+        self.folder.save_json(
+            f"cycle{cycle}/metrics.json",
+            {"about": about, "metrics": evaluation.metrics,
+             "exclusions": self.study.test_faults.as_dict()},
+        )  # fmt: skip
+        self.folder.save_csv("metrics.csv", self.metrics())
+        self.folder.delete(unfinished)
+        self.session.log(cycle, "evaluate", metrics=evaluation.metrics)
+        for name, value in evaluation.metrics.items():
+            say(f"  {name}: {value:.4f} on the {self.study.evaluated_on}")
+
+    def _score(self, cycle: int) -> None:
+        model = self.load_model(cycle)
+        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        records = [self.study.pool[i] for i in indices]
+        unfinished = f"cycle{cycle}/scores_partial.pt"
+        found = over_images(
+            model, records, lambda batch: scores_of(model, batch, self.strategy),
+            self.config, self.session, unfinished, f"cycle {cycle} score",
+        )  # fmt: skip
+        table = score_table(found, records, indices, self.study.classes)
+        if not np.isfinite(table["score"]).all():
+            raise TrainingError(
+                "the score of an image is not a finite number",
+                where=table.loc[~np.isfinite(table["score"]), "id"].iloc[0],
+                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
+                "new run_dir",
+            )
+        self.folder.save_parquet(f"cycle{cycle}/scores.parquet", table)
+        self.folder.delete(unfinished)
+        self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
+
+    def _select(self, cycle: int) -> None:
+        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        values = np.zeros(len(indices), dtype=np.float32)
+        if self.strategy.scores_images:
+            scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
+            values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
+        budget = min(self.study.budget, len(indices))
+        rng = np.random.default_rng([self.config.seed, cycle])
+        chosen = self.strategy.choose(values, budget, rng)[::-1]  # most wanted first
+        selected = [
+            {
+                "rank": rank,
+                "id": self.study.pool[indices[position]].id,
+                "index": int(indices[position]),
+                "score": float(values[position]) if self.strategy.scores_images else None,
+                "reason": self.strategy.reason,
+            }
+            for rank, position in enumerate(chosen, start=1)
+        ]
+        self.folder.save_json(
+            f"cycle{cycle}/selection.json",
+            {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
+             "pool": len(indices), "selected": selected},
+        )  # fmt: skip
+        if budget < self.study.budget:
+            say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
+        self.session.log(
+            cycle, "select", selected=len(selected), pool=len(indices), budget=self.study.budget
+        )
+
+
+def run(
+    preset: str = "voc", *, data_root: str | Path, run_dir: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Runs or continues an experiment; returns its metrics, one row a cycle."""
+    config = make_config(preset, overrides)
+    return Experiment(config, Path(data_root), Path(run_dir) if run_dir else None).run()
+
+
+def _check_names(config: Config) -> None:
+    for field, known in (("detector", DETECTORS), ("strategy", STRATEGIES)):
+        if getattr(config, field) not in known:
+            raise ConfigError(
+                f"there is no {field} '{getattr(config, field)}'",
+                where=field,
+                remedy="choose one of: " + ", ".join(sorted(known)),
+            )

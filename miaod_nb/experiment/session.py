@@ -1,0 +1,186 @@
+"""A process at work on a run folder: the lock, the log, when to save, and the wish to stop."""
+
+import importlib.metadata
+import platform
+import resource
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from miaod_nb.config import Config, make_config
+from miaod_nb.errors import ConfigError, RunFolderError, Stopped
+from miaod_nb.progress import say
+from miaod_nb.store import RunFolder
+
+
+class Session:
+    """One process at work on a run folder.
+
+    Long loops ask `save_due` after every step, save their state and call `saved`, which ends the
+    work if the user asked for that.
+    """
+
+    def __init__(self, folder: RunFolder, save_every: float, tensorboard: bool = False) -> None:
+        self.folder, self.save_every = folder, save_every
+        self._writer_type = _tensorboard_writer() if tensorboard else None
+        self._writer: Any = None  # opened by the first record, so that no other run's is touched
+        self._stop_requested = False
+        self._saved_at = time.monotonic()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the run folder's lock; the first Ctrl-C or termination signal asks to stop after
+        the current step, a second interrupts at once."""
+        with self.folder.lock():
+            if threading.current_thread() is not threading.main_thread():
+                yield  # only the main thread may listen to signals
+                return
+            before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                self._stop_requested = False
+                if self._writer is not None:
+                    self._writer.close()
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def _request(self, number: int, frame: object) -> None:
+        if self._stop_requested:
+            raise KeyboardInterrupt
+        self._stop_requested = True
+        say("stopping after this step ...")
+
+    def log(self, cycle: int, event: str, **fields: Any) -> None:
+        """Appends a record to the run's log, and the terms of a training step to TensorBoard."""
+        self.folder.append_log({"cycle": cycle, "event": event, "time": time.time(), **fields})
+        if self._writer_type is not None and event == "step":
+            self._writer = self._writer or self._writer_type(self.folder.path("tensorboard"))
+            for name, value in fields["terms"].items():
+                tag = f"cycle{cycle} {fields['stage']}/{name}"
+                self._writer.add_scalar(tag, value, fields["step"])
+
+    @property
+    def save_due(self) -> bool:
+        """Whether the work done since the last saved state should be saved now."""
+        return self._stop_requested or time.monotonic() - self._saved_at > self.save_every
+
+    def saved(self) -> None:
+        """Notes that all work is saved. Raises Stopped if the user asked for that."""
+        self._saved_at = time.monotonic()
+        if self._stop_requested:
+            raise Stopped(
+                "stopped as you asked; everything up to here is saved",
+                where=self.folder.root,
+                remedy="run the same command again to go on",
+            )
+
+
+def _tensorboard_writer() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError(
+            "TensorBoard is not installed",
+            where="tensorboard",
+            remedy="pip install 'miaod_nb[tensorboard]', or set tensorboard=false",
+        ) from None
+    return SummaryWriter
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA when there is one. Raises ConfigError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"the device '{name}' is not there ({torch.cuda.device_count()} CUDA devices found)",
+            where="device",
+            remedy="set device=auto or device=cpu",
+        )
+    return device
+
+
+def prepare_torch(config: Config, device: torch.device) -> None:
+    """Makes torch's results reproducible on the device, with the configured number of threads."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def describe_environment(device: torch.device) -> dict[str, Any]:
+    """What results depend on in their last digits: versions, device, threads."""
+    packages = ("miaod_nb", "torch", "torchvision", "timm", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return versions | {
+        "python": platform.python_version(),
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def memory_mb(device: torch.device) -> float:
+    """Peak memory so far in MiB: of the device, or of the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if platform.system() == "Darwin" else 2**10)  # bytes there, KiB elsewhere
+
+
+def default_run_dir(config: Config, fingerprint: str) -> Path:
+    """`runs/<preset>`, with the fingerprint's first six digits if a setting differs from it."""
+    changed = make_config(config.preset).identity() != config.identity()
+    return Path("runs") / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
+
+
+def claim_folder(
+    folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
+    environment: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Describes the experiment in its run folder, or checks that the folder holds the same one.
+
+    Another environment is a warning. Raises RunFolderError naming every difference that changes
+    results.
+    """
+    if folder.exists("config.json"):
+        stored = folder.load_json("config.json")
+        before = {k: v for k, v in stored["identity"].items() if k != "data"}
+        now = config.identity()
+        differing = [
+            f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key)
+        ]
+        differing += [
+            f"{key}: {len(stored['identity']['data'][key])} there, {len(data[key])} now, or others"
+            for key in data
+            if stored["identity"]["data"][key] != data[key]
+        ]
+        if differing:
+            raise RunFolderError(
+                "the run folder holds another experiment; " + "; ".join(differing),
+                where=folder.path("config.json"),
+                remedy="choose another run_dir, or the same settings as before",
+            )
+        recorded = folder.load_json("environment.json")
+        for key, value in environment.items():
+            if recorded.get(key) != value:
+                say(f"warning: {key} was {recorded.get(key)} when this run began and is {value} "
+                    "now; results may differ in the last digits")  # fmt: skip
+    else:
+        folder.save_json("environment.json", dict(environment))
+        folder.save_text("fingerprint.txt", fingerprint + "\n")
+    folder.save_json(
+        "config.json",
+        {"settings": config.model_dump(mode="json"),
+         "identity": config.identity() | {"data": dict(data)}},
+    )  # fmt: skip

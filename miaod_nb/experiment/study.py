@@ -1,0 +1,158 @@
+"""The data of an experiment: which images, which classes, and which labels may be read when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from miaod_nb.config import Config
+from miaod_nb.data.annotations import Oracle, refuse_absent_classes
+from miaod_nb.data.pool import Indices, initial_sets, next_sets, resolve_count
+from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.sources import scan_list
+from miaod_nb.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class CycleSets:
+    """Indices into the pool's records, sorted, at the beginning of a cycle.
+
+    labeled (X_L) and unlabeled_sample (the authors' X_U): int64. trained: the labeled ones
+    without those held out for evaluation.
+    """
+
+    labeled: Indices
+    unlabeled_sample: Indices
+    trained: Indices
+
+
+@dataclass(frozen=True)
+class Study:
+    """What an experiment is about; made by `prepare`.
+
+    pool: every usable image of the train list. test, test_objects: what is evaluated on, and its
+    labels by id. held_out: pool indices that are evaluated on because there is no test list.
+    faults: of the pool's images; test_faults: of the test images and their labels.
+    """
+
+    config: Config
+    classes: tuple[str, ...]
+    pool: Sequence[ImageRecord]
+    budget: int
+    all_indices: Indices
+    first: CycleSets
+    held_out: Indices
+    test: Sequence[ImageRecord]
+    test_objects: Mapping[str, Objects]
+    oracle: Oracle
+    faults: FaultCounts
+    test_faults: FaultCounts
+    records: Mapping[str, ImageRecord] = field(repr=False)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint says of the data: ids and classes, not paths."""
+        return {
+            "pool": [record.id for record in self.pool],
+            "test": [record.id for record in self.test],
+            "classes": list(self.classes),
+        }
+
+    @property
+    def evaluated_on(self) -> str:
+        """What metrics are measured on, in words."""
+        if len(self.held_out):
+            return f"holdout ({len(self.test)} of the first labeled images, never trained on)"
+        return f"{self.config.test_list} list ({len(self.test)} images)"
+
+    def ids(self, indices: Indices) -> list[str]:
+        """Ids of pool images."""
+        return [self.pool[i].id for i in indices]
+
+    def sets(self, selections: Sequence[Sequence[int]]) -> CycleSets:
+        """The sets after these selections, each the pool indices chosen in a cycle, most wanted
+        first."""
+        sets = self.first
+        for selected in selections:
+            ascending = np.array(list(reversed(selected)), dtype=np.int64)
+            labeled, sample = next_sets(self.all_indices, sets.labeled, ascending, self.config.seed)
+            sets = CycleSets(labeled, sample, np.setdiff1d(labeled, self.held_out))
+        return sets
+
+    def labeled_objects(self, sets: CycleSets) -> tuple[dict[str, Objects], FaultCounts]:
+        """Objects of the images to train on, by id, and the faults in their labels. Images
+        without a usable annotation are left out and counted. Raises DataError if none is left."""
+        faults = FaultCounts()
+        found = self.oracle.read(
+            self.ids(sets.trained), self.classes, faults,
+            refuse_unknown=self.config.classes is None,
+        )  # fmt: skip
+        if not found:
+            raise DataError(
+                f"none of the {len(sets.trained)} labeled images has a usable annotation "
+                f"({'; '.join(faults.lines())})",
+                where=self.pool[0].annotation_path.parent,
+                remedy="add annotations, or give `initial` more images",
+            )
+        return found, faults
+
+
+def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
+    """Reads the image lists, the labels of the test images and those of the first labeled images.
+
+    labels_all: every pool image is labeled from the start (full supervision). Raises ConfigError
+    and DataError for what cannot work.
+    """
+    faults, test_faults = FaultCounts(), FaultCounts()
+    pool = scan_list(data_root, config.train_list, faults)
+    num_initial = resolve_count(config.initial, len(pool), "initial")
+    budget = resolve_count(config.budget, len(pool), "budget")
+    if not labels_all and budget > len(pool) - num_initial:
+        raise ConfigError(
+            f"the budget of {budget} images is larger than the pool: of {len(pool)} usable images "
+            f"{num_initial} are labeled from the start",
+            where="budget, initial",
+            remedy="lower budget or initial",
+        )
+    num_labeled = len(pool) if labels_all else num_initial
+    all_indices, labeled, sample = initial_sets(len(pool), num_labeled, config.split_seed)
+
+    test = scan_list(data_root, config.test_list, test_faults, required=False)
+    held_out = np.array([], dtype=np.int64)
+    if not test:  # the same images for every strategy, also for full supervision
+        held_out = np.sort(all_indices[: int(config.holdout * num_initial)])
+        test = [pool[i] for i in held_out]
+    test_oracle, oracle = Oracle(test), Oracle(pool)
+    seen = set(test_oracle.class_names(record.id for record in test))
+    seen |= set(oracle.class_names(pool[i].id for i in labeled))
+    classes = _classes(config, seen, data_root)
+    test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
+    if test and not any(len(objects.labels) for objects in test_objects.values()):
+        raise DataError(
+            f"none of the {len(test)} images to evaluate on has a labeled object "
+            f"({'; '.join(test_faults.lines())})",
+            where=test[0].annotation_path.parent,
+            remedy="add their annotations, or set test_list to a list that has some",
+        )
+    first = CycleSets(labeled, sample, np.setdiff1d(labeled, held_out))
+    return Study(
+        config=config, classes=classes, pool=pool, budget=budget, all_indices=all_indices,
+        first=first, held_out=held_out, test=test, test_objects=test_objects, oracle=oracle,
+        faults=faults, test_faults=test_faults, records={record.id: record for record in pool},
+    )  # fmt: skip
+
+
+def _classes(config: Config, seen: set[str], data_root: Path) -> tuple[str, ...]:
+    """The configured class names, or those in the labels read so far."""
+    if not seen:
+        raise DataError(
+            "no label of the first images or of the test images names a class",
+            where=data_root,
+            remedy="check the Annotations folder, or give `initial` more images",
+        )
+    if config.classes is None:
+        return tuple(sorted(seen))
+    refuse_absent_classes(config.classes, sorted(seen), data_root)
+    return config.classes

@@ -1,0 +1,217 @@
+"""The training steps of a cycle: batches in a reproducible order, and a state that survives."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from miaod_nb.config import Config
+from miaod_nb.data.batches import training_loader
+from miaod_nb.data.plans import pair_plans, training_plan
+from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.detector import build_detector
+from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
+from miaod_nb.experiment.session import Session, memory_mb
+from miaod_nb.learning.train import (
+    Batches,
+    StagePlan,
+    learning_rates,
+    make_optimizer,
+    train_stage,
+)
+from miaod_nb.progress import progress, say
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a cycle trains on. objects: of the labeled images by id; unlabeled_ids: the sample of
+    the pool; records: of all of them by id."""
+
+    cycle: int
+    classes: Sequence[str]
+    objects: Mapping[str, Objects]
+    unlabeled_ids: Sequence[str]
+    records: Mapping[str, ImageRecord]
+
+
+class StageTraining:
+    """One stage of one cycle, to be trained from wherever its saved state stands."""
+
+    def __init__(
+        self, config: Config, session: Session, device: torch.device,
+        stages: Sequence[StagePlan], index: int, data: TrainingSet,
+    ) -> None:  # fmt: skip
+        self.config, self.session, self.device = config, session, device
+        self.stages, self.index, self.data = stages, index, data
+        self.plan = stages[index]
+        self.state_path = f"cycle{data.cycle}/state.pt"
+        self.steps_per_epoch = len(self.epoch_plans(index, 0)[0])
+
+    def run(self) -> RetinaNet:
+        """Trains the stage to its end, saves the state and returns the model."""
+        model, optimizer, first_step = self._start()
+        self.session.folder.rewind_log(self._precedes(first_step))
+        lengths = [len(self.epoch_plans(i, 0)[0]) for i in range(len(self.stages))]
+        rates = learning_rates(self.config, self.stages, self.index, lengths)
+        recorder = _Recorder(self, model, optimizer, first_step)
+        description = f"cycle {self.data.cycle} {self.plan.name.replace('_', '-')}"
+        batches = self._batches(first_step, model)
+        train_stage(
+            model, self.plan.stage, optimizer,
+            progress(batches, description, len(rates), first_step), rates[first_step:], recorder,
+            self.config.clip_norm,
+        )  # fmt: skip
+        recorder.save()
+        return model
+
+    def epoch_plans(self, index: int, epoch: int) -> list[list[list[str]]]:
+        """The plan of an epoch's labeled batches and, in a stage that uses them, that of its
+        unlabeled ones, equally long."""
+        labeled = self._plan(list(self.data.objects), index, epoch, kind=0)
+        if not self.stages[index].stage.uses_unlabeled:
+            return [labeled]
+        return list(pair_plans(labeled, self._plan(self.data.unlabeled_ids, index, epoch, kind=1)))
+
+    def _plan(self, ids: Sequence[str], index: int, epoch: int, kind: int) -> list[list[str]]:
+        rng = np.random.default_rng([self.config.seed, self.data.cycle, index, epoch, kind])
+        landscape = [self.data.records[i].width > self.data.records[i].height for i in ids]
+        return training_plan(
+            ids, landscape, self.config.batch_size, rng,
+            passes=self.config.repeats, min_steps=self.config.min_epoch_steps,
+        )  # fmt: skip
+
+    def _batches(self, first_step: int, model: RetinaNet) -> Iterator[Batches]:
+        """The batches of every step that is left."""
+        for epoch in range(first_step // self.steps_per_epoch, self.plan.epochs):
+            plans = self.epoch_plans(self.index, epoch)
+            targets = (self.data.objects, None)  # the second plan is of unlabeled images
+            loaders = [
+                training_loader(
+                    plan, self.data.records, objects, image_size=self.config.image_size,
+                    augmentation=self.config.augmentation, seed=self.config.seed,
+                    epoch=(self.data.cycle, self.index, epoch, kind), mean=model.pixel_mean,
+                    std=model.pixel_std, workers=self.config.workers,
+                    start=max(first_step - epoch * self.steps_per_epoch, 0),
+                )
+                for kind, (plan, objects) in enumerate(zip(plans, targets, strict=False))
+            ]  # fmt: skip
+            yield from zip(*loaders, strict=True)
+
+    def _start(self) -> tuple[RetinaNet, torch.optim.Optimizer, int]:
+        """Model and optimizer as the last saved state has them, and the steps done since then."""
+        folder, state = self.session.folder, None
+        if folder.exists(self.state_path):
+            state = folder.load_tensors(self.state_path, self.device)
+        elif self.index > 0:
+            raise RunFolderError(
+                f"the state after {self.stages[self.index - 1].name} is missing",
+                where=folder.path(self.state_path),
+                remedy=f"delete {folder.path(f'cycle{self.data.cycle}')} to train the cycle again",
+            )
+        config = self.config if state is None else without_pretrained(self.config)
+        model = build_detector(config, len(self.data.classes)).to(self.device)
+        if state is not None:
+            load_weights(model, state["model"], folder.path(self.state_path))
+        model.train()
+        model.train_only(self.plan.stage.trained_parts())
+        optimizer = make_optimizer(
+            model, self.config.optimizer, learning_rate=self.config.learning_rate,
+            weight_decay=self.config.weight_decay, momentum=self.config.momentum,
+            backbone_lr_factor=self.config.backbone_lr_factor,
+        )  # fmt: skip
+        if state is None or state["stage"] != self.index:  # the stage before ended there
+            return model, optimizer, 0
+        optimizer.load_state_dict(state["optimizer"])
+        return model, optimizer, state["step"]
+
+    def _precedes(self, first_step: int) -> Any:
+        """Keeps log records that this stage will not write again."""
+        here = (self.data.cycle, self.plan.name)
+        return lambda r: (r.get("cycle"), r.get("stage")) != here or r["step"] <= first_step
+
+
+class _Recorder:
+    """Watches the steps of a stage: logs them, saves the state, refuses to go on with NaN."""
+
+    def __init__(
+        self, training: StageTraining, model: RetinaNet, optimizer: torch.optim.Optimizer,
+        first_step: int,
+    ) -> None:  # fmt: skip
+        self.training, self.model, self.optimizer = training, model, optimizer
+        self.step, self.images, self.logged_at = first_step, 0, time.monotonic()
+        self.terms: dict[str, Tensor] = {}
+
+    def __call__(self, terms: dict[str, Tensor], rate: float, images: int) -> None:
+        self.step += 1
+        self.images += images
+        self.terms = terms
+        if self.step % self.training.config.log_every == 0:
+            self._log(rate)
+        if self.training.session.save_due:
+            self.save()
+
+    def save(self) -> None:
+        """Saves model, optimizer and position. Raises TrainingError for weights that diverged."""
+        self._finite_terms()
+        self.training.session.folder.save_tensors(
+            self.training.state_path,
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "stage": self.training.index,
+                "step": self.step,
+            },
+        )
+        self.training.session.saved()
+
+    def _finite_terms(self) -> dict[str, float]:
+        values = {name: float(value) for name, value in self.terms.items()}
+        for name, value in values.items():
+            if not np.isfinite(value):
+                cycle, stage = self.training.data.cycle, self.training.plan.name
+                raise TrainingError(
+                    f"the loss term '{name}' is {value}",
+                    where=f"cycle {cycle}, {stage}, step {self.step}",
+                    remedy="the training diverged: lower learning_rate or set clip_norm, and use "
+                    "a new run_dir",
+                )
+        return values
+
+    def _log(self, rate: float) -> None:
+        training, terms = self.training, self._finite_terms()
+        speed = self.images / max(time.monotonic() - self.logged_at, 1e-9)
+        self.logged_at, self.images = time.monotonic(), 0
+        training.session.log(
+            training.data.cycle, "step", stage=training.plan.name,
+            epoch=(self.step - 1) // training.steps_per_epoch, step=self.step, terms=terms,
+            learning_rate=rate, images_per_s=round(speed, 2),
+            memory_mb=round(memory_mb(training.device), 1),
+        )  # fmt: skip
+        total = training.plan.epochs * training.steps_per_epoch
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
+        say(f"  {training.plan.name} {self.step}/{total}  {shown}  lr {rate:.2e}  "
+            f"{speed:.1f} images/s")  # fmt: skip
+
+
+def without_pretrained(config: Config) -> Config:
+    """The same detector without its pretrained weights, to be filled from a checkpoint."""
+    return config.model_copy(update={"backbone_weights": "none"})
+
+
+def load_weights(model: RetinaNet, state: Mapping[str, Tensor], path: object) -> None:
+    """Loads all of `state`. Raises CheckpointError for other classes or another architecture."""
+    for key, value in model.state_dict().items():
+        if key not in state or state[key].shape != value.shape:
+            found = tuple(state[key].shape) if key in state else "missing"
+            raise CheckpointError(
+                f"the weights are of another detector: {key} is {found}, expected "
+                f"{tuple(value.shape)}",
+                where=path,
+                remedy="use the settings and the classes that the weights were trained with",
+            )
+    model.load_state_dict(dict(state))

@@ -1,0 +1,53 @@
+"""Plans: sizes, orientation groups, repetition, and images of one padded size together."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from miaod_nb.data.plans import inference_plan, pair_plans, training_plan
+from miaod_nb.data.records import ImageRecord
+
+
+def test_training_plan_fills_each_orientation_up_to_whole_batches():
+    ids = [f"l{i}" for i in range(5)] + [f"p{i}" for i in range(3)]
+    landscape = [True] * 5 + [False] * 3
+    plan = training_plan(ids, landscape, 2, np.random.default_rng(0))
+    assert [len(batch) for batch in plan] == [2] * 5
+    assert all(len({image_id[0] for image_id in batch}) == 1 for batch in plan)
+    counts = Counter(image_id for batch in plan for image_id in batch)
+    assert set(counts) == set(ids) and counts.total() == 10 and max(counts.values()) == 2
+    first_orientation = {
+        training_plan(ids, landscape, 2, np.random.default_rng(seed))[0][0][0] for seed in range(9)
+    }
+    assert first_orientation == {"l", "p"}  # batches of both kinds are mixed
+
+
+def test_training_plan_repeats_the_set():
+    plan = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), passes=2)
+    assert Counter(sum(plan, [])) == {"a": 2, "b": 2, "c": 2}
+    longer = training_plan(["a", "b", "c"], [True] * 3, 2, np.random.default_rng(0), min_steps=4)
+    assert len(longer) == 5 and set(Counter(sum(longer, [])).values()) <= {3, 4}
+    assert training_plan([], [], 2, np.random.default_rng(0), min_steps=4) == []
+
+
+def test_training_plan_of_fewer_images_than_a_batch():
+    plan = training_plan(["a"], [False], 4, np.random.default_rng(0))
+    assert plan == [["a"] * 4]
+
+
+def test_pairs_are_as_many_as_the_longer_plan_has():
+    assert pair_plans([1, 2], [3, 4, 5, 6, 7]) == ([1, 2, 1, 2, 1], [3, 4, 5, 6, 7])
+    assert pair_plans([1, 2], [3]) == ([1, 2], [3, 3])
+    with pytest.raises(ValueError, match="0 unlabeled"):
+        pair_plans([1], [])
+
+
+def test_inference_plan_joins_images_of_one_padded_size():
+    sizes = [(64, 48), (48, 64)] * 3  # landscape, portrait, landscape ...
+    records = [ImageRecord(str(i), "07", Path(), Path(), *size) for i, size in enumerate(sizes)]
+    assert inference_plan(records, (64, 32), 2) == [[0, 2], [1, 3], [4], [5]]
+    assert inference_plan(records, (64, 64), 4) == [[0, 1, 2, 3], [4, 5]]  # all padded to 64 x 64
+    assert inference_plan(records, (64, 32), 1) == [[i] for i in range(6)]
+    assert inference_plan([], (64, 64), 2) == []
