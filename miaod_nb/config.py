@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -150,6 +151,10 @@ class Config(BaseModel):
     weighted_selection: bool = Field(
         False, description="weight instances by their MIL score in the image uncertainty too"
     )
+    uncertainty_norm: Literal["l1", "l2"] = Field(
+        "l2", description="disagreement in the image uncertainty: squared (authors' code) or "
+        "absolute"
+    )
     top_k: Amount = Field(10000, gt=0, le=10**7, description="anchors averaged in the image "
                           "uncertainty: a whole count, or below 1 a fraction of its anchors")
 
@@ -221,8 +226,15 @@ class Config(BaseModel):
         return {name for name, field in cls.model_fields.items() if field.json_schema_extra == _RUN}
 
     def identity(self) -> dict[str, Any]:
-        """The fields that decide the results, JSON-ready: what the fingerprint hashes."""
-        return self.model_dump(mode="json", exclude=self.run_fields())
+        """The fields that decide the results, JSON-ready: what the fingerprint hashes.
+
+        A weight file stands there by its content, as "file:" and a hash, so that a moved file is
+        the same and a changed one is not. Raises ConfigError when it cannot be read.
+        """
+        fields = self.model_dump(mode="json", exclude=self.run_fields())
+        if self.backbone_weights not in ("imagenet", "none"):
+            fields["backbone_weights"] = f"file:{_content_hash(Path(self.backbone_weights))}"
+        return fields
 
     @property
     def trains_adversarially(self) -> bool:
@@ -334,6 +346,19 @@ def fingerprint(config: Config, data_identity: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over all that decides the results: settings, image ids, classes, split."""
     document = {"config": config.identity(), "data": data_identity}
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _content_hash(path: Path) -> str:
+    """The first 16 hex digits of the file's SHA-256."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise ConfigError(
+            f"the backbone's weight file cannot be read ({error.strerror})",
+            where=f"backbone_weights = {path}",
+            remedy="give the path of a file, imagenet, or none",
+        ) from None
 
 
 def _setting_value(key: str, text: str) -> Any:

@@ -1,6 +1,7 @@
 """The configuration: what is accepted, what an error says, and what the fingerprint depends on."""
 
 import json
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -117,6 +118,15 @@ def test_learning_rate_follows_an_overridden_batch_alone() -> None:
     assert (chosen.learning_rate, lr_rescaling(chosen)) == (0.5, None)
     same = make_config("voc0712", {"batch_size": 2})
     assert (same.learning_rate, lr_rescaling(same)) == (1e-3, None)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rate_of_every_preset_scales_and_says_so_after_a_round_trip_too(preset: str) -> None:
+    base = make_config(preset)
+    scaled = make_config(preset, {"batch_size": 3 * base.batch_size})
+    assert scaled.learning_rate == pytest.approx(3 * base.learning_rate)
+    read = validated(json.loads(json.dumps(scaled.model_dump(mode="json"))))
+    assert lr_rescaling(scaled) == lr_rescaling(read) is not None
 
 
 @pytest.mark.parametrize(
@@ -339,3 +349,26 @@ def test_fingerprint_ignores_order_and_spelling_but_not_the_data() -> None:
     assert fingerprint(spelled, DATA) == expected
     assert fingerprint(config, DATA | {"ids": ["b", "a"]}) != expected
     assert len(expected) == 64 and int(expected, 16) >= 0
+
+
+def test_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path) -> None:
+    for name, content in (("a.pt", b"weights"), ("b.pt", b"weights"), ("c.pt", b"others")):
+        (tmp_path / name).write_bytes(content)
+    first, moved, other = (
+        make_config("voc", {"backbone_weights": str(tmp_path / name)})
+        for name in ("a.pt", "b.pt", "c.pt")
+    )
+    # printf weights | sha256sum
+    assert first.identity()["backbone_weights"] == "file:9a129038d9a00aed"
+    assert str(tmp_path) not in json.dumps(first.identity())
+    assert fingerprint(first, DATA) == fingerprint(moved, DATA) != fingerprint(other, DATA)
+    assert first.model_dump()["backbone_weights"] == str(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("name", ["missing.pt", "."])
+def test_weight_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    config = make_config("voc", {"backbone_weights": str(path)})
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
+        fingerprint(config, DATA)
+    assert str(caught.value.where) == f"backbone_weights = {path}"

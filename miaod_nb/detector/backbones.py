@@ -139,15 +139,29 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             remedy="give the path of a file, imagenet, or none",
         ) from None
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
-        raise CheckpointError(
-            f"the backbone's weight file cannot be read: {error}", where=path
-        ) from error
-    return state.get("state_dict", state)
+        raise _unusable(path, "is damaged, or holds more than plain arrays") from error
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)
+    if not isinstance(state, dict):
+        raise _unusable(path, "holds no arrays by name")
+    return {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _unusable(path: Path, fault: str) -> CheckpointError:
+    return CheckpointError(
+        f"the backbone's weight file {fault}",
+        where=f"backbone_weights = {path}",
+        remedy="give a file that torch.save wrote of the backbone's state_dict()",
+    )
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Loads what the module has and insists that all of it is there; classifier heads are extra."""
-    own = module.state_dict()
+    own = {
+        key: value
+        for key, value in module.state_dict().items()
+        if not key.endswith("num_batches_tracked")  # never used, and torchvision's files lack it
+    }
     wrong = [
         key for key, value in own.items() if key not in state or state[key].shape != value.shape
     ]
@@ -180,4 +194,4 @@ def _timm_key(key: str) -> str:
         names = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw",
                  "_bn1": "bn2", "_project_conv": "conv_pwl", "_bn2": "bn3"}  # fmt: skip
     block = index - _LITE0_STARTS[stage]
-    return ".".join(["blocks", str(stage), str(block), names[layer], *parts[3:]])
+    return ".".join(["blocks", str(stage), str(block), names.get(layer, layer), *parts[3:]])

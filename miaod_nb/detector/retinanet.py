@@ -49,9 +49,10 @@ class CoarserLevels(ExtraFPNBlock):
 class RetinaNet(nn.Module):
     """Images in, `Predictions` out.
 
-    Built by `build_detector`. The stem and `frozen_stages` stages of the backbone never train,
-    and every BatchNorm uses its stored statistics, in training too. pixel_mean, pixel_std: how
-    images are normalized, RGB in [0, 1]; strides: of the levels, in pixels.
+    Built by `build_detector`. The backbone's first `frozen_stages` stages (the stem belongs to the
+    first) never train, and every BatchNorm uses its stored statistics, in training too.
+    pixel_mean, pixel_std: how images are normalized, RGB in [0, 1]; strides: of the levels, in
+    pixels.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class RetinaNet(nn.Module):
         stages = backbone.stages()[:frozen_stages]
         self._frozen = {p for stage in stages for m in stage for p in m.parameters()}
         self.train_only(PARTS)
+        self.train()
 
     @property
     def device(self) -> torch.device:

@@ -13,7 +13,7 @@ from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
 from miaod_nb.detector.mil import instance_class_scores
 from miaod_nb.detector.retinanet import RetinaNet
-from miaod_nb.selection.uncertainty import instance_uncertainty, num_averaged
+from miaod_nb.selection.uncertainty import disagreement, instance_uncertainty, num_averaged
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class MiAod(_ByScore):
     top_k: float
     weighted: bool = False
     mil_instance_score: str = "max_class"
+    norm: str = "l2"
+    mil_softmax: str = "level"
     reason: str = "the two classifiers disagree most on its anchors"
 
     def score(self, model: RetinaNet, batch: UnlabeledBatch) -> ImageScores:
@@ -74,16 +76,20 @@ class MiAod(_ByScore):
         weights = None
         if self.weighted:
             (mil_logits,) = predictions.need("mil_logits")
-            sizes = predictions.grid.level_sizes
+            groups = predictions.grid.level_sizes
+            if self.mil_softmax == "image":
+                groups = (sum(groups),)
             weights = instance_class_scores(
-                logits_1, logits_2, mil_logits, sizes, self.mil_instance_score
+                logits_1, logits_2, mil_logits, groups, self.mil_instance_score
             )
-        instances = instance_uncertainty(probs_1, probs_2, weights)  # (B, A)
+        instances = instance_uncertainty(probs_1, probs_2, weights, self.norm)  # (B, A)
         k = num_averaged(self.top_k, instances.shape[1])
         top = instances.topk(k, dim=1, sorted=False)
-        squares = (probs_1 - probs_2).square()
-        picked = top.indices[..., None].expand(-1, -1, squares.shape[-1])
-        return ImageScores(top.values.mean(dim=1), squares.gather(1, picked).mean(dim=1))
+        per_class = disagreement(probs_1, probs_2, self.norm)  # (B, A, C)
+        if weights is not None:
+            per_class = per_class * weights
+        picked = top.indices[..., None].expand(-1, -1, per_class.shape[-1])
+        return ImageScores(top.values.mean(dim=1), per_class.gather(1, picked).mean(dim=1))
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,9 @@ def binary_entropy(probs: Tensor) -> Tensor:
 
 
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = {
-    "mi_aod": lambda c: MiAod(c.top_k, c.weighted_selection, c.mil_instance_score),
+    "mi_aod": lambda c: MiAod(
+        c.top_k, c.weighted_selection, c.mil_instance_score, c.uncertainty_norm, c.mil_softmax
+    ),
     "entropy": lambda c: Entropy(c.entropy_aggregate, DetectionSettings.of(c)),
     "random": lambda c: Random(),
     "full": lambda c: Full(),

@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC12_AP
@@ -26,27 +25,38 @@ def learning_curves(axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP) -> 
     """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs.
 
     table: rows of `metrics.csv` files, with `strategy`, `run`, `labeled_images` and `metric`
-    (0 to 1). Full supervision is a horizontal line.
+    (0 to 1). Full supervision is a horizontal line. The mAP axis begins at 0.
     """
-    for strategy, rows in table.groupby("strategy", sort=False):
+    axes.set(xlabel="labeled images", ylabel=metric, ylim=(0, 1.1 * table[metric].max()))
+    ends: dict[str, float] = {}
+    partial = table[table["strategy"] != FULL]
+    for strategy, rows in partial.groupby("strategy", sort=False):
         style = STYLES.get(str(strategy), OTHER_STYLE | {"label": str(strategy)})
-        if strategy == FULL:
-            axes.axhline(rows[metric].max(), color="black", linewidth=1)
-            axes.annotate("all labels", (0, rows[metric].max()), xycoords=("axes fraction", "data"),
-                          xytext=(4, 3), textcoords="offset points")  # fmt: skip
-            continue
         runs = [run for _, run in rows.groupby("run")]
         if len(runs) > 1:
             for run in runs:
                 axes.plot(run["labeled_images"], run[metric], color=style["color"], linewidth=0.8)
         mean = rows.groupby("labeled_images")[metric].mean()
         axes.plot(mean.index, mean.to_numpy(), **style)  # type: ignore[arg-type]
-        axes.annotate(style["label"], (mean.index[-1], mean.iloc[-1]), xytext=(8, 0),
-                      textcoords="offset points", va="center", annotation_clip=False)  # fmt: skip
-    axes.set(xlabel="labeled images", ylabel=metric)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ends[style["label"]] = mean.iloc[-1]
+    full = table.loc[table["strategy"] == FULL, metric]
+    if len(full):
+        axes.axhline(full.mean(), color="black", linewidth=1)
+        ends["all labels"] = full.mean()
+    for label, height in _apart(ends, gap=0.05 * axes.get_ylim()[1]).items():
+        axes.annotate(label, (1.01, height), xycoords=("axes fraction", "data"), va="center")
+    axes.set_xticks(sorted(partial["labeled_images"].unique()))
     return axes
+
+
+def _apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """The same heights, raised where needed to lie at least `gap` apart."""
+    placed: dict[str, float] = {}
+    lowest = float("-inf")
+    for label, height in sorted(heights.items(), key=lambda item: item[1]):
+        placed[label] = max(height, lowest)
+        lowest = placed[label] + gap
+    return placed
 
 
 def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:

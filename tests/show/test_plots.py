@@ -1,0 +1,65 @@
+"""Learning curves: what is drawn is what was measured."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from miaod_nb.errors import DataError
+from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.show.plots import gather_metrics, learning_curves, save_curves
+
+
+def write_run(folder, strategy, labeled, values):
+    folder.mkdir()
+    table = pd.DataFrame(
+        {
+            "cycle": range(len(labeled)),
+            "strategy": strategy,
+            "labeled_images": labeled,
+            "evaluated_on": "test list (9 images)",
+            VOC12_AP: values,
+        }
+    )
+    table.to_csv(folder / "metrics.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        write_run(tmp_path / "a0", "mi_aod", [10, 20], [0.2, 0.4]),
+        write_run(tmp_path / "a1", "mi_aod", [10, 20], [0.4, 0.6]),
+        write_run(tmp_path / "r", "random", [10, 20], [0.2, 0.3]),
+        write_run(tmp_path / "f", "full", [100], [0.8]),
+    ]
+
+
+def test_gathered_table_has_every_row_and_the_ratio_to_full(runs):
+    table = gather_metrics(runs)
+    assert len(table) == 7
+    ratio = table.set_index(["run", "cycle"])[f"{VOC12_AP}, ratio to full"]
+    assert ratio["a0", 1] == pytest.approx(0.5)
+    assert ratio["f", 0] == 1
+    assert not any("ratio" in column for column in gather_metrics(runs[:3]))
+
+
+def test_mean_and_seeds_are_drawn(runs):
+    _, axes = plt.subplots()
+    learning_curves(axes, gather_metrics(runs))
+    lines = {tuple(np.round(line.get_ydata(), 6).tolist()): line for line in axes.lines}
+    assert (0.3, 0.5) in lines  # the mean of both MI-AOD runs
+    assert (0.2, 0.4) in lines and (0.4, 0.6) in lines
+    assert lines[0.3, 0.5].get_linewidth() > lines[0.2, 0.4].get_linewidth()
+    assert (0.8, 0.8) in lines  # full supervision, a horizontal line
+    assert axes.get_ylabel() == VOC12_AP and axes.get_xlabel() == "labeled images"
+    plt.close("all")
+
+
+def test_files_are_written_and_a_folder_without_metrics_is_named(runs, tmp_path):
+    written = save_curves(runs, tmp_path / "out")
+    assert [path.name for path in written] == ["curves.csv", "curves.png"]
+    assert all(path.stat().st_size for path in written)
+    with pytest.raises(DataError, match="no metrics") as error:
+        save_curves([tmp_path / "nothing"], tmp_path / "out")
+    assert "nothing" in str(error.value)
