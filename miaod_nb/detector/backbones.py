@@ -49,7 +49,7 @@ class ResNet(torchvision.models.ResNet):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """images (B, 3, H, W) -> [(B, c, H / 8, W / 8), ... / 16, ... / 32]."""
+        """images (B, 3, H, W) -> [(B, c, H / 8, W / 8), ... / 16, ... / 32], rounded up."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         c3 = self.layer2(self.layer1(x))
         c4 = self.layer3(c3)
@@ -156,19 +156,18 @@ def _unusable(path: Path, fault: str) -> CheckpointError:
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Loads what the module has and insists that all of it is there; classifier heads are extra."""
-    own = {
-        key: value
-        for key, value in module.state_dict().items()
-        if not key.endswith("num_batches_tracked")  # never used, and torchvision's files lack it
-    }
-    wrong = [
-        key for key, value in own.items() if key not in state or state[key].shape != value.shape
-    ]
-    if wrong:
+    """Loads what the module has and insists that all of it is there, and no more of its layers:
+    only a classifier head is extra."""
+    arrays = module.state_dict()
+    # The counters of BatchNorms are never used, and torchvision's files lack them.
+    own = [key for key in arrays if not key.endswith("num_batches_tracked")]
+    wrong = [key for key in own if key not in state or state[key].shape != arrays[key].shape]
+    layers = {name for name, _ in module.named_children()}
+    surplus = [key for key in state if key.split(".")[0] in layers and key not in arrays]
+    if wrong or surplus:
         raise CheckpointError(
             f"the weights do not fit the backbone: {len(wrong)} of {len(own)} arrays are missing "
-            f"or of another shape, first {wrong[0]}",
+            f"or of another shape and {len(surplus)} have no place, first {[*wrong, *surplus][0]}",
             where=f"backbone_weights = {origin}",
             remedy="check `backbone` and the file",
         )

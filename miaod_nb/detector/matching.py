@@ -40,7 +40,7 @@ def match(
     anchors (A, 4), boxes (G, 4), G may be 0; valid: bool (A,), anchors that take part (the others
     are ignored). An anchor is positive from `positive_iou`, background below `negative_iou`.
     Every anchor that ties an object's best overlap is given to that object, however small the
-    overlap; of several such objects the last wins.
+    overlap, even 0 (authors' code); of several such objects the last wins.
     """
     if valid is None:
         valid = torch.ones(len(anchors), dtype=torch.bool, device=anchors.device)

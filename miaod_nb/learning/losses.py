@@ -6,7 +6,6 @@ Shapes: B images, A anchors, C classes. Predictions are logits unless a name say
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
@@ -40,7 +39,10 @@ def image_labels(labels: Sequence[Tensor], num_classes: int) -> Tensor:
 def image_classification_loss(image_class_scores: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of image scores with image labels, mean over images and classes
     (paper, l_imgcls): scalar. Both (B, C), scores inside (0, 1)."""
-    return F.binary_cross_entropy(image_class_scores, labels)
+    # Not torch's function: that stops at NaN, where the loop reports a training that diverged.
+    present = labels * image_class_scores.log()
+    absent = (1 - labels) * torch.log1p(-image_class_scores)
+    return -(present + absent).mean()
 
 
 def pseudo_image_classification_loss(image_class_scores: Tensor, pseudo_labels: Tensor) -> Tensor:
