@@ -1,5 +1,6 @@
 """Batches of images, with targets or without, and the loaders that make them of a plan."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -142,6 +143,12 @@ class _PlannedBatches(Dataset[Batch | DataError]):
         return objects.boxes[~objects.difficult], objects.labels[~objects.difficult]
 
 
+def _leave_interrupts(worker: int) -> None:
+    """Leaves Ctrl-C, which a terminal sends to every process, to the one that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class BatchLoader:
     """The batches of a plan, loaded as they are asked for; each iteration starts the plan anew.
 
@@ -158,8 +165,9 @@ class BatchLoader:
         # Without a generator of its own the loader would draw from the global one.
         own = torch.Generator()
         loader = DataLoader(
-            self._batches, batch_size=None, num_workers=self._workers, generator=own
-        )
+            self._batches, batch_size=None, num_workers=self._workers, generator=own,
+            worker_init_fn=_leave_interrupts,
+        )  # fmt: skip
         for item in loader:
             if isinstance(item, DataError):
                 raise item

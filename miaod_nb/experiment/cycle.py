@@ -97,6 +97,12 @@ class Experiment:
                 say(note)
             if len(self.study.classes) == 1:
                 say("one class: an implicit class 'none' takes part in the MIL softmax")
+            if len(self.study.held_out):
+                say(f"there is no list '{self.config.test_list}': metrics are measured on the "
+                    f"{self.study.evaluated_on}")  # fmt: skip
+            if not self.study.test:
+                say(f"no mAP: there is no list '{self.config.test_list}', and a holdout of "
+                    f"{self.config.holdout:g} of the first labeled images is no image")  # fmt: skip
             yield self
 
     def run_cycle(self, cycle: int) -> None:
@@ -153,7 +159,7 @@ class Experiment:
         relative = f"cycle{cycle}/weights.pt"
         checkpoint = self.folder.load_tensors(relative, self.device)
         model = build_detector(without_pretrained(self.config), len(self.study.classes))
-        load_weights(model.to(self.device), checkpoint["model"], self.folder.path(relative))
+        load_weights(model.to(self.device), checkpoint.get("model", {}), self.folder.path(relative))
         return model.eval()
 
     def metrics(self) -> pd.DataFrame:
@@ -188,10 +194,11 @@ class Experiment:
     def _train(self, cycle: int, index: int) -> None:
         sets = self.sets(cycle)
         objects, _ = self.study.labeled_objects(sets)
+        # Labeled images fill the sample when the pool is small, those held out among them.
+        unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
         data = TrainingSet(
-            cycle, self.study.classes, objects, self.study.ids(sets.unlabeled_sample),
-            self.study.records,
-        )  # fmt: skip
+            cycle, self.study.classes, objects, self.study.ids(unlabeled), self.study.records
+        )
         training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
         model = training.run()
         if index == len(self.stages) - 1:
@@ -228,9 +235,14 @@ class Experiment:
         )  # fmt: skip
         self.folder.save_csv("metrics.csv", self.metrics())
         self.folder.delete(unfinished)
-        self.session.log(cycle, "evaluate", metrics=evaluation.metrics)
+        self.session.log(
+            cycle, "evaluate", metrics=evaluation.metrics,
+            exclusions=self.study.test_faults.as_dict(),
+        )  # fmt: skip
         for name, value in evaluation.metrics.items():
             say(f"  {name}: {value:.4f} on the {self.study.evaluated_on}")
+        for line in self.study.test_faults.lines():
+            say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
         model = self.load_model(cycle)

@@ -58,7 +58,13 @@ class Session:
         say("stopping after this step ...")
 
     def log(self, cycle: int, event: str, **fields: Any) -> None:
-        """Appends a record to the run's log, and the terms of a training step to TensorBoard."""
+        """Appends a record to the run's log, and the terms of a training step to TensorBoard.
+
+        A record other than a training step's replaces the one of its cycle and event: work that
+        was cut off before it was marked as done is repeated.
+        """
+        if event != "step":
+            self.folder.rewind_log(lambda r: (r.get("cycle"), r.get("event")) != (cycle, event))
         self.folder.append_log({"cycle": cycle, "event": event, "time": time.time(), **fields})
         if self._writer_type is not None and event == "step":
             self._writer = self._writer or self._writer_type(self.folder.path("tensorboard"))

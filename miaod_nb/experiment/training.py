@@ -205,12 +205,13 @@ def without_pretrained(config: Config) -> Config:
 
 def load_weights(model: RetinaNet, state: Mapping[str, Tensor], path: object) -> None:
     """Loads all of `state`. Raises CheckpointError for other classes or another architecture."""
-    for key, value in model.state_dict().items():
-        if key not in state or state[key].shape != value.shape:
-            found = tuple(state[key].shape) if key in state else "missing"
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    for key in [*expected, *found]:
+        if expected.get(key) != found.get(key):
             raise CheckpointError(
-                f"the weights are of another detector: {key} is {found}, expected "
-                f"{tuple(value.shape)}",
+                f"the weights are of another detector: {key} is {found.get(key, 'missing')}, "
+                f"expected {expected.get(key, 'not at all')}",
                 where=path,
                 remedy="use the settings and the classes that the weights were trained with",
             )

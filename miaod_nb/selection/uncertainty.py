@@ -32,7 +32,8 @@ def instance_uncertainty(
 def num_averaged(top_k: float, num_anchors: int) -> int:
     """How many anchors the image uncertainty averages: `top_k` as a count (capped by the number
     of anchors) or, below 1, as a fraction of them (at least one)."""
-    count = int(top_k * num_anchors) if top_k < 1 else int(top_k)
+    # The small term keeps 0.29 * 100 = 28.999... from losing an anchor.
+    count = int(top_k * num_anchors + 1e-9) if top_k < 1 else int(top_k)
     return min(max(count, 1), num_anchors)
 
 
