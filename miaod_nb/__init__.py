@@ -24,3 +24,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'miaod_nb' has no attribute '{name}'")
     return getattr(importlib.import_module(f"miaod_nb.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -206,7 +206,7 @@ class Config(BaseModel):
     # how to run
     cycles: int = Field(7, ge=1, le=1000, description="training cycles in all",
                         json_schema_extra=_RUN)
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$",
                         description="auto, cpu, cuda or cuda:N", json_schema_extra=_RUN)
     workers: int = Field(0, ge=0, le=64, description="processes that load images",
                          json_schema_extra=_RUN)

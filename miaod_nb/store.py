@@ -68,10 +68,18 @@ class RunFolder:
         with open(path, "r+") as file:
             _claim(file, self.root)
             with _explained(self.root, "tidied"):
-                for leftover in self.root.rglob(TEMPORARY + "*"):
-                    leftover.unlink(missing_ok=True)
-            self.rewind_log(lambda record: True)  # a torn last line would swallow the next record
+                self._tidy()
             yield
+
+    def _tidy(self) -> None:
+        """Removes half written files, and a torn last line of the log, which would swallow the
+        next record; touches nothing else, since the folder may hold other people's files."""
+        for folder in (self.root, *self.root.glob("cycle*")):
+            for leftover in folder.glob(f"{TEMPORARY}[0-9]*-*"):
+                leftover.unlink(missing_ok=True)
+        path = self.path(LOG)
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            self.rewind_log(lambda record: True)
 
     def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
         """Writes the file so that a crash at any moment leaves the old one or the new one whole."""
@@ -185,6 +193,10 @@ class RunFolder:
 
     def mark_done(self, cycle: int, step: str) -> None:
         """Notes that the step's files are complete."""
+        log = self.path(LOG)
+        if log.exists():  # what the step logged must not be lost when it is not repeated
+            with _explained(log, "written"), open(log, "rb") as file:
+                os.fsync(file.fileno())
         done = self.done_steps(cycle)
         if step not in done:
             self.save_json(f"cycle{cycle}/steps.json", [*done, step])

@@ -459,3 +459,16 @@ def test_finished_steps_keep_their_order_per_cycle(run: RunFolder) -> None:
     assert run.done_steps(0) == ["split", "label_set"]
     assert run.done_steps(1) == ["label_set"]
     assert run.load_json("cycle0/steps.json") == ["split", "label_set"]
+
+
+def test_lock_leaves_foreign_files_alone(tmp_path: Path) -> None:
+    """A run_dir given by mistake, such as a home folder, loses nothing."""
+    foreign = [tmp_path / "project/.tmp-important", tmp_path / ".tmp-notes", tmp_path / "cycle.txt"]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    (tmp_path / "log.jsonl").write_text("not json\n")
+    with RunFolder(tmp_path).lock():
+        pass
+    assert all(path.read_text() == "mine" for path in foreign)
+    assert (tmp_path / "log.jsonl").read_text() == "not json\n"

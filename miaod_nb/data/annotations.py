@@ -154,7 +154,11 @@ class Oracle:
                 raise DataError(
                     f"the label '{unknown}' is not among the classes found so far",
                     where=record.annotation_path,
-                    remedy="set `classes` to all class names" + _nearest(unknown, classes),
+                    remedy="correct the name if it is misspelled"
+                    + _nearest(unknown, classes)
+                    + "; or use a new run_dir with `classes` set to the names to keep (others are "
+                    "left out and counted), or with a larger `initial`, so that the first labels "
+                    "show every class",
                 )
             objects[record.id] = to_objects(raw, classes, record, faults)
         return objects

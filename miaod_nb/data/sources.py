@@ -129,7 +129,7 @@ def _add_listed(
     """Appends what this year's list names to `listed`, counting missing and repeated images."""
     files: dict[str, list[Path]] = {}
     for path in sorted((year / "JPEGImages").glob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():  # a link may lead nowhere
             files.setdefault(path.stem, []).append(path)
     lines = _list_path(year, list_name).read_text("utf-8-sig", errors="replace").splitlines()
     ids = [line.split()[0] for line in lines if line.strip()]  # a class list has a second column

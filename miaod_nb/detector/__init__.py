@@ -30,7 +30,7 @@ DETECTORS: dict[str, Callable[[Config, int], RetinaNet]] = {"retinanet": _retina
 
 def build_detector(config: Config, num_classes: int, seed: int | None = None) -> RetinaNet:
     """The configured detector for `num_classes` classes, with weights drawn from `seed`
-    (default: the configuration's). The global random state is left as it was."""
+    (default: the configuration's). The CPU's global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
         model = DETECTORS[config.detector](config, num_classes)

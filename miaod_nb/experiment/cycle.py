@@ -12,10 +12,11 @@ import pandas as pd
 
 from miaod_nb.config import Config, fingerprint, lr_rescaling, make_config
 from miaod_nb.data.pool import ids_by_source, remaining_pool
+from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.retinanet import RetinaNet
-from miaod_nb.errors import ConfigError, TrainingError
+from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
 from miaod_nb.experiment.inference import (
     detections_of,
     evaluation_of,
@@ -28,10 +29,11 @@ from miaod_nb.experiment.session import (
     claim_folder,
     default_run_dir,
     describe_environment,
+    memory_explained,
     prepare_torch,
     resolve_device,
 )
-from miaod_nb.experiment.study import CycleSets, prepare
+from miaod_nb.experiment.study import CycleSets, digest_of, prepare
 from miaod_nb.experiment.training import (
     StageTraining,
     TrainingSet,
@@ -111,7 +113,8 @@ class Experiment:
             if step.name in self.folder.done_steps(cycle):
                 continue
             say(f"cycle {cycle}: {step.name.replace('_', '-')}")
-            step.run()
+            with memory_explained():
+                step.run()
             self.folder.mark_done(cycle, step.name)
             self.session.saved()
         self.folder.delete(f"cycle{cycle}/state.pt")
@@ -157,9 +160,17 @@ class Experiment:
     def load_model(self, cycle: int) -> RetinaNet:
         """The detector that a finished cycle trained, ready for inference."""
         relative = f"cycle{cycle}/weights.pt"
+        path = self.folder.path(relative)
         checkpoint = self.folder.load_tensors(relative, self.device)
+        classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
+        if classes != list(self.study.classes):
+            raise CheckpointError(
+                f"the weights are of other classes: {classes}, expected {list(self.study.classes)}",
+                where=path,
+                remedy="restore the file, or choose another run_dir",
+            )
         model = build_detector(without_pretrained(self.config), len(self.study.classes))
-        load_weights(model.to(self.device), checkpoint.get("model", {}), self.folder.path(relative))
+        load_weights(model.to(self.device), checkpoint.get("model", {}), path)
         return model.eval()
 
     def metrics(self) -> pd.DataFrame:
@@ -180,6 +191,11 @@ class Experiment:
                 lines = "".join(f"{image_id}\n" for image_id in ids)
                 self.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
         objects, faults = self.study.labeled_objects(sets)
+        if cycle > 0:
+            self._refuse_unlabeled_selection(cycle - 1, objects)
+        self.folder.save_json(
+            f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
+        )
         faults.merge(self.study.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
         say(f"  {len(sets.labeled)} of {len(self.study.pool)} images are labeled, "
@@ -191,9 +207,28 @@ class Experiment:
             pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
         )  # fmt: skip
 
+    def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
+        selected = self.study.ids(np.array(self.selection(cycle)))
+        if not any(image_id in objects for image_id in selected):
+            raise DataError(
+                f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
+                "annotation yet",
+                where=self.folder.path(f"cycle{cycle}/selection.json"),
+                remedy="label these images, put their XML files into "
+                f"{self.study.records[selected[0]].annotation_path.parent} and run the same "
+                "command again",
+            )
+
     def _train(self, cycle: int, index: int) -> None:
         sets = self.sets(cycle)
         objects, _ = self.study.labeled_objects(sets)
+        if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
+            raise DataError(
+                f"the labels have changed since cycle {cycle} began",
+                where=self.study.records[next(iter(objects))].annotation_path.parent,
+                remedy="restore them to go on, or delete "
+                f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
+            )
         # Labeled images fill the sample when the pool is small, those held out among them.
         unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
         data = TrainingSet(
@@ -218,11 +253,13 @@ class Experiment:
         )  # fmt: skip
         evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
         labeled = len(self.sets(cycle).labeled)
+        trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
         about = {
             "cycle": cycle,
             "strategy": self.config.strategy,
             "training": "mi_aod" if self.config.trains_adversarially else "label_set",
             "labeled_images": labeled,
+            "trained_images": trained,
             "labeled_percent": round(100 * labeled / len(self.study.pool), 2),
             "evaluated_on": self.study.evaluated_on,
             "seed": self.config.seed,

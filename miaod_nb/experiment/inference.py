@@ -32,24 +32,20 @@ def over_images(
     Results so far are kept in the file `partial` of the run folder, so that work that was cut off
     goes on; the caller deletes it when the final result is saved.
     """
-    results: Results = {}
-    batches_done = 0
-    if session.folder.exists(partial):
-        saved = session.folder.load_tensors(partial)
-        results, batches_done = saved["results"], saved["batches_done"]
+    exists = session.folder.exists(partial)
+    results: Results = session.folder.load_tensors(partial)["results"] if exists else {}
     plan = inference_plan(records, config.image_size, config.inference_batch_size)
+    missing = [batch for batch in plan if any(records[i].id not in results for i in batch)]
     loader = inference_loader(
-        plan[batches_done:], records, image_size=config.image_size, mean=model.pixel_mean,
+        missing, records, image_size=config.image_size, mean=model.pixel_mean,
         std=model.pixel_std, workers=config.workers,
     )  # fmt: skip
-    for batch in progress(loader, description, len(plan), batches_done):
+    for batch in progress(loader, description, len(plan), len(plan) - len(missing)):
         assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
         for image_id, result in zip(batch.ids, compute(batch.to(model.device)), strict=True):
             results[image_id] = {key: value.cpu() for key, value in result.items()}
-        batches_done += 1
         if session.save_due:
-            saved = {"results": results, "batches_done": batches_done}
-            session.folder.save_tensors(partial, saved)
+            session.folder.save_tensors(partial, {"results": results})
             session.saved()
     return results
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from miaod_nb.config import Config, make_config
-from miaod_nb.errors import ConfigError, RunFolderError, Stopped
+from miaod_nb.errors import ConfigError, RunFolderError, Stopped, TrainingError
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
 
@@ -88,6 +88,24 @@ class Session:
             )
 
 
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Turns a lack of memory, of the device or for the workers, into an error for the user."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        signs = ("out of memory", "can't allocate memory", "DataLoader worker")
+        if not any(sign in text for sign in signs):
+            raise
+        raise TrainingError(
+            f"there is not enough memory: {text.splitlines()[0]}",
+            where="batch_size, image_size, workers",
+            remedy="run the same command again after other programs ended, or use a smaller "
+            "batch_size or image_size (a new run_dir), or workers=0",
+        ) from error
+
+
 def _tensorboard_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -148,6 +166,19 @@ def default_run_dir(config: Config, fingerprint: str) -> Path:
     return Path("runs") / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
 
 
+def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the data that a run folder's experiment is about."""
+    try:
+        identity = dict(folder.load_json("config.json")["identity"])
+        return identity, dict(identity.pop("data"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(
+            "the file does not describe an experiment",
+            where=folder.path("config.json"),
+            remedy="restore it from a copy, or choose another run_dir",
+        ) from error
+
+
 def claim_folder(
     folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
     environment: Mapping[str, Any],
@@ -158,8 +189,7 @@ def claim_folder(
     results.
     """
     if folder.exists("config.json"):
-        stored = folder.load_json("config.json")
-        before = {k: v for k, v in stored["identity"].items() if k != "data"}
+        before, stored_data = _stored_identity(folder)
         now = config.identity()
         differing = [
             f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
@@ -167,9 +197,9 @@ def claim_folder(
             if before.get(key) != now.get(key)
         ]
         differing += [
-            f"{key}: {len(stored['identity']['data'][key])} there, {len(data[key])} now, or others"
+            f"{key}: {len(stored_data.get(key, []))} there, {len(data[key])} now, or others"
             for key in data
-            if stored["identity"]["data"][key] != data[key]
+            if stored_data.get(key) != data[key]
         ]
         if differing:
             raise RunFolderError(
@@ -177,12 +207,19 @@ def claim_folder(
                 where=folder.path("config.json"),
                 remedy="choose another run_dir, or the same settings as before",
             )
-        recorded = folder.load_json("environment.json")
+        recorded = folder.load_json("environment.json") if folder.exists("environment.json") else {}
         for key, value in environment.items():
             if recorded.get(key) != value:
                 say(f"warning: {key} was {recorded.get(key)} when this run began and is {value} "
                     "now; results may differ in the last digits")  # fmt: skip
     else:
+        remains = [name for name in ("log.jsonl", "cycle0") if folder.exists(name)]
+        if remains:
+            raise RunFolderError(
+                f"the folder holds {' and '.join(remains)} of an experiment, but no config.json",
+                where=folder.path("config.json"),
+                remedy="restore the file, or choose another run_dir",
+            )
         folder.save_json("environment.json", dict(environment))
         folder.save_text("fingerprint.txt", fingerprint + "\n")
     folder.save_json(

@@ -1,5 +1,6 @@
 """The data of an experiment: which images, which classes, and which labels may be read when."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,10 +54,10 @@ class Study:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint says of the data: ids and classes, not paths."""
+        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths."""
         return {
-            "pool": [record.id for record in self.pool],
-            "test": [record.id for record in self.test],
+            "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool],
+            "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
         }
 
@@ -64,8 +65,9 @@ class Study:
     def evaluated_on(self) -> str:
         """What metrics are measured on, in words."""
         if len(self.held_out):
-            return f"holdout ({len(self.test)} of the first labeled images, never trained on)"
-        return f"{self.config.test_list} list ({len(self.test)} images)"
+            number = f"{len(self.test_objects)} of the first labeled images"
+            return f"holdout ({number}, never trained on)"
+        return f"{self.config.test_list} list ({len(self.test_objects)} images)"
 
     def ids(self, indices: Indices) -> list[str]:
         """Ids of pool images."""
@@ -99,6 +101,16 @@ class Study:
         return found, faults
 
 
+def digest_of(objects: Mapping[str, Objects]) -> str:
+    """SHA-256 (hex) of the labels of these images, to notice that they were changed."""
+    digest = hashlib.sha256()
+    for image_id, found in sorted(objects.items()):
+        digest.update(image_id.encode())
+        for array in (found.boxes, found.labels, found.difficult):
+            digest.update(array.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
@@ -108,8 +120,8 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     faults, test_faults = FaultCounts(), FaultCounts()
     pool = scan_list(data_root, config.train_list, faults)
     num_initial = resolve_count(config.initial, len(pool), "initial")
-    budget = resolve_count(config.budget, len(pool), "budget")
-    if not labels_all and budget > len(pool) - num_initial:
+    budget = 0 if labels_all else resolve_count(config.budget, len(pool), "budget")
+    if budget > len(pool) - num_initial:
         raise ConfigError(
             f"the budget of {budget} images is larger than the pool: of {len(pool)} usable images "
             f"{num_initial} are labeled from the start",
@@ -120,6 +132,7 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     all_indices, labeled, sample = initial_sets(len(pool), num_labeled, config.split_seed)
 
     test = scan_list(data_root, config.test_list, test_faults, required=False)
+    _refuse_overlap(config, pool, test)
     held_out = np.array([], dtype=np.int64)
     if not test:  # the same images for every strategy, also for full supervision
         held_out = np.sort(all_indices[: int(config.holdout * num_initial)])
@@ -129,12 +142,13 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     seen |= set(oracle.class_names(pool[i].id for i in labeled))
     classes = _classes(config, seen, data_root)
     test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
-    if test and not any(len(objects.labels) for objects in test_objects.values()):
+    if test and all(objects.difficult.all() for objects in test_objects.values()):
         raise DataError(
-            f"none of the {len(test)} images to evaluate on has a labeled object "
-            f"({'; '.join(test_faults.lines())})",
+            f"none of the {len(test)} images to evaluate on has a labeled object that counts "
+            f"({'; '.join(test_faults.lines()) or 'all are marked difficult'})",
             where=test[0].annotation_path.parent,
-            remedy="add their annotations, or set test_list to a list that has some",
+            remedy="add their annotations, or set test_list to a list that has some (without a "
+            "test list: give `initial` more images, or set holdout=0)",
         )
     first = CycleSets(labeled, sample, np.setdiff1d(labeled, held_out))
     return Study(
@@ -142,6 +156,21 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
         first=first, held_out=held_out, test=test, test_objects=test_objects, oracle=oracle,
         faults=faults, test_faults=test_faults, records={record.id: record for record in pool},
     )  # fmt: skip
+
+
+def _refuse_overlap(
+    config: Config, pool: Sequence[ImageRecord], test: Sequence[ImageRecord]
+) -> None:
+    """Raises DataError for images that would be trained on and evaluated on."""
+    paths = {record.image_path for record in pool}
+    both = [record.id for record in test if record.image_path in paths]
+    if both:
+        raise DataError(
+            f"{len(both)} images stand in both lists, '{config.train_list}' and "
+            f"'{config.test_list}', first {both[0]}: metrics would be measured on training images",
+            where="train_list, test_list",
+            remedy="choose lists without common images, for example train_list=train test_list=val",
+        )
 
 
 def _classes(config: Config, seen: set[str], data_root: Path) -> tuple[str, ...]:

@@ -36,8 +36,8 @@ class StagePlan:
 
 
 def cycle_stages(config: Config) -> list[StagePlan]:
-    """The stages of one cycle in order; without unlabeled images a single label-set stage that
-    passes over the labeled images equally often."""
+    """The stages of one cycle in order; without unlabeled images a single label-set stage with as
+    many passes over the labeled images as all stages together."""
     method = Method.of(config)
     label_set = LabelSet(method)
     dropped = max(config.label_set_epochs - config.drop_epoch, 0)  # epochs at the lower rate

@@ -27,7 +27,7 @@ def learning_curves(axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP) -> 
     table: rows of `metrics.csv` files, with `strategy`, `run`, `labeled_images` and `metric`
     (0 to 1). Full supervision is a horizontal line. The mAP axis begins at 0.
     """
-    axes.set(xlabel="labeled images", ylabel=metric, ylim=(0, 1.1 * table[metric].max()))
+    axes.set(xlabel="labeled images", ylabel=metric, ylim=(0, max(1.1 * table[metric].max(), 0.1)))
     ends: dict[str, float] = {}
     partial = table[table["strategy"] != FULL]
     for strategy, rows in partial.groupby("strategy", sort=False):
@@ -71,10 +71,15 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
         if not path.is_file():
             raise DataError("there are no metrics in this folder", where=path,
                             remedy="name run folders in which a cycle was evaluated")  # fmt: skip
-        tables.append(pd.read_csv(path).assign(run=Path(run).name))
+        table = pd.read_csv(path) if path.stat().st_size > 1 else pd.DataFrame()
+        if not {"strategy", "labeled_images", "evaluated_on", VOC12_AP} <= set(table.columns):
+            raise DataError(
+                "this is not a table of metrics", where=path, remedy="name run folders of miaod"
+            )
+        tables.append(table.assign(run=Path(run).name))
     table = pd.concat(tables, ignore_index=True)
     full: Mapping[str, float] = (
-        table[table["strategy"] == FULL].groupby("evaluated_on")[VOC12_AP].max().to_dict()
+        table[table["strategy"] == FULL].groupby("evaluated_on")[VOC12_AP].mean().to_dict()
     )
     if full:
         table[f"{VOC12_AP}, ratio to full"] = table[VOC12_AP] / table["evaluated_on"].map(full)
@@ -84,7 +89,11 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
 def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
     """Writes `curves.csv` and `curves.png` of these runs into the folder `out`."""
     table = gather_metrics(runs)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder cannot be made ({error.strerror})", where=out,
+                        remedy="choose another --out") from error  # fmt: skip
     table.to_csv(out / "curves.csv", index=False, float_format="%.4f")
     with (
         as_file(files("miaod_nb.show") / "miaod.mplstyle") as style,

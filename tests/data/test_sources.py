@@ -205,3 +205,13 @@ def test_unreadable_image_is_named(tmp_path):
     with pytest.raises(DataError) as error:
         load_image(tmp_path / "broken.jpg")
     assert error.value.where == tmp_path / "broken.jpg"
+
+
+def test_link_that_leads_nowhere_is_a_missing_image(make_voc, tmp_path):
+    root = make_voc(tmp_path / "VOC2007")
+    image = root / "JPEGImages/000001.jpg"
+    image.unlink()
+    image.symlink_to(tmp_path / "moved.jpg")
+    faults = FaultCounts()
+    assert len(scan_list(root, "trainval", faults)) == 11
+    assert faults.count("listed image missing") == 1

@@ -59,22 +59,42 @@ def test_every_opened_label_belongs_to_a_labeled_image(data_root, reference, tmp
     assert opened == {0: labeled[0] | set(ids_of(data_root, "test")), 1: labeled[1]}
 
 
-def test_missing_labels_are_counted_when_their_image_is_selected(data_root, reference, tmp_path):
-    """A pool without annotations is normal; a selected image without one is left out."""
-    data = shutil.copytree(data_root, tmp_path / "VOC2007")
+def without_pool_labels(data_root, reference, folder):
+    """A copy of the data in which only the first labeled images and the test images have labels,
+    and the two images that the first cycle selects."""
+    data = shutil.copytree(data_root, folder / "VOC2007")
     pool = ids_of(data, "trainval")
     labeled = [pool[i] for i in np.load(reference / "X_L_0.npy")]
     for image_id in set(pool) - set(labeled):
         (data / f"Annotations/{image_id}.xml").unlink()
+    arguments = run_arguments(data, folder / "run", training="label_set", cycles=1)
+    assert miaod(*arguments).code == 0
+    selection = json.loads((folder / "run/cycle0/selection.json").read_text())["selected"]
+    return data, [one["id"] for one in selection]
+
+
+def test_missing_label_is_counted_when_its_image_is_selected(data_root, reference, tmp_path):
+    """A pool without annotations is normal; a selected image without one is left out."""
+    data, (first, second) = without_pool_labels(data_root, reference, tmp_path)
+    shutil.copy(data_root / f"Annotations/{first}.xml", data / "Annotations")
     outcome = miaod(*run_arguments(data, tmp_path / "run", training="label_set"))
     assert outcome.code == 0
-    assert "6 of 12 images are labeled, 4 train" in outcome.out
-    assert "2 x annotation missing" in outcome.out
-    counted = [
-        json.loads((tmp_path / f"run/cycle{cycle}/exclusions.json").read_text()).get(
-            "annotation missing"
-        )
-        for cycle in range(2)
-    ]
-    selection = json.loads((tmp_path / "run/cycle0/selection.json").read_text())["selected"]
-    assert counted == [None, {"count": 2, "examples": sorted(one["id"] for one in selection)}]
+    assert "6 of 12 images are labeled, 5 train" in outcome.out
+    exclusions = json.loads((tmp_path / "run/cycle1/exclusions.json").read_text())
+    assert exclusions["annotation missing"] == {"count": 1, "examples": [second]}
+    metrics = json.loads((tmp_path / "run/cycle1/metrics.json").read_text())["about"]
+    assert (metrics["labeled_images"], metrics["trained_images"]) == (6, 5)
+
+
+def test_selection_without_any_label_waits_for_them(data_root, reference, tmp_path):
+    data, selected = without_pool_labels(data_root, reference, tmp_path)
+    arguments = run_arguments(data, tmp_path / "run", training="label_set")
+    outcome = miaod(*arguments)
+    assert outcome.code == 1
+    assert "none of the 2 images that cycle 0 selected has a usable annotation" in outcome.err
+    assert "selection.json" in outcome.err and "run the same command again" in outcome.err
+    for image_id in selected:
+        shutil.copy(data_root / f"Annotations/{image_id}.xml", data / "Annotations")
+    assert miaod(*arguments).code == 0
+    metrics = json.loads((tmp_path / "run/cycle1/metrics.json").read_text())["about"]
+    assert (metrics["labeled_images"], metrics["trained_images"]) == (6, 6)

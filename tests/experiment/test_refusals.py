@@ -147,7 +147,10 @@ def test_label_that_turns_up_later(data, reference, run_dir, voc_xml):
     shutil.copytree(reference, run_dir)
     shutil.rmtree(run_dir / "cycle1")
     outcome = miaod(*run_arguments(data, run_dir))
-    assert_refused(outcome, "'hexagon' is not among the classes", f"where: {path}", "set `classes`")
+    words = ("'hexagon' is not among the classes", f"where: {path}", "`classes` set to the names")
+    assert_refused(outcome, *words)
+    kept = run_arguments(data, run_dir.with_name("kept"), classes="disc,square", cycles=1)
+    assert miaod(*kept).code == 0  # what the remedy says
 
 
 # ----------------------------------------------------------------------------------- the run folder
@@ -218,7 +221,8 @@ def failing(number: int, file: str = "") -> Callable[..., None]:
 )
 def test_weights_of_another_detector(data_root, unfinished, settings, num_classes):
     other = build_detector(make_config("tiny", settings), num_classes)
-    torch.save({"model": other.state_dict()}, unfinished / "cycle1/weights.pt")
+    checkpoint = {"model": other.state_dict(), "classes": ["disc", "square"]}
+    torch.save(checkpoint, unfinished / "cycle1/weights.pt")
     outcome = miaod(*run_arguments(data_root, unfinished))
     assert_refused(
         outcome, "weights are of another detector", str(unfinished / "cycle1/weights.pt")
@@ -226,7 +230,7 @@ def test_weights_of_another_detector(data_root, unfinished, settings, num_classe
 
 
 def test_checkpoint_without_weights(data_root, unfinished):
-    torch.save({"epoch": 3}, unfinished / "cycle1/weights.pt")
+    torch.save({"classes": ["disc", "square"]}, unfinished / "cycle1/weights.pt")
     outcome = miaod(*run_arguments(data_root, unfinished))
     assert_refused(outcome, "is missing, expected", str(unfinished / "cycle1/weights.pt"))
 
@@ -274,3 +278,70 @@ def test_loss_that_is_not_finite(data_root, run_dir):
     assert_refused(
         outcome, "the loss term", "where: cycle 0, label_set, step", "lower learning_rate"
     )
+
+
+def test_lists_with_common_images(data, run_dir):
+    shutil.copy(data / "ImageSets/Main/trainval.txt", data / "ImageSets/Main/val.txt")
+    outcome = miaod(*run_arguments(data, run_dir, test_list="val"))
+    assert_refused(outcome, "12 images stand in both lists", "'trainval'", "'val'", "000001")
+    assert not run_dir.exists()
+
+
+def test_test_labels_that_are_all_difficult(data, run_dir):
+    for image_id in (data / "ImageSets/Main/test.txt").read_text().split():
+        path = annotation(data, image_id)
+        text = path.read_text().replace("</name>", "</name><difficult>1</difficult>")
+        path.write_text(text.replace("<difficult>0</difficult>", ""))
+    outcome = miaod(*run_arguments(data, run_dir))
+    assert_refused(outcome, "none of the 4 images to evaluate on", "all are marked difficult")
+
+
+def test_weights_of_other_classes(data_root, reference, run_dir):
+    shutil.copytree(reference, run_dir)
+    checkpoint = torch.load(run_dir / "cycle1/weights.pt", weights_only=True)
+    torch.save(checkpoint | {"classes": ["zebra", "ant"]}, run_dir / "cycle1/weights.pt")
+    steps = json.loads((run_dir / "cycle1/steps.json").read_text())
+    unfinished = steps[: steps.index("evaluate")]
+    (run_dir / "cycle1/steps.json").write_text(json.dumps(unfinished))
+    outcome = miaod(*run_arguments(data_root, run_dir))
+    assert_refused(outcome, "of other classes: ['zebra', 'ant']", "cycle1/weights.pt")
+
+
+def test_labels_that_changed_within_a_cycle(data, run_dir):
+    """Labels added while a run is stopped do not slip into a cycle that began without them."""
+    assert miaod(*run_arguments(data, run_dir, cycles=1)).code == 0
+    steps = json.loads((run_dir / "cycle0/steps.json").read_text())
+    (run_dir / "cycle0/steps.json").write_text(json.dumps(steps[:1]))
+    trained = ids_at(data, np.load(run_dir / "X_L_0.npy"))
+    path = annotation(data, trained[0])
+    path.write_text(path.read_text().replace("<xmin>", "<xmin>1"))
+    outcome = miaod(*run_arguments(data, run_dir, cycles=1))
+    assert_refused(outcome, "the labels have changed since cycle 0 began", "Annotations", "cycle0")
+
+
+def test_images_of_another_size(data, run_dir):
+    assert miaod(*run_arguments(data, run_dir, cycles=1)).code == 0
+    shutil.copy(data / "JPEGImages/000001.jpg", data / "JPEGImages/000002.jpg")  # landscape now
+    outcome = miaod(*run_arguments(data, run_dir, cycles=1))
+    assert_refused(outcome, "another experiment", "pool: 12 there, 12 now, or others")
+
+
+@pytest.mark.parametrize("content", ["{}", "null", '{"identity": {}}', '{"identity": 3}'])
+def test_config_file_that_describes_nothing(data_root, reference, run_dir, content):
+    shutil.copytree(reference, run_dir)
+    (run_dir / "config.json").write_text(content)
+    outcome = miaod(*run_arguments(data_root, run_dir))
+    assert_refused(outcome, "does not describe an experiment", "config.json")
+
+
+def test_run_folder_without_its_config(data_root, reference, run_dir):
+    shutil.copytree(reference, run_dir)
+    (run_dir / "config.json").unlink()
+    outcome = miaod(*run_arguments(data_root, run_dir))
+    assert_refused(outcome, "log.jsonl and cycle0", "no config.json")
+
+
+def test_full_supervision_needs_no_budget(data_root, run_dir):
+    """A budget that would be refused elsewhere is not even looked at."""
+    outcome = miaod(*run_arguments(data_root, run_dir, strategy="full", budget=0.01, cycles=1))
+    assert outcome.code == 0
