@@ -20,6 +20,12 @@ def class_shares(mil_logits: Tensor) -> Tensor:
     return mil_logits.softmax(dim=-1)
 
 
+def competing_groups(level_sizes: Sequence[int], mil_softmax: str) -> tuple[int, ...]:
+    """Sizes of the groups of anchors that compete for their image: the levels ("level", the
+    authors' code), or one group of all ("image", the paper)."""
+    return (sum(level_sizes),) if mil_softmax == "image" else tuple(level_sizes)
+
+
 def instance_class_scores(
     logits_1: Tensor,
     logits_2: Tensor,
@@ -32,8 +38,7 @@ def instance_class_scores(
     The product of the MIL tower's share over classes and the classifiers' share over the anchors
     of one level. All inputs (B, A, C) logits; gradient flows to `mil_logits` alone.
     instance_score: "max_class" lets anchors compete with their best class (the authors' code),
-    "per_class" for each class apart (the paper). Pass `level_sizes=(A,)` to let all anchors of
-    the image compete (the paper).
+    "per_class" for each class apart (the paper). `level_sizes` may be any `competing_groups`.
     """
     confidence = ((logits_1 + logits_2) / 2).sigmoid().detach()
     if instance_score == "max_class":

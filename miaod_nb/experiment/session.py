@@ -38,18 +38,19 @@ class Session:
         """Holds the run folder's lock; the first Ctrl-C or termination signal asks to stop after
         the current step, a second interrupts at once."""
         with self.folder.lock():
+            numbers = [signal.SIGINT, signal.SIGTERM]
             if threading.current_thread() is not threading.main_thread():
-                yield  # only the main thread may listen to signals
-                return
-            before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
+                numbers = []  # only the main thread may listen to signals
+            before = {number: signal.signal(number, self._request) for number in numbers}
             try:
                 yield
             finally:
                 self._stop_requested = False
-                if self._writer is not None:
-                    self._writer.close()
                 for number, handler in before.items():
                     signal.signal(number, handler)
+                if self._writer is not None:
+                    self._writer.close()
+                    self._writer = None
 
     def _request(self, number: int, frame: object) -> None:
         if self._stop_requested:

@@ -15,6 +15,7 @@ from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.matching import detection_targets
 from miaod_nb.detector.mil import (
+    competing_groups,
     image_class_scores,
     instance_class_scores,
     pseudo_image_labels,
@@ -43,9 +44,7 @@ class Method:
     def instance_and_image_scores(self, predictions: Predictions) -> tuple[Tensor, Tensor]:
         """MIL scores of anchors (B, A, C) and of images (B, C)."""
         logits_1, logits_2, mil_logits = predictions.need("logits_1", "logits_2", "mil_logits")
-        groups = predictions.grid.level_sizes
-        if self.mil_softmax == "image":
-            groups = (sum(groups),)
+        groups = competing_groups(predictions.grid.level_sizes, self.mil_softmax)
         scores = instance_class_scores(
             logits_1, logits_2, mil_logits, groups, self.mil_instance_score
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from miaod_nb.config import Config
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
-from miaod_nb.detector.mil import instance_class_scores
+from miaod_nb.detector.mil import competing_groups, instance_class_scores
 from miaod_nb.detector.retinanet import RetinaNet
 from miaod_nb.selection.uncertainty import disagreement, instance_uncertainty, num_averaged
 
@@ -76,9 +76,7 @@ class MiAod(_ByScore):
         weights = None
         if self.weighted:
             (mil_logits,) = predictions.need("mil_logits")
-            groups = predictions.grid.level_sizes
-            if self.mil_softmax == "image":
-                groups = (sum(groups),)
+            groups = competing_groups(predictions.grid.level_sizes, self.mil_softmax)
             weights = instance_class_scores(
                 logits_1, logits_2, mil_logits, groups, self.mil_instance_score
             )

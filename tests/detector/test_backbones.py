@@ -197,3 +197,11 @@ def test_arrays_that_do_not_fit_are_counted(tmp_path):
     expected = "2 of 100 arrays .* 1 have no place, first layer1.0.conv1.weight"
     with pytest.raises(CheckpointError, match=expected):
         build_backbone("resnet18", str(path), 8)
+
+
+def test_lite0_reads_back_its_own_state_dict(tmp_path):
+    """What the error about unusable files advises."""
+    original = build_backbone("efficientnet_lite0", "imagenet")
+    torch.save(original.state_dict(), tmp_path / "lite0.pth")
+    loaded = build_backbone("efficientnet_lite0", str(tmp_path / "lite0.pth")).state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in original.state_dict().items())

@@ -345,3 +345,15 @@ def test_full_supervision_needs_no_budget(data_root, run_dir):
     """A budget that would be refused elsewhere is not even looked at."""
     outcome = miaod(*run_arguments(data_root, run_dir, strategy="full", budget=0.01, cycles=1))
     assert outcome.code == 0
+
+
+@pytest.mark.parametrize(
+    "fault", ["CUDA out of memory. Tried to allocate 2 GiB", "DataLoader worker (pid 7) is killed"]
+)
+def test_lack_of_memory(data_root, run_dir, monkeypatch, fault):
+    def fail(*arguments: object) -> None:
+        raise RuntimeError(fault)
+
+    monkeypatch.setattr("miaod_nb.learning.train.optimization_step", fail)
+    outcome = miaod(*run_arguments(data_root, run_dir))
+    assert_refused(outcome, "not enough memory", fault[:12], "batch_size", "workers")

@@ -63,3 +63,17 @@ def test_files_are_written_and_a_folder_without_metrics_is_named(runs, tmp_path)
     with pytest.raises(DataError, match="no metrics") as error:
         save_curves([tmp_path / "nothing"], tmp_path / "out")
     assert "nothing" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
+def test_foreign_table_is_named(runs, tmp_path, content):
+    (runs[0] / "metrics.csv").write_text(content)
+    with pytest.raises(DataError, match="not a table of metrics"):
+        save_curves(runs, tmp_path / "out")
+
+
+def test_output_that_is_a_file_is_named(runs, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(DataError, match="cannot be made"):
+        save_curves(runs, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
