@@ -1,12 +1,15 @@
-# make run | test | quick | clean. Each target sets up .venv by itself, once.
+# make run | test | quick | lab | clean. Each target sets up .venv by itself, once.
 #
-#   make run DATA_ROOT=VOC2007
-#   make run DATA_ROOT=VOC2007 PRESET=voc RUN_DIR=runs/mine SET='seed=1 cycles=3'
+#   make run
+#   make run PRESET=voc DATA_ROOT=VOC2007 RUN_DIR=runs/mine SET='seed=1 cycles=3'
 
-PRESET ?=
-DATA_ROOT ?=
-RUN_DIR ?=
-SET ?=
+# What may be given on the command line; anything else would be ignored without a word.
+SETTINGS := PRESET DATA_ROOT RUN_DIR CYCLE SET PYTHON
+UNKNOWN := $(filter-out $(SETTINGS),$(foreach name,$(.VARIABLES),\
+    $(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown: $(UNKNOWN); give some of $(SETTINGS))
+endif
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,12 +18,18 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell \
     $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 
-.PHONY: run test quick clean
+.PHONY: run test quick lab clean
 
+# Executes the notebooks 01 to 06 into the run folder; says so when that is done already.
 run: $(READY)
-	$(BIN)/miaod run $(if $(PRESET),--preset '$(PRESET)') \
+	$(BIN)/miaod notebooks $(if $(PRESET),--preset '$(PRESET)') \
 	    $(if $(DATA_ROOT),--data-root '$(DATA_ROOT)') $(if $(RUN_DIR),--run-dir '$(RUN_DIR)') \
+	    $(if $(CYCLE),--parameter 'cycle=$(CYCLE)') \
 	    $(foreach setting,$(SET),--set '$(setting)')
+
+# The notebooks by hand, in a browser.
+lab: $(READY)
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
 
 # Everything that continuous integration runs. Status 5: no test carries the mark.
 test: quick
@@ -48,5 +57,5 @@ $(READY): pyproject.toml
 	    echo '$(PYTHON) lacks venv: install it (Debian and Ubuntu: apt install python3-venv)'; \
 	    exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[notebook,test]'
 	@touch $(READY)

@@ -15,7 +15,14 @@ app = typer.Typer(
     help="Decide which images to label next for an object detector.",
 )
 
-DataRoot = Annotated[Path, typer.Option(help="VOC year folder, or a folder with several.")]
+Preset = Annotated[
+    str, typer.Option(help="toy, voc, voc0712 or tiny; left out: that of the run folder, else voc "
+                      "with --data-root and toy without.")
+]  # fmt: skip
+DataRoot = Annotated[
+    Path | None, typer.Option(help="VOC year folder, or a folder with several; not for toy.")
+]
+RunDir = Annotated[Path | None, typer.Option(help="Where results go; continued if it exists.")]
 Settings = Annotated[
     list[str], typer.Option("--set", help="Change a setting: key=value. May be repeated.")
 ]
@@ -23,21 +30,46 @@ Settings = Annotated[
 
 @app.command()
 def run(
-    data_root: DataRoot,
-    preset: Annotated[str, typer.Option(help="tiny, voc or voc0712.")] = "voc",
-    run_dir: Annotated[
-        Path | None, typer.Option(help="Where results go; continued if it exists.")
-    ] = None,
+    preset: Preset = "", data_root: DataRoot = None, run_dir: RunDir = None,
     settings: Settings = [],  # noqa: B006  (typer wants a literal default)
-) -> None:
+) -> None:  # fmt: skip
     """Train, evaluate, score and select, cycle after cycle; call again to go on."""
-    from miaod_nb.config import make_config, parse_settings
-    from miaod_nb.experiment import Experiment
+    from miaod_nb import experiment
+    from miaod_nb.config import parse_settings
 
-    config = make_config(preset, parse_settings(settings))
-    metrics = Experiment(config, data_root, run_dir).run()
+    metrics = experiment.run(
+        preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
+    )
     if len(metrics):
         typer.echo(metrics.to_string(index=False))
+
+
+@app.command()
+def notebooks(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which ones, for example 03; left out: all six.")
+    ] = None,
+    preset: Preset = "", data_root: DataRoot = None, run_dir: RunDir = None,
+    settings: Settings = [],  # noqa: B006
+    parameters: Annotated[
+        list[str], typer.Option("--parameter", "-p", help="Another notebook parameter: name=value.")
+    ] = [],  # noqa: B006
+) -> None:  # fmt: skip
+    """Execute the notebooks 01 to 06 in order, into the run folder; call again to go on."""
+    from miaod_nb.config import changes, parse_settings
+    from miaod_nb.experiment import open_run
+    from miaod_nb.show.notebooks import execute_all
+
+    experiment = open_run(
+        preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
+    )
+    given = {
+        "preset": experiment.config.preset,
+        "data_root": str(experiment.data_root.resolve()),
+        "run_dir": str(experiment.folder.root.resolve()),
+        "overrides": changes(experiment.config),
+    }
+    execute_all(names or [], given | parse_settings(parameters), experiment.folder)
 
 
 @app.command()
@@ -72,7 +104,7 @@ def curves(
     out: Annotated[Path, typer.Option(help="Where curves.csv and curves.png go.")],
 ) -> None:
     """Draw mAP over labeled images for several runs, and write the table behind the figure."""
-    from miaod_nb.show.plots import save_curves
+    from miaod_nb.show.curves import save_curves
 
     for path in save_curves(runs, out):
         typer.echo(path)

@@ -206,6 +206,8 @@ class Config(BaseModel):
     # how to run
     cycles: int = Field(7, ge=1, le=1000, description="training cycles in all",
                         json_schema_extra=_RUN)
+    controls: Names = Field(("random",), description="strategies that the notebooks run beside "
+                            "this one: names such as random,entropy", json_schema_extra=_RUN)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:(0|[1-9]\d?))?)$",
                         description="auto, cpu, cuda or cuda:N", json_schema_extra=_RUN)
     workers: int = Field(0, ge=0, le=64, description="processes that load images",
@@ -261,6 +263,11 @@ _SMALL_DATA = {
 PRESETS: dict[str, dict[str, Any]] = {
     "voc0712": {"classes": VOC_CLASSES},
     "voc": _SMALL_DATA,
+    # Generated images, 40 labels and 40 more a cycle. The smallest anchors are 16 px.
+    "toy": _SMALL_DATA | {
+        "image_size": (128, 128), "anchor_scale": 2.0, "initial": 40, "budget": 40, "cycles": 4,
+        "min_epoch_steps": 25, "label_set_epochs": 3, "discrepancy_weight": 0.5,
+    },
     "tiny": _SMALL_DATA | {
         "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,
         "frozen_stages": 0, "num_levels": 3, "fpn_channels": 16, "tower_channels": 16,
@@ -331,6 +338,14 @@ def validated(values: Mapping[str, Any]) -> Config:
         where=name,
         remedy=f"give {_allowed(field)}{field.description}",
     )
+
+
+def changes(config: Config) -> dict[str, Any]:
+    """The settings in which a configuration differs from its preset, JSON-ready: overrides that
+    make it again."""
+    base = validated(PRESETS[config.preset] | {"preset": config.preset}).model_dump(mode="json")
+    now = config.model_dump(mode="json")
+    return {name: value for name, value in now.items() if value != base[name]}
 
 
 def lr_rescaling(config: Config) -> str | None:

@@ -16,6 +16,10 @@ class MiaodError(Exception):
             lines.append(f"  what to do: {remedy}")
         super().__init__("\n".join(lines))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback."""
+        return f"error: {self}".splitlines()
+
 
 class ConfigError(MiaodError):
     """A setting is unknown, has a wrong value, or contradicts another one."""

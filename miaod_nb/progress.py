@@ -1,13 +1,16 @@
-"""Progress of long loops: a bar on a terminal, a rare line in a log file."""
+"""Progress of long loops: a bar on a terminal or under a notebook's cell, a rare line in a log."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_UPDATES = 0.5  # of the bar under a cell
+CELL_BAR = "miaod-progress"  # how the display ids of these bars begin
 
 Item = TypeVar("Item")
 
@@ -15,25 +18,33 @@ Item = TypeVar("Item")
 def progress(
     iterable: Iterable[Item], description: str, total: int | None = None, done: int = 0
 ) -> Iterator[Item]:
-    """The items of `iterable`, while stderr shows how many are done and the time left.
+    """The items of `iterable`, while the user sees how many are done and the time left.
 
     total: of all items, those included that were `done` before and do not come again.
-    A terminal gets a bar; anything else at most one line in 30 seconds, none for short loops.
+    A terminal gets a bar, a notebook's cell one bar that all loops of the cell share; anything
+    else at most one line in 30 seconds. Short loops leave no trace in a cell or a log.
     """
     if total is None and isinstance(iterable, Sized):
         total = done + len(iterable)
-    if sys.stderr.isatty():
+    shell = _kernel_shell()
+    if shell is None and sys.stderr.isatty():
         yield from tqdm(iterable, description, total, initial=done, leave=False, dynamic_ncols=True)
         return
+    show: Callable[[str], None] = _print_line
+    pause = SECONDS_BETWEEN_LINES
+    if shell is not None:
+        show, pause = _cell_bar(shell.execution_count), SECONDS_BETWEEN_UPDATES
     start = last = time.monotonic()
     for count, item in enumerate(iterable, start=done + 1):
         yield item
         now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
-            meter = tqdm.format_meter(
-                count, total or 0, now - start, ncols=0, prefix=description, initial=done
-            )
-            print(meter, file=sys.stderr, flush=True)
+        if now - last >= pause:
+            show(
+                tqdm.format_meter(
+                    count, total or 0, now - start, prefix=description, initial=done,
+                    ncols=0 if shell is None else 78,
+                )
+            )  # fmt: skip
             last = now
 
 
@@ -41,3 +52,35 @@ def say(text: str) -> None:
     """Prints a line for the user, above a bar if one is shown."""
     tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
+
+
+def say_detail(text: str) -> None:
+    """Prints a line that a notebook leaves out: there the bar and the figures say it."""
+    if _kernel_shell() is None:
+        say(text)
+
+
+def _kernel_shell() -> Any:
+    """The shell of the notebook kernel that this code runs in; None elsewhere."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _print_line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@lru_cache(maxsize=1)  # one bar a cell, also when many loops run in it
+def _cell_bar(execution_count: int) -> Callable[[str], None]:
+    from IPython.display import display, update_display
+
+    shown = False
+
+    def show(text: str) -> None:
+        nonlocal shown
+        put: Callable[..., Any] = update_display if shown else display
+        put({"text/plain": text}, raw=True, display_id=f"{CELL_BAR}-{execution_count}")
+        shown = True
+
+    return show

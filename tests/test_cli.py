@@ -46,7 +46,8 @@ def test_help_does_not_wait_for_torch(arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["run"], "--data-root"), (["rum"], "No such command"), (["info"], "Missing argument")],
+    [(["run", "--sed", "1"], "No such option"), (["rum"], "No such command"),
+     (["info"], "Missing argument")],
 )  # fmt: skip
 def test_wrong_usage(arguments, words):
     outcome = miaod(*arguments)

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -57,12 +58,12 @@ def test_every_requirement_has_a_lower_and_an_upper_bound() -> None:
 
 def test_everything_imported_is_required() -> None:
     required = {package_name(entry) for entry in PROJECT["dependencies"]}
-    optional = {package_name(entry) for entry in EXTRAS["tensorboard"]}
+    optional = {package_name(e) for extra in ("tensorboard", "notebook") for e in EXTRAS[extra]}
     tests = {package_name(entry) for entry in EXTRAS["test"]}
     used = third_party_imports("miaod_nb")
     assert len(used) >= 5  # an empty result would prove nothing
     assert used <= required | optional
-    assert third_party_imports("tests") <= required | tests
+    assert third_party_imports("tests") <= required | tests | optional
 
 
 def test_conda_environment_takes_everything_from_pyproject() -> None:
@@ -87,12 +88,19 @@ def test_continuous_integration_runs_what_people_run() -> None:
     assert "make test" in text_of("README.md")
 
 
-@pytest.mark.parametrize("target", ["run", "test", "quick", "clean"])
+@pytest.mark.parametrize("target", ["run", "test", "quick", "lab", "clean"])
 def test_make_target_exists_and_is_not_a_file(target: str) -> None:
     makefile = text_of("Makefile")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     phony = re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)
     assert phony is not None and target in phony[1].split()
+
+
+def test_make_refuses_a_variable_that_it_does_not_know() -> None:
+    make = ["make", "-n", "-C", str(ROOT), "run"]
+    assert subprocess.run([*make, "PRESET=toy", "SET=a=1 b=2"], capture_output=True).returncode == 0
+    refused = subprocess.run([*make, "PRESTE=toy"], capture_output=True, text=True)
+    assert refused.returncode != 0 and "unknown: PRESTE" in refused.stderr
 
 
 def test_citation_speaks_of_this_version_and_license() -> None:

@@ -1,5 +1,6 @@
 """The active-learning cycle as a resumable list of steps over a run folder."""
 
-from miaod_nb.experiment.cycle import Experiment, Step, run
+from miaod_nb.experiment.cycle import Experiment, Step
+from miaod_nb.experiment.opening import open_run, run
 
-__all__ = ["Experiment", "Step", "run"]
+__all__ = ["Experiment", "Step", "open_run", "run"]

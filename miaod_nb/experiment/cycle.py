@@ -1,49 +1,26 @@
 """The active-learning experiment: named steps, whose results are files of the run folder."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from miaod_nb.config import Config, fingerprint, lr_rescaling, make_config
-from miaod_nb.data.pool import ids_by_source, remaining_pool
-from miaod_nb.data.records import Objects
-from miaod_nb.detector import DETECTORS, build_detector
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.retinanet import RetinaNet
-from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
-from miaod_nb.experiment.inference import (
-    detections_of,
-    evaluation_of,
-    over_images,
-    score_table,
-    scores_of,
-)
+from miaod_nb.config import lr_rescaling
+from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.session import (
-    Session,
     claim_folder,
-    default_run_dir,
     describe_environment,
     memory_explained,
     prepare_torch,
-    resolve_device,
 )
-from miaod_nb.experiment.study import CycleSets, digest_of, prepare
-from miaod_nb.experiment.training import (
-    StageTraining,
-    TrainingSet,
-    load_weights,
-    without_pretrained,
-)
-from miaod_nb.learning.train import cycle_stages
-from miaod_nb.progress import say
-from miaod_nb.selection.strategies import STRATEGIES
-from miaod_nb.store import RunFolder
+from miaod_nb.experiment.steps import CycleSteps
+from miaod_nb.progress import say, say_detail
+from miaod_nb.store import LOG
+
+NOT_A_TERM = ("cycle", "stage", "epoch", "step", "learning_rate", "images_per_s", "memory_mb")
 
 
 @dataclass(frozen=True)
@@ -54,24 +31,13 @@ class Step:
     run: Callable[[], None]
 
 
-class Experiment:
+class Experiment(CycleSteps):
     """An active-learning run on a data set, in a run folder that it continues if it exists.
 
     Making one reads the image lists, the test labels and the first labels, and refuses what
-    cannot work before anything is written. `run` walks the steps of all cycles; a notebook walks
-    the same `steps` one at a time. Raises ConfigError, DataError and RunFolderError.
+    cannot work before anything is written. `run` walks the steps of all cycles; a notebook asks
+    for some of them by `advance`. Raises ConfigError, DataError and RunFolderError.
     """
-
-    def __init__(self, config: Config, data_root: Path, run_dir: Path | None = None) -> None:
-        _check_names(config)
-        self.config = config
-        self.device = resolve_device(config.device)
-        self.strategy = STRATEGIES[config.strategy](config)
-        self.study = prepare(config, data_root, self.strategy.labels_all)
-        self.fingerprint = fingerprint(config, self.study.identity)
-        self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
-        self.session = Session(self.folder, config.save_every, config.tensorboard)
-        self.stages = cycle_stages(config)
 
     def run(self) -> pd.DataFrame:
         """Runs every step that is not done yet; returns the metrics, one row a cycle.
@@ -93,8 +59,9 @@ class Experiment:
         with self.session.held():
             environment = describe_environment(self.device)
             claim_folder(
-                self.folder, self.config, self.study.identity, self.fingerprint, environment
-            )
+                self.folder, self.config, self.study.identity, self.fingerprint, environment,
+                self.data_root,
+            )  # fmt: skip
             if note := lr_rescaling(self.config):
                 say(note)
             if len(self.study.classes) == 1:
@@ -110,14 +77,83 @@ class Experiment:
     def run_cycle(self, cycle: int) -> None:
         """Runs the cycle's steps that are not done yet, in order."""
         for step in self.steps(cycle):
-            if step.name in self.folder.done_steps(cycle):
-                continue
-            say(f"cycle {cycle}: {step.name.replace('_', '-')}")
-            with memory_explained():
-                step.run()
-            self.folder.mark_done(cycle, step.name)
-            self.session.saved()
+            if step.name not in self.folder.done_steps(cycle):
+                self._carry_out(cycle, step)
         self.folder.delete(f"cycle{cycle}/state.pt")
+
+    def _carry_out(self, cycle: int, step: Step) -> None:
+        say_detail(f"cycle {cycle}: {shown(step.name)}")
+        with memory_explained():
+            step.run()
+        self.folder.mark_done(cycle, step.name)
+        self.session.saved()
+
+    def advance(self, cycle: int, names: Sequence[str]) -> None:
+        """Runs the named steps of a cycle that are not done yet, and says what became of each.
+
+        Some names may be of steps that this experiment does not have. Raises ConfigError if all
+        are, or for a cycle that it does not have, and RunFolderError when an earlier step is
+        missing.
+        """
+        self._refuse_cycle(cycle)
+        with self.opened():
+            for before in range(cycle):
+                self._refuse_missing(before, [step.name for step in self.steps(before)], cycle)
+            if self.is_over(cycle):
+                return
+            self._refuse_absent(names, [step.name for step in self.steps(cycle)])
+            self._walk(cycle, names)
+
+    def _walk(self, cycle: int, names: Sequence[str]) -> None:
+        steps = self.steps(cycle)
+        for position, step in enumerate(steps):
+            if step.name not in names:
+                continue
+            self._refuse_missing(cycle, [s.name for s in steps[:position]], cycle)
+            if step.name in self.folder.done_steps(cycle):
+                say(f"cycle {cycle} {shown(step.name)}: done before, loaded from "
+                    f"{self.folder.path(f'cycle{cycle}')}")  # fmt: skip
+                continue
+            start = time.monotonic()
+            self._carry_out(cycle, step)
+            say(f"cycle {cycle} {shown(step.name)}: done in {time.monotonic() - start:.1f} s")
+        if steps[-1].name in self.folder.done_steps(cycle):
+            self.folder.delete(f"cycle{cycle}/state.pt")
+
+    def _refuse_cycle(self, cycle: int) -> None:
+        if not isinstance(cycle, int) or not 0 <= cycle < self.config.cycles:
+            raise ConfigError(
+                f"this run has no cycle {cycle!r}",
+                where="cycle",
+                remedy=f"choose a whole number from 0 to {self.config.cycles - 1}, or ask for more "
+                f"cycles, for example by overrides={{'cycles': {self.config.cycles + 4}}}",
+            )
+
+    def _refuse_absent(self, names: Sequence[str], known: Sequence[str]) -> None:
+        """Says which names are no steps of this run; raises ConfigError if none is."""
+        absent = [shown(name) for name in names if name not in known]
+        if len(absent) < len(names):
+            for name in absent:
+                say(f"{name}: not part of this run")
+            return
+        raise ConfigError(
+            f"this run has no step {', '.join(absent) or 'of this kind'}: the strategy "
+            f"'{self.config.strategy}' with {self.config.rounds} rounds does without",
+            where=self.folder.path("config.json"),
+            remedy="open the notebook on a run with strategy=mi_aod and at least one round",
+        )
+
+    def _refuse_missing(self, cycle: int, names: Sequence[str], wanted: int) -> None:
+        done = self.folder.done_steps(cycle)
+        missing = [name for name in names if name not in done]
+        if missing:
+            raise RunFolderError(
+                f"cycle {wanted} has not got this far: {shown(missing[0])} of cycle {cycle} is "
+                "missing",
+                where=self.folder.path(f"cycle{cycle}"),
+                remedy=f"run the notebooks before this one with cycle={cycle} first, or "
+                "`miaod run`, which does every step",
+            )
 
     def steps(self, cycle: int) -> list[Step]:
         """The cycle's work, in order."""
@@ -144,209 +180,56 @@ class Experiment:
         self.session.log(cycle, "pool empty")
         return True
 
-    # ------------------------------------------------------------------------- results so far
+    def control(self, strategy: str) -> "Experiment":
+        """The same experiment with another strategy, in the folder `<run folder>-<strategy>`."""
+        root = self.folder.root
+        config = self.config.model_copy(update={"strategy": strategy})
+        return Experiment(config, self.data_root, root.with_name(f"{root.name}-{strategy}"))
 
-    def sets(self, cycle: int) -> CycleSets:
-        """Which images are labeled in a cycle; needs the selections of the cycles before."""
-        return self.study.sets([self.selection(before) for before in range(cycle)])
+    # ------------------------------------------------------------------- what a run has recorded
 
-    def selection(self, cycle: int) -> list[int]:
-        """Pool indices that a finished cycle chose, most wanted first."""
-        return [
-            row["index"]
-            for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
+    def training_log(self, cycle: int) -> pd.DataFrame:
+        """The logged training steps of a cycle in order: stage, epoch, step, learning_rate,
+        images_per_s, memory_mb and a column for each loss term."""
+        rows = [
+            {key: value for key, value in record.items() if key not in ("terms", "event", "time")}
+            | record["terms"]
+            for record in self.folder.read_log()
+            if (record.get("cycle"), record.get("event")) == (cycle, "step")
         ]
+        return pd.DataFrame(rows)
 
-    def load_model(self, cycle: int) -> RetinaNet:
-        """The detector that a finished cycle trained, ready for inference."""
-        relative = f"cycle{cycle}/weights.pt"
-        path = self.folder.path(relative)
-        checkpoint = self.folder.load_tensors(relative, self.device)
-        classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
-        if classes != list(self.study.classes):
-            raise CheckpointError(
-                f"the weights are of other classes: {classes}, expected {list(self.study.classes)}",
-                where=path,
-                remedy="restore the file, or choose another run_dir",
+    def loss_terms(self, cycle: int, stages: Sequence[str]) -> pd.DataFrame:
+        """The loss terms of these stages, end to end: `step`, counted through, and a column for
+        each term that they have. Raises RunFolderError if they logged nothing."""
+        log = self.training_log(cycle)
+        parts, before = [], 0
+        for stage in stages if len(log) else ():
+            part = log[log["stage"] == stage]
+            parts.append(part.assign(step=part["step"] + before))
+            before = parts[-1]["step"].max() if len(part) else before
+        rows = pd.concat(parts) if parts else log
+        if not len(rows):
+            raise RunFolderError(
+                f"no training step of {', '.join(map(shown, stages))} in cycle {cycle} was logged",
+                where=self.folder.path(LOG),
+                remedy="lower log_every in a new run_dir; its default logs every tenth step or so",
             )
-        model = build_detector(without_pretrained(self.config), len(self.study.classes))
-        load_weights(model.to(self.device), checkpoint.get("model", {}), path)
-        return model.eval()
+        return rows[["step", *self._terms(rows)]].reset_index(drop=True)
 
-    def metrics(self) -> pd.DataFrame:
-        """Metrics of all evaluated cycles, one row each."""
-        paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
-        found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
-        return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+    @staticmethod
+    def _terms(rows: pd.DataFrame) -> list[str]:
+        return [name for name in rows.dropna(axis=1, how="all") if name not in NOT_A_TERM]
 
-    # --------------------------------------------------------------------------------- the steps
-
-    def _split(self, cycle: int) -> None:
-        """Writes which images are labeled, and counts the faults in their labels."""
-        sets = self.sets(cycle)
-        self.folder.save_npy(f"X_L_{cycle}.npy", sets.labeled)
-        self.folder.save_npy(f"X_U_{cycle}.npy", sets.unlabeled_sample)
-        for letter, indices in (("L", sets.labeled), ("U", sets.unlabeled_sample)):
-            for source, ids in ids_by_source(self.study.pool, indices).items():
-                lines = "".join(f"{image_id}\n" for image_id in ids)
-                self.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
-        objects, faults = self.study.labeled_objects(sets)
-        if cycle > 0:
-            self._refuse_unlabeled_selection(cycle - 1, objects)
-        self.folder.save_json(
-            f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
-        )
-        faults.merge(self.study.faults)
-        self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
-        say(f"  {len(sets.labeled)} of {len(self.study.pool)} images are labeled, "
-            f"{len(objects)} train, classes: {', '.join(self.study.classes)}")  # fmt: skip
-        for line in faults.lines():
-            say("  " + line)
-        self.session.log(
-            cycle, "split", labeled=len(sets.labeled), trained=len(objects),
-            pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
-        )  # fmt: skip
-
-    def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
-        selected = self.study.ids(np.array(self.selection(cycle)))
-        if not any(image_id in objects for image_id in selected):
-            raise DataError(
-                f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
-                "annotation yet",
-                where=self.folder.path(f"cycle{cycle}/selection.json"),
-                remedy="label these images, put their XML files into "
-                f"{self.study.records[selected[0]].annotation_path.parent} and run the same "
-                "command again",
-            )
-
-    def _train(self, cycle: int, index: int) -> None:
-        sets = self.sets(cycle)
-        objects, _ = self.study.labeled_objects(sets)
-        if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
-            raise DataError(
-                f"the labels have changed since cycle {cycle} began",
-                where=self.study.records[next(iter(objects))].annotation_path.parent,
-                remedy="restore them to go on, or delete "
-                f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
-            )
-        # Labeled images fill the sample when the pool is small, those held out among them.
-        unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
-        data = TrainingSet(
-            cycle, self.study.classes, objects, self.study.ids(unlabeled), self.study.records
-        )
-        training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
-        model = training.run()
-        if index == len(self.stages) - 1:
-            self.folder.save_tensors(
-                f"cycle{cycle}/weights.pt",
-                {"model": model.state_dict(), "classes": list(self.study.classes),
-                 "settings": self.config.model_dump(mode="json")},
-            )  # fmt: skip
-
-    def _evaluate(self, cycle: int) -> None:
-        model = self.load_model(cycle)
-        settings = DetectionSettings.of(self.config)
-        unfinished = f"cycle{cycle}/detections_partial.pt"
-        found = over_images(
-            model, self.study.test, lambda batch: detections_of(model, batch, settings),
-            self.config, self.session, unfinished, f"cycle {cycle} evaluate",
-        )  # fmt: skip
-        evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
-        labeled = len(self.sets(cycle).labeled)
-        trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
-        about = {
-            "cycle": cycle,
-            "strategy": self.config.strategy,
-            "training": "mi_aod" if self.config.trains_adversarially else "label_set",
-            "labeled_images": labeled,
-            "trained_images": trained,
-            "labeled_percent": round(100 * labeled / len(self.study.pool), 2),
-            "evaluated_on": self.study.evaluated_on,
-            "seed": self.config.seed,
+    def discrepancies(self, cycle: int) -> dict[str, float]:
+        """How much the two classifiers disagreed on unlabeled images at the end of each stage."""
+        return {
+            record["stage"]: record["discrepancy"]
+            for record in self.folder.read_log()
+            if record.get("cycle") == cycle and "discrepancy" in record
         }
-        self.folder.save_csv(f"cycle{cycle}/per_class.csv", evaluation.per_class)
-        self.folder.save_json(
-            f"cycle{cycle}/metrics.json",
-            {"about": about, "metrics": evaluation.metrics,
-             "exclusions": self.study.test_faults.as_dict()},
-        )  # fmt: skip
-        self.folder.save_csv("metrics.csv", self.metrics())
-        self.folder.delete(unfinished)
-        self.session.log(
-            cycle, "evaluate", metrics=evaluation.metrics,
-            exclusions=self.study.test_faults.as_dict(),
-        )  # fmt: skip
-        for name, value in evaluation.metrics.items():
-            say(f"  {name}: {value:.4f} on the {self.study.evaluated_on}")
-        for line in self.study.test_faults.lines():
-            say(f"  evaluated images: {line}")
-
-    def _score(self, cycle: int) -> None:
-        model = self.load_model(cycle)
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
-        records = [self.study.pool[i] for i in indices]
-        unfinished = f"cycle{cycle}/scores_partial.pt"
-        found = over_images(
-            model, records, lambda batch: scores_of(model, batch, self.strategy),
-            self.config, self.session, unfinished, f"cycle {cycle} score",
-        )  # fmt: skip
-        table = score_table(found, records, indices, self.study.classes)
-        if not np.isfinite(table["score"]).all():
-            raise TrainingError(
-                "the score of an image is not a finite number",
-                where=table.loc[~np.isfinite(table["score"]), "id"].iloc[0],
-                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
-                "new run_dir",
-            )
-        self.folder.save_parquet(f"cycle{cycle}/scores.parquet", table)
-        self.folder.delete(unfinished)
-        self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
-
-    def _select(self, cycle: int) -> None:
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
-        values = np.zeros(len(indices), dtype=np.float32)
-        if self.strategy.scores_images:
-            scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
-            values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
-        budget = min(self.study.budget, len(indices))
-        rng = np.random.default_rng([self.config.seed, cycle])
-        chosen = self.strategy.choose(values, budget, rng)[::-1]  # most wanted first
-        selected = [
-            {
-                "rank": rank,
-                "id": self.study.pool[indices[position]].id,
-                "index": int(indices[position]),
-                "score": float(values[position]) if self.strategy.scores_images else None,
-                "reason": self.strategy.reason,
-            }
-            for rank, position in enumerate(chosen, start=1)
-        ]
-        self.folder.save_json(
-            f"cycle{cycle}/selection.json",
-            {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
-             "pool": len(indices), "selected": selected},
-        )  # fmt: skip
-        if budget < self.study.budget:
-            say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
-        self.session.log(
-            cycle, "select", selected=len(selected), pool=len(indices), budget=self.study.budget
-        )
 
 
-def run(
-    preset: str = "voc", *, data_root: str | Path, run_dir: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """Runs or continues an experiment; returns its metrics, one row a cycle."""
-    config = make_config(preset, overrides)
-    return Experiment(config, Path(data_root), Path(run_dir) if run_dir else None).run()
-
-
-def _check_names(config: Config) -> None:
-    for field, known in (("detector", DETECTORS), ("strategy", STRATEGIES)):
-        if getattr(config, field) not in known:
-            raise ConfigError(
-                f"there is no {field} '{getattr(config, field)}'",
-                where=field,
-                remedy="choose one of: " + ", ".join(sorted(known)),
-            )
+def shown(name: str) -> str:
+    """A step's name as it is written for people: label_set_1 is "label-set 1"."""
+    return name.replace("label_set", "label-set").replace("_", " ")

@@ -17,8 +17,10 @@ from miaod_nb.evaluation import Detections, Evaluation, GroundTruth, evaluate
 from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
 from miaod_nb.selection.strategies import Strategy
+from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
 
 Results = dict[str, dict[str, Tensor]]  # by image id
+TWO_CLASSIFIERS = ("classifier_1", "classifier_2")
 
 
 @torch.inference_mode()
@@ -74,6 +76,36 @@ def scores_of(
         {"score": value, "per_class": per_class}
         for value, per_class in zip(scores.values, scores.per_class, strict=True)
     ]
+
+
+def batch_of(
+    model: RetinaNet, records: Sequence[ImageRecord], config: Config
+) -> UnlabeledBatch:  # fmt: skip
+    """These images as one batch on the model's device, not augmented."""
+    loader = inference_loader(
+        [range(len(records))], records, image_size=config.image_size, mean=model.pixel_mean,
+        std=model.pixel_std,
+    )  # fmt: skip
+    (batch,) = loader
+    assert isinstance(batch, UnlabeledBatch)
+    return batch.to(model.device)
+
+
+@torch.inference_mode()
+def mean_discrepancy(
+    model: RetinaNet, records: Sequence[ImageRecord], config: Config
+) -> float:  # fmt: skip
+    """How much the two classifiers disagree on these images, in [0, 1]: the image uncertainty with
+    the norm of the losses, mean over the images."""
+    values = []
+    for record in records:
+        predictions = model(batch_of(model, [record], config).images, TWO_CLASSIFIERS)
+        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
+        instances = instance_uncertainty(
+            logits_1.sigmoid(), logits_2.sigmoid(), norm=config.discrepancy_norm
+        )
+        values.append(float(image_uncertainty(instances, config.top_k)))
+    return sum(values) / len(values)
 
 
 def score_table(

@@ -161,10 +161,18 @@ def memory_mb(device: torch.device) -> float:
     return peak / (2**20 if platform.system() == "Darwin" else 2**10)  # bytes there, KiB elsewhere
 
 
+def project_folder() -> Path:
+    """Where `runs` and `data` lie: the current folder, or the one above when that is the
+    project's `notebooks`, in which a notebook server starts them."""
+    here = Path.cwd()
+    among_notebooks = here.name == "notebooks" and (here.parent / "pyproject.toml").is_file()
+    return here.parent if among_notebooks else here
+
+
 def default_run_dir(config: Config, fingerprint: str) -> Path:
     """`runs/<preset>`, with the fingerprint's first six digits if a setting differs from it."""
     changed = make_config(config.preset).identity() != config.identity()
-    return Path("runs") / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
+    return project_folder() / "runs" / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
 
 
 def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -182,9 +190,11 @@ def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
 
 def claim_folder(
     folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
-    environment: Mapping[str, Any],
+    environment: Mapping[str, Any], data_root: Path,
 ) -> None:  # fmt: skip
     """Describes the experiment in its run folder, or checks that the folder holds the same one.
+
+    data_root: noted, so that the folder alone is enough to go on; it may change.
 
     Another environment is a warning. Raises RunFolderError naming every difference that changes
     results.
@@ -225,6 +235,6 @@ def claim_folder(
         folder.save_text("fingerprint.txt", fingerprint + "\n")
     folder.save_json(
         "config.json",
-        {"settings": config.model_dump(mode="json"),
+        {"settings": config.model_dump(mode="json"), "data_root": str(data_root.resolve()),
          "identity": config.identity() | {"data": dict(data)}},
     )  # fmt: skip

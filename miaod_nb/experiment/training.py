@@ -24,7 +24,7 @@ from miaod_nb.learning.train import (
     make_optimizer,
     train_stage,
 )
-from miaod_nb.progress import progress, say
+from miaod_nb.progress import progress, say_detail
 
 
 @dataclass(frozen=True)
@@ -194,8 +194,8 @@ class _Recorder:
         )  # fmt: skip
         total = training.plan.epochs * training.steps_per_epoch
         shown = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
-        say(f"  {training.plan.name} {self.step}/{total}  {shown}  lr {rate:.2e}  "
-            f"{speed:.1f} images/s")  # fmt: skip
+        say_detail(f"  {training.plan.name} {self.step}/{total}  {shown}  lr {rate:.2e}  "
+                   f"{speed:.1f} images/s")  # fmt: skip
 
 
 def without_pretrained(config: Config) -> Config:

@@ -27,9 +27,9 @@ from tests.experiment.helpers import (
 
 EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.experiment.cycle.detections_of"
-EVALUATE = "miaod_nb.experiment.cycle.evaluation_of"
-SCORE = "miaod_nb.experiment.cycle.scores_of"
+DETECT = "miaod_nb.experiment.steps.detections_of"
+EVALUATE = "miaod_nb.experiment.steps.evaluation_of"
+SCORE = "miaod_nb.experiment.steps.scores_of"
 CHOOSE = "miaod_nb.selection.strategies.MiAod.choose"
 LOG = "miaod_nb.store.RunFolder.append_log"
 MARK_DONE = "miaod_nb.store.RunFolder.mark_done"
@@ -101,7 +101,7 @@ def test_asked_to_stop(data_root, reference, tmp_path, number):
     """Ctrl-C and the system's request end a step cleanly; the same command goes on."""
     arguments = run_arguments(data_root, tmp_path / "run")
     fates = [
-        Fate("miaod_nb.experiment.cycle.ids_by_source", signal=number),
+        Fate("miaod_nb.experiment.steps.ids_by_source", signal=number),
         Fate(TRAIN, 2, signal=number), Fate(DETECT, signal=number), Fate(SCORE, 2, signal=number),
         Fate(CHOOSE, signal=number),
     ]  # fmt: skip

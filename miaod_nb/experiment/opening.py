@@ -1,0 +1,74 @@
+"""How an experiment is begun or continued: by a preset and its data, or by its run folder alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from miaod_nb.config import Config, make_config, validated
+from miaod_nb.data.toy import make_toy
+from miaod_nb.errors import ConfigError
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.session import project_folder
+from miaod_nb.store import RunFolder
+
+# Presets that bring their own images: where they are generated, and how.
+GENERATED: dict[str, dict[str, int]] = {
+    "toy": {},
+    "tiny": {"num_pool": 48, "num_test": 16, "size": 64},
+}
+
+
+def open_run(
+    preset: str = "", *, data_root: str | Path = "", run_dir: str | Path = "",
+    overrides: Mapping[str, Any] | None = None,
+) -> Experiment:  # fmt: skip
+    """The experiment that these say, to be begun or continued.
+
+    What is left empty comes from the run folder if it exists. Else the preset is `voc` with a
+    `data_root` and `toy` without; `toy` and `tiny` bring generated images, put into `data/`.
+    Raises ConfigError, DataError and RunFolderError.
+    """
+    _check_types(preset, data_root, run_dir, overrides)
+    folder = RunFolder(run_dir) if run_dir else None
+    stored = folder.load_json("config.json") if folder and folder.exists("config.json") else {}
+    if stored and not preset:
+        config = validated(dict(stored.get("settings", {})) | dict(overrides or {}))
+    else:
+        config = make_config(preset or ("voc" if data_root else "toy"), overrides)
+    data = data_root or stored.get("data_root") or _generated(config)
+    return Experiment(config, Path(data), folder.root if folder else None)
+
+
+def run(
+    preset: str = "", *, data_root: str | Path = "", run_dir: str | Path = "",
+    overrides: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Runs or continues an experiment, found as by `open_run`; returns its metrics, a row a
+    cycle."""
+    return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
+
+
+def _generated(config: Config) -> Path:
+    if config.preset not in GENERATED:
+        raise ConfigError(
+            f"the preset '{config.preset}' needs a data set",
+            where="data_root",
+            remedy="give the path of a VOC year folder, or of a folder with several; "
+            "the preset 'toy' brings its own images",
+        )
+    return make_toy(project_folder() / "data" / config.preset, **GENERATED[config.preset])
+
+
+def _check_types(preset: Any, data_root: Any, run_dir: Any, overrides: Any) -> None:
+    """Raises ConfigError for a parameter of another type: notebooks are given any."""
+    for name, value, kinds, words in (
+        ("preset", preset, (str,), "a text, for example 'toy'"),
+        ("data_root", data_root, (str, Path), "the path of a folder"),
+        ("run_dir", run_dir, (str, Path), "the path of a folder"),
+        ("overrides", overrides, (Mapping, type(None)), "a dict such as {'seed': 1}"),
+    ):
+        if not isinstance(value, kinds):
+            raise ConfigError(f"{name} = {value!r} is not allowed", where=name,
+                              remedy=f"give {words}")  # fmt: skip

@@ -1,0 +1,263 @@
+"""What the steps of a cycle do; their results are files of the run folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.config import Config, fingerprint
+from miaod_nb.data.pool import ids_by_source, remaining_pool
+from miaod_nb.data.records import Objects
+from miaod_nb.detector import DETECTORS, build_detector
+from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
+from miaod_nb.experiment.inference import (
+    detections_of,
+    evaluation_of,
+    mean_discrepancy,
+    over_images,
+    score_table,
+    scores_of,
+)
+from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
+from miaod_nb.experiment.study import CycleSets, digest_of, prepare
+from miaod_nb.experiment.training import (
+    StageTraining,
+    TrainingSet,
+    load_weights,
+    without_pretrained,
+)
+from miaod_nb.learning.train import cycle_stages
+from miaod_nb.progress import say, say_detail
+from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.store import RunFolder
+
+PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
+
+
+class CycleSteps:
+    """The steps of an experiment's cycles, each by itself; `Experiment` says when which one runs.
+
+    config, study (the data), strategy and stages say what is done; folder and session where.
+    """
+
+    def __init__(self, config: Config, data_root: Path, run_dir: Path | None = None) -> None:
+        _check_names(config)
+        self.config, self.data_root = config, Path(data_root)
+        self.device = resolve_device(config.device)
+        self.strategy = STRATEGIES[config.strategy](config)
+        self.study = prepare(config, self.data_root, self.strategy.labels_all)
+        self.fingerprint = fingerprint(config, self.study.identity)
+        self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
+        self.session = Session(self.folder, config.save_every, config.tensorboard)
+        self.stages = cycle_stages(config)
+
+    # ------------------------------------------------------------------------- results so far
+
+    def sets(self, cycle: int) -> CycleSets:
+        """Which images are labeled in a cycle; needs the selections of the cycles before."""
+        return self.study.sets([self.selection(before) for before in range(cycle)])
+
+    def selection(self, cycle: int) -> list[int]:
+        """Pool indices that a finished cycle chose, most wanted first."""
+        return [
+            row["index"]
+            for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
+        ]
+
+    def load_model(self, cycle: int) -> RetinaNet:
+        """The detector that a finished cycle trained, ready for inference."""
+        relative = f"cycle{cycle}/weights.pt"
+        path = self.folder.path(relative)
+        checkpoint = self.folder.load_tensors(relative, self.device)
+        classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
+        if classes != list(self.study.classes):
+            raise CheckpointError(
+                f"the weights are of other classes: {classes}, expected {list(self.study.classes)}",
+                where=path,
+                remedy="restore the file, or choose another run_dir",
+            )
+        model = build_detector(without_pretrained(self.config), len(self.study.classes))
+        load_weights(model.to(self.device), checkpoint.get("model", {}), path)
+        return model.eval()
+
+    def metrics(self) -> pd.DataFrame:
+        """Metrics of all evaluated cycles, one row each."""
+        paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
+        found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
+        return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+
+    # --------------------------------------------------------------------------------- the steps
+
+    def _split(self, cycle: int) -> None:
+        """Writes which images are labeled, and counts the faults in their labels."""
+        sets = self.sets(cycle)
+        self.folder.save_npy(f"X_L_{cycle}.npy", sets.labeled)
+        self.folder.save_npy(f"X_U_{cycle}.npy", sets.unlabeled_sample)
+        for letter, indices in (("L", sets.labeled), ("U", sets.unlabeled_sample)):
+            for source, ids in ids_by_source(self.study.pool, indices).items():
+                lines = "".join(f"{image_id}\n" for image_id in ids)
+                self.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
+        objects, faults = self.study.labeled_objects(sets)
+        if cycle > 0:
+            self._refuse_unlabeled_selection(cycle - 1, objects)
+        self.folder.save_json(
+            f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
+        )
+        faults.merge(self.study.faults)
+        self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
+        say_detail(
+            f"  {len(sets.labeled)} of {len(self.study.pool)} images are labeled, "
+            f"{len(objects)} train, classes: {', '.join(self.study.classes)}")  # fmt: skip
+        for line in faults.lines():
+            say("  " + line)
+        self.session.log(
+            cycle, "split", labeled=len(sets.labeled), trained=len(objects),
+            pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
+        )  # fmt: skip
+
+    def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
+        selected = self.study.ids(np.array(self.selection(cycle)))
+        if not any(image_id in objects for image_id in selected):
+            raise DataError(
+                f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
+                "annotation yet",
+                where=self.folder.path(f"cycle{cycle}/selection.json"),
+                remedy="label these images, put their XML files into "
+                f"{self.study.records[selected[0]].annotation_path.parent} and run the same "
+                "command again",
+            )
+
+    def _train(self, cycle: int, index: int) -> None:
+        sets = self.sets(cycle)
+        objects, _ = self.study.labeled_objects(sets)
+        if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
+            raise DataError(
+                f"the labels have changed since cycle {cycle} began",
+                where=self.study.records[next(iter(objects))].annotation_path.parent,
+                remedy="restore them to go on, or delete "
+                f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
+            )
+        # Labeled images fill the sample when the pool is small, those held out among them.
+        unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
+        data = TrainingSet(
+            cycle, self.study.classes, objects, self.study.ids(unlabeled), self.study.records
+        )
+        training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
+        model = training.run()
+        self._log_discrepancy(cycle, index, data, model)
+        if index == len(self.stages) - 1:
+            self.folder.save_tensors(
+                f"cycle{cycle}/weights.pt",
+                {"model": model.state_dict(), "classes": list(self.study.classes),
+                 "settings": self.config.model_dump(mode="json")},
+            )  # fmt: skip
+
+    def _log_discrepancy(self, cycle: int, index: int, data: TrainingSet, model: RetinaNet) -> None:
+        """Notes how much the classifiers disagree on a few unlabeled images after the stage."""
+        probe = [self.study.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
+        if probe:
+            stage = self.stages[index].name
+            value = mean_discrepancy(model, probe, self.config)
+            self.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
+
+    def _evaluate(self, cycle: int) -> None:
+        model = self.load_model(cycle)
+        settings = DetectionSettings.of(self.config)
+        unfinished = f"cycle{cycle}/detections_partial.pt"
+        found = over_images(
+            model, self.study.test, lambda batch: detections_of(model, batch, settings),
+            self.config, self.session, unfinished, f"cycle {cycle} evaluate",
+        )  # fmt: skip
+        evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
+        labeled = len(self.sets(cycle).labeled)
+        trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
+        about = {
+            "cycle": cycle,
+            "strategy": self.config.strategy,
+            "training": "mi_aod" if self.config.trains_adversarially else "label_set",
+            "labeled_images": labeled,
+            "trained_images": trained,
+            "labeled_percent": round(100 * labeled / len(self.study.pool), 2),
+            "evaluated_on": self.study.evaluated_on,
+            "seed": self.config.seed,
+        }
+        self.folder.save_csv(f"cycle{cycle}/per_class.csv", evaluation.per_class)
+        self.folder.save_json(
+            f"cycle{cycle}/metrics.json",
+            {"about": about, "metrics": evaluation.metrics,
+             "exclusions": self.study.test_faults.as_dict()},
+        )  # fmt: skip
+        self.folder.save_csv("metrics.csv", self.metrics())
+        self.folder.delete(unfinished)
+        self.session.log(
+            cycle, "evaluate", metrics=evaluation.metrics,
+            exclusions=self.study.test_faults.as_dict(),
+        )  # fmt: skip
+        for name, value in evaluation.metrics.items():
+            say_detail(f"  {name}: {value:.4f} on the {self.study.evaluated_on}")
+        for line in self.study.test_faults.lines():
+            say(f"  evaluated images: {line}")
+
+    def _score(self, cycle: int) -> None:
+        model = self.load_model(cycle)
+        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        records = [self.study.pool[i] for i in indices]
+        unfinished = f"cycle{cycle}/scores_partial.pt"
+        found = over_images(
+            model, records, lambda batch: scores_of(model, batch, self.strategy),
+            self.config, self.session, unfinished, f"cycle {cycle} score",
+        )  # fmt: skip
+        table = score_table(found, records, indices, self.study.classes)
+        if not np.isfinite(table["score"]).all():
+            raise TrainingError(
+                "the score of an image is not a finite number",
+                where=table.loc[~np.isfinite(table["score"]), "id"].iloc[0],
+                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
+                "new run_dir",
+            )
+        self.folder.save_parquet(f"cycle{cycle}/scores.parquet", table)
+        self.folder.delete(unfinished)
+        self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
+
+    def _select(self, cycle: int) -> None:
+        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        values = np.zeros(len(indices), dtype=np.float32)
+        if self.strategy.scores_images:
+            scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
+            values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
+        budget = min(self.study.budget, len(indices))
+        rng = np.random.default_rng([self.config.seed, cycle])
+        chosen = self.strategy.choose(values, budget, rng)[::-1]  # most wanted first
+        selected = [
+            {
+                "rank": rank,
+                "id": self.study.pool[indices[position]].id,
+                "index": int(indices[position]),
+                "score": float(values[position]) if self.strategy.scores_images else None,
+                "reason": self.strategy.reason,
+            }
+            for rank, position in enumerate(chosen, start=1)
+        ]
+        self.folder.save_json(
+            f"cycle{cycle}/selection.json",
+            {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
+             "pool": len(indices), "selected": selected},
+        )  # fmt: skip
+        if budget < self.study.budget:
+            say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
+        self.session.log(
+            cycle, "select", selected=len(selected), pool=len(indices), budget=self.study.budget
+        )
+
+
+def _check_names(config: Config) -> None:
+    for field, known in (("detector", DETECTORS), ("strategy", STRATEGIES)):
+        if getattr(config, field) not in known:
+            raise ConfigError(
+                f"there is no {field} '{getattr(config, field)}'",
+                where=field,
+                remedy="choose one of: " + ", ".join(sorted(known)),
+            )

@@ -1,0 +1,165 @@
+"""Executes the project's notebooks into a run folder and shows how far they are."""
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from miaod_nb.errors import ConfigError, MiaodError, Stopped
+from miaod_nb.progress import CELL_BAR, SECONDS_BETWEEN_LINES, say
+from miaod_nb.show.report import write_report
+from miaod_nb.store import RunFolder
+
+SOURCES = Path(__file__).resolve().parents[2] / "notebooks"
+ENGINE = "miaod"
+
+
+class NotebookError(MiaodError):
+    """A cell of a notebook could not be executed."""
+
+
+def execute_all(
+    names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder
+) -> None:  # fmt: skip
+    """Executes the notebooks that are not up to date, in order, then writes `report.html`.
+
+    names: beginnings of file names such as "03"; none: all of them. parameters: given to each
+    notebook that declares them. Executed copies lie in `notebooks/` of the run folder. Raises
+    ConfigError for a name or a parameter that no notebook has, and NotebookError or Stopped.
+    """
+    sources = _chosen(names)
+    declared = {source: set(papermill.inspect_notebook(str(source))) for source in sources}
+    _refuse_undeclared(parameters, declared)
+    copies = []
+    for source in sources:
+        wanted = {key: value for key, value in parameters.items() if key in declared[source]}
+        copies.append(folder.path(f"notebooks/{source.name}"))
+        _execute(source, copies[-1], wanted)
+    report = folder.path("report.html")
+    everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
+    if not report.exists() or max(c.stat().st_mtime for c in everything) > report.stat().st_mtime:
+        write_report(everything, report)
+    for copy in copies:
+        say(f"{copy.stem:<28} {_metadata(copy).get('duration', 0):6.1f} s")
+    say(f"open {report} to read and show the results, {folder.path('notebooks')} to work with them")
+
+
+def _chosen(names: Sequence[str]) -> list[Path]:
+    sources = sorted(SOURCES.glob("0*.ipynb"))
+    if not sources:
+        raise ConfigError("the notebooks are not there", where=SOURCES,
+                          remedy="work in a copy of the whole project (git clone)")  # fmt: skip
+    for name in names:
+        if not any(source.name.startswith(name) for source in sources):
+            raise ConfigError(f"there is no notebook '{name}'", where="names", remedy="choose of: "
+                              + ", ".join(source.stem for source in sources))  # fmt: skip
+    return [s for s in sources if not names or s.name.startswith(tuple(names))]
+
+
+def _refuse_undeclared(
+    parameters: Mapping[str, Any], declared: Mapping[Path, set[str]]
+) -> None:  # fmt: skip
+    known = set().union(*declared.values())
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(f"no notebook declares the parameter '{name}'", where=name,
+                              remedy="choose of: " + ", ".join(sorted(known)))  # fmt: skip
+
+
+def _execute(source: Path, copy: Path, parameters: Mapping[str, Any]) -> None:
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    if _is_up_to_date(copy, digest, parameters):
+        say(f"{source.stem}: done before")
+        return
+    say(f"{source.stem}: running ...")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    papermill_engines.register(ENGINE, _LiveEngine)
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # its news come from here
+    try:
+        executed = papermill.execute_notebook(
+            str(source), str(copy), dict(parameters), engine_name=ENGINE, progress_bar=False
+        )
+    except PapermillExecutionError as error:
+        raise _explained(error, copy) from None
+    executed.metadata["miaod_source"] = digest
+    nbformat.write(executed, copy)
+
+
+def _is_up_to_date(copy: Path, digest: str, parameters: Mapping[str, Any]) -> bool:
+    if not copy.is_file() or nbformat.read(copy, 4).metadata.get("miaod_source") != digest:
+        return False
+    return _metadata(copy).get("parameters") == json.loads(json.dumps(parameters))
+
+
+def _metadata(copy: Path) -> dict[str, Any]:
+    """What papermill notes in an executed notebook: parameters, duration in seconds ..."""
+    return dict(nbformat.read(copy, 4).metadata.get("papermill", {}))
+
+
+def _explained(error: PapermillExecutionError, copy: Path) -> MiaodError:
+    if error.ename in (Stopped.__name__, KeyboardInterrupt.__name__):
+        return Stopped("stopped as you asked; everything up to here is saved", where=copy,
+                       remedy="run the same command again to go on")  # fmt: skip
+    if error.ename in {kind.__name__ for kind in MiaodError.__subclasses__()}:
+        return NotebookError(f"{copy.stem}: {error.evalue}")  # says where and what to do itself
+    return NotebookError(
+        f"{copy.stem} stopped: {error.ename}: {error.evalue}",
+        where=copy,
+        remedy="open the notebook there: the cell shows the cause",
+    )
+
+
+class _LiveClient(PapermillNotebookClient):
+    """Shows the bars of the cells on the terminal, and hands Ctrl-C to the kernel, where a
+    training step ends and is saved."""
+
+    def papermill_execute_cells(self) -> None:
+        self._shown_at = time.monotonic()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._interrupt_kernel) for number in numbers}
+        try:
+            super().papermill_execute_cells()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if sys.stderr.isatty():
+                print("\r" + " " * 79, end="\r", file=sys.stderr, flush=True)
+
+    def _interrupt_kernel(self, number: int, frame: object) -> None:
+        os.kill(self.km.provisioner.pid, signal.SIGINT)
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        display_id = (msg["content"].get("transient") or {}).get("display_id", "")
+        if display_id.startswith(CELL_BAR):
+            self._show(msg["content"]["data"]["text/plain"])
+        return super().process_message(msg, cell, cell_index)
+
+    def _show(self, bar: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{bar:<79}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._shown_at >= SECONDS_BETWEEN_LINES:
+            print(bar, file=sys.stderr, flush=True)
+            self._shown_at = time.monotonic()
+
+
+class _LiveEngine(Engine):
+    """Papermill's own engine with a client that shows progress."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+        quiet = ["--log-level=ERROR"]  # the kernel's remarks on its own start are not for users
+        client = _LiveClient(nb_man, kernel_name=kernel_name, timeout=None, extra_arguments=quiet)
+        return client.execute()

@@ -1,0 +1,35 @@
+"""Every figure as a function: arrays and tables in, Axes out.
+
+Each function draws on the Axes that it is given and returns them; `use_style` comes first.
+"""
+
+from miaod_nb.show.plots.bars import class_counts, instance_bars, score_histogram, share_bars
+from miaod_nb.show.plots.lines import (
+    PUBLISHED,
+    learning_curves,
+    per_class_curves,
+    published_curve,
+    stage_values,
+    training_curves,
+)
+from miaod_nb.show.plots.look import style, use_style
+from miaod_nb.show.plots.pictures import add_boxes, anchors_on_image, boxes_on_image, heat_map
+
+__all__ = [
+    "PUBLISHED",
+    "add_boxes",
+    "anchors_on_image",
+    "boxes_on_image",
+    "class_counts",
+    "heat_map",
+    "instance_bars",
+    "learning_curves",
+    "per_class_curves",
+    "published_curve",
+    "score_histogram",
+    "share_bars",
+    "stage_values",
+    "style",
+    "training_curves",
+    "use_style",
+]

@@ -1,0 +1,55 @@
+"""One HTML page of the executed notebooks, whole without a network."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+
+# A formula in Markdown: $$block$$ or $inline$; code spans are matched first and left alone.
+_FORMULA = re.compile(r"(`[^`]*`)|\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
+
+_SWITCH = """
+<style>
+  body.jp-Notebook { max-width: 62rem; margin: 0 auto; }
+  body:not(.with-code) .jp-CodeCell > .jp-Cell-inputWrapper { display: none; }
+  .jp-InputPrompt, .jp-OutputPrompt { display: none; }
+  #code-switch { position: fixed; top: 0.6rem; right: 1rem; z-index: 9; }
+</style>
+<button id="code-switch" onclick="document.body.classList.toggle('with-code')">code</button>
+"""
+
+
+def write_report(notebooks: Sequence[Path], out: Path) -> None:
+    """Writes the notebooks' text and results, one after the other, as the page `out`.
+
+    Code is there but hidden until the reader asks for it. Nothing is loaded from elsewhere.
+    """
+    page = nbformat.v4.new_notebook()
+    for path in notebooks:
+        page.cells += [_for_page(cell) for cell in nbformat.read(path, 4).cells if _is_shown(cell)]
+    exporter = HTMLExporter(template_name="lab", exclude_input_prompt=True, require_js_url="")
+    html, _ = exporter.from_notebook_node(page, {"metadata": {"name": out.parent.name}})
+    html = re.sub(r"<script[^>]*src=[^>]*>\s*</script>", "", html)  # MathJax, from a network
+    out.write_text(html.replace("</body>", _SWITCH + "</body>"), encoding="utf-8")
+
+
+def _is_shown(cell: NotebookNode) -> bool:
+    """Parameters stand in the executed notebooks; a reader of the page does not need them."""
+    return not {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", []))
+
+
+def _for_page(cell: NotebookNode) -> NotebookNode:
+    if cell.cell_type == "markdown":
+        cell.source = _FORMULA.sub(_math, cell.source)
+    return cell
+
+
+def _math(match: re.Match[str]) -> str:
+    code, block, inline = match.groups()
+    if code:
+        return code
+    return convert(block or inline, display="block" if block else "inline")

@@ -1,0 +1,84 @@
+"""What a trained detector sees in one image: what the notebooks draw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from miaod_nb.config import Config
+from miaod_nb.data.batches import UnlabeledBatch
+from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.sources import load_image
+from miaod_nb.detector.anchors import AnchorGrid
+from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
+from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.experiment.inference import batch_of
+from miaod_nb.learning.stages import Method
+from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
+
+
+@dataclass(frozen=True)
+class View:
+    """One image as the detector sees it.
+
+    image: uint8 (H, W, 3), resized, without padding; all boxes are in its pixels. probs_1, probs_2
+    and weights: (A, C), anchors ordered as in `grid`. instances: (A,) uncertainties; score: of the
+    image, as the strategy `mi_aod` has it.
+    """
+
+    image: np.ndarray
+    grid: AnchorGrid
+    probs_1: Tensor
+    probs_2: Tensor
+    weights: Tensor
+    instances: Tensor
+    score: float
+    detections: ImageDetections
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the image."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def relative_weights(self) -> Tensor:
+        """The weights times the number of anchors of their level, (A, C): summed over classes 1
+        means as much as the average anchor of the level; without it a level of few anchors would
+        outshine the others."""
+        sizes = torch.tensor(self.grid.level_sizes, device=self.weights.device)
+        return self.weights * sizes.repeat_interleave(sizes)[:, None]
+
+
+@torch.inference_mode()
+def view(model: RetinaNet, record: ImageRecord, config: Config) -> View:
+    """What the detector sees in an image."""
+    batch = batch_of(model, [record], config)
+    predictions = model(batch.images)
+    logits_1, logits_2 = predictions.need("logits_1", "logits_2")
+    probs_1, probs_2 = logits_1.sigmoid(), logits_2.sigmoid()  # (1, A, C)
+    weights, _ = Method.of(config).instance_and_image_scores(predictions)
+    instances = instance_uncertainty(
+        probs_1, probs_2, weights if config.weighted_selection else None, config.uncertainty_norm
+    )
+    (detections,) = detect(
+        predictions, batch.image_sizes, [(1.0, 1.0)], DetectionSettings.of(config)
+    )
+    return View(
+        image=_as_seen(model, batch), grid=predictions.grid, probs_1=probs_1[0],
+        probs_2=probs_2[0], weights=weights[0], instances=instances[0],
+        score=float(image_uncertainty(instances, config.top_k)), detections=detections,
+    )  # fmt: skip
+
+
+def pixels(record: ImageRecord) -> np.ndarray:
+    """The image of the file: uint8 (H, W, 3) RGB."""
+    return load_image(record.image_path).permute(1, 2, 0).numpy()
+
+
+def _as_seen(model: RetinaNet, batch: UnlabeledBatch) -> np.ndarray:
+    """The first image of a batch without normalization and padding: uint8 (H, W, 3)."""
+    height, width = batch.image_sizes[0]
+    mean, std = torch.tensor([model.pixel_mean, model.pixel_std]).view(2, 3, 1, 1)
+    image = batch.images[0, :, :height, :width].cpu() * std + mean
+    return (255 * image).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()

@@ -1,0 +1,144 @@
+"""The six notebooks: committed clean, pleasant to read, and they run."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import papermill
+import pytest
+
+from tests.conftest import PROJECT
+from tests.experiment.helpers import miaod
+
+FOLDER = PROJECT / "notebooks"
+NAMES = (
+    "01_data", "02_initial_training", "03_instance_uncertainty", "04_reweighting", "05_selection",
+    "06_map_per_cycle",
+)  # fmt: skip
+PARAMETERS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int",
+              "overrides": "dict"}  # fmt: skip
+
+
+def cells_of(name: str, kind: str = "") -> list[nbformat.NotebookNode]:
+    cells = nbformat.read(FOLDER / f"{name}.ipynb", 4).cells
+    return [cell for cell in cells if not kind or cell.cell_type == kind]
+
+
+def lines_of(cell: nbformat.NotebookNode) -> list[str]:
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def test_all_six_are_there():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestCommitted:
+    def test_is_free_of_outputs(self, name):
+        notebook = json.loads((FOLDER / f"{name}.ipynb").read_text())
+        assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+        assert not {"papermill", "widgets", "miaod_source"} & notebook["metadata"].keys()
+        for cell in notebook["cells"]:
+            assert not cell.get("outputs") and cell.get("execution_count") is None
+            assert "execution" not in cell["metadata"]
+        nbformat.validate(notebook)
+
+    def test_begins_with_question_parameters_and_imports(self, name):
+        first, second, third, fourth = cells_of(name)[:4]
+        assert first.source.startswith(f"# {int(name[:2])} · ") and "?" in first.source
+        assert "You will see" in first.source and "CPU" in first.source
+        assert second.metadata["tags"] == ["parameters"]
+        assert "open_run" in third.source and fourth.cell_type == "markdown"
+
+    def test_declares_the_parameters_typed_and_explained(self, name):
+        declared = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))
+        assert {key: one["inferred_type_name"] for key, one in declared.items()} == PARAMETERS
+        assert all(one["help"] for one in declared.values())
+
+    def test_reads_like_an_essay(self, name):
+        code = cells_of(name, "code")
+        share = 1 - len(code) / len(cells_of(name))
+        lengths = [len(lines_of(cell)) for cell in code]
+        assert 0.45 <= share <= 0.6, f"{share:.0%} of the cells are Markdown"
+        assert median(lengths) <= 6 and max(lengths) <= 20
+        words = [len(cell.source.split()) for cell in cells_of(name, "markdown")]
+        assert 30 <= median(words) <= 90 and max(words) <= 160
+        assert max(len(line) for cell in cells_of(name) for line in lines_of(cell)) <= 110
+
+    def test_defines_no_long_function(self, name):
+        for cell in cells_of(name, "code"):
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.end_lineno - node.lineno < 10, node.name
+
+
+# ------------------------------------------------------------------------------------- they run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to work in, with the run folder `runs/whole` that `miaod run` left."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        outcome = miaod("run", "--preset", "tiny", "--run-dir", "runs/whole")
+        assert outcome.code == 0, outcome
+    return folder
+
+
+@pytest.mark.slow
+def test_in_order_and_again(home, monkeypatch):
+    monkeypatch.chdir(home)
+    outcome = miaod("notebooks", "--preset", "tiny", "--run-dir", "runs/parts")
+    assert outcome.code == 0, outcome
+    run = home / "runs/parts"
+    assert (run / "report.html").stat().st_size > 100_000
+    for name in NAMES:
+        assert f"{name} " in outcome.out
+        for cell in nbformat.read(run / f"notebooks/{name}.ipynb", 4).cells:
+            for output in cell.get("outputs", []):
+                assert output.get("name") != "stderr", f"{name}: {output}"
+    assert (home / "runs/parts-random/metrics.csv").is_file()
+    for path in ("cycle1/selection.json", "metrics.csv"):  # notebooks walk the steps of `miaod run`
+        assert (run / path).read_text() == (home / "runs/whole" / path).read_text()
+
+    again = miaod("notebooks", "--run-dir", "runs/parts")
+    assert again.code == 0 and again.out.count("done before") == len(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
+    run = shutil.copytree(home / "runs/whole", tmp_path / "whole")
+    papermill.execute_notebook(
+        str(FOLDER / f"{name}.ipynb"), str(tmp_path / "out.ipynb"),
+        {"run_dir": str(run), "cycle": 1}, progress_bar=False, cwd=str(tmp_path),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["03", "--preset", "tiny"], "label-set of cycle 0 is missing"),
+        (["01", "--preset", "tiny", "-p", "cycle=1"], "cycle 1 has not got this far"),
+        (["01", "--preset", "tiny", "-p", "cycle=one"], "this run has no cycle 'one'"),
+        (["01", "--run-dir", "runs/whole", "--set", "seed=5"], "seed: 0 there, 5 now"),
+        (["01", "--run-dir", "runs/whole", "--set", "sed=5"], "did you mean 'seed'?"),
+        (["01", "--preset", "tiny", "--data-root", "nowhere"], "there is no such data folder"),
+        (["01", "--preset", "tiny", "-p", "sed=5"], "no notebook declares the parameter 'sed'"),
+        (["04", "--run-dir", "runs/control", "--preset", "tiny", "--set", "strategy=random"],
+         "split of cycle 0 is missing"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_exit_code_one(arguments, words, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(home)
+    if "--run-dir" not in arguments:
+        arguments = [*arguments, "--run-dir", str(tmp_path / "new")]
+    outcome = miaod("notebooks", *arguments)
+    assert outcome.code == 1, outcome
+    assert outcome.err.startswith("error: ") and words in outcome.err
+    assert "Traceback" not in outcome.out + outcome.err

@@ -1,0 +1,105 @@
+"""Executing notebooks: parameters are checked, errors are one sentence, what is done is kept."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from miaod_nb.errors import ConfigError, Stopped
+from miaod_nb.show import notebooks as module
+from miaod_nb.show.notebooks import NotebookError, execute_all
+from miaod_nb.store import RunFolder
+
+v4 = nbformat.v4
+PARAMETERS = "cycle: int = 0\nrun_dir: str = ''"
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes a notebook of these code cells among the project's sources."""
+    (tmp_path / "sources").mkdir()
+    monkeypatch.setattr(module, "SOURCES", tmp_path / "sources")
+
+    def put(name: str, *cells: str, parameters: str = PARAMETERS) -> Path:
+        first = v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+        notebook = v4.new_notebook(cells=[first, *map(v4.new_code_cell, cells)])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        notebook.metadata["language_info"] = {"name": "python"}
+        path = tmp_path / "sources" / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    return put
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+def test_parameters_arrive_and_what_is_done_is_kept(write, folder, tmp_path, capsys):
+    target = tmp_path / "calls.txt"
+    write("01_a", f"open({str(target)!r}, 'a').write(f'{{cycle}} ')")
+    write("02_b", "1 + 1", parameters="cycle: int = 5")
+    execute_all([], {"cycle": 3, "run_dir": "x"}, folder)
+    assert target.read_text() == "3 "
+    said = capsys.readouterr().out
+    assert "01_a" in said and " s\n" in said and "report.html" in said
+    assert folder.exists("notebooks/02_b.ipynb") and folder.exists("report.html")
+
+    execute_all([], {"cycle": 3, "run_dir": "x"}, folder)
+    assert target.read_text() == "3 " and "01_a: done before" in capsys.readouterr().out
+    execute_all(["01"], {"cycle": 4}, folder)
+    assert target.read_text() == "3 4 "
+    write("01_a", f"open({str(target)!r}, 'a').write('changed')")
+    execute_all(["01"], {"cycle": 4}, folder)
+    assert target.read_text() == "3 4 changed"
+
+
+def test_undeclared_parameters_and_unknown_names_are_refused(write, folder):
+    write("01_a", "1")
+    with pytest.raises(ConfigError, match="no notebook declares the parameter 'sed'"):
+        execute_all([], {"sed": 1}, folder)
+    with pytest.raises(ConfigError, match="no notebook '07'"):
+        execute_all(["07"], {}, folder)
+    assert not folder.root.exists()
+
+
+def test_missing_notebooks_are_named(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SOURCES", tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="the notebooks are not there"):
+        execute_all([], {}, folder)
+
+
+def test_an_error_of_ours_is_one_sentence_in_notebook_and_command(write, folder):
+    write("01_a", "from miaod_nb.errors import DataError\n"
+                  "raise DataError('no image', where='here', remedy='add one')")  # fmt: skip
+    with pytest.raises(NotebookError, match="01_a: no image\n  where: here\n  what to do: add one"):
+        execute_all([], {}, folder)
+    (output,) = nbformat.read(folder.path("notebooks/01_a.ipynb"), 4).cells[-1].outputs
+    assert output.traceback == ["error: no image", "  where: here", "  what to do: add one"]
+    assert not folder.exists("report.html")
+
+
+def test_any_other_error_names_the_notebook(write, folder):
+    write("01_a", "1 / 0")
+    with pytest.raises(NotebookError, match="01_a stopped: ZeroDivisionError"):
+        execute_all([], {}, folder)
+
+
+def test_interrupt_stops_and_says_how_to_go_on(write, folder):
+    write("01_a", "import os, signal\nos.kill(os.getppid(), signal.SIGINT)\n"
+                  "import time; time.sleep(30)")  # fmt: skip
+    with pytest.raises(Stopped, match="run the same command again"):
+        execute_all([], {}, folder)
+
+
+def test_bars_of_cells_are_shown(write, folder, capsys, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0)
+    write("01_a", "import time\nfrom miaod_nb.progress import progress, say_detail\n"
+                  "for i in progress(range(3), 'counting'): time.sleep(0.4)\n"
+                  "say_detail('left out')")  # fmt: skip
+    execute_all([], {}, folder)
+    assert "counting:" in capsys.readouterr().err
+    (output,) = nbformat.read(folder.path("notebooks/01_a.ipynb"), 4).cells[-1].outputs
+    assert output.data["text/plain"].startswith("counting:")  # one bar, and no other line

@@ -1,0 +1,42 @@
+"""The report holds the notebooks' text and results, and needs no network."""
+
+import re
+
+import nbformat
+import pytest
+
+from miaod_nb.show.report import write_report
+
+v4 = nbformat.v4
+
+
+@pytest.fixture
+def page(tmp_path) -> str:
+    output = v4.new_output("stream", text="out-of-a-cell")
+    first = v4.new_notebook(cells=[
+        v4.new_markdown_cell("# First\n\nWhere $x_1 < 2$ holds, `$HOME` is code and\n\n$$y = z^2$$"),
+        v4.new_code_cell("secret = 1", metadata={"tags": ["parameters"]}),
+        v4.new_code_cell("print('code-of-a-cell')", outputs=[output], execution_count=1),
+    ])  # fmt: skip
+    second = v4.new_notebook(cells=[v4.new_markdown_cell("# Second")])
+    paths = []
+    for name, notebook in (("01.ipynb", first), ("02.ipynb", second)):
+        paths.append(tmp_path / name)
+        nbformat.write(notebook, paths[-1])
+    write_report(paths, tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text()
+
+
+def test_text_and_results_stand_in_order(page):
+    assert page.index("First") < page.index("out-of-a-cell") < page.index("Second")
+    assert "code-of-a-cell" in page and "secret" not in page
+
+
+def test_formulas_are_pictures_of_their_own(page):
+    assert page.count("<math") == 2 and 'display="block"' in page
+    assert "<msub><mi>x</mi><mn>1</mn></msub>" in page
+    assert "$HOME" in page and "$x_1" not in page
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"?(?:https?:)?//[^>]*>", page)
