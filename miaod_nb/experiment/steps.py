@@ -22,6 +22,7 @@ from miaod_nb.experiment.inference import (
     scores_of,
 )
 from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
+from miaod_nb.experiment.sharing import equal_training, is_of_training, training_records
 from miaod_nb.experiment.study import CycleSets, digest_of, prepare
 from miaod_nb.experiment.training import (
     StageTraining,
@@ -140,6 +141,11 @@ class CycleSteps:
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
+        if not self.folder.exists(f"cycle{cycle}/state.pt"):
+            if index == 0:
+                self._take_over(cycle)
+            if self.folder.exists(f"cycle{cycle}/weights.pt"):  # taken over: nothing is left to do
+                return
         # Labeled images fill the sample when the pool is small, those held out among them.
         unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
         data = TrainingSet(
@@ -154,6 +160,19 @@ class CycleSteps:
                 {"model": model.state_dict(), "classes": list(self.study.classes),
                  "settings": self.config.model_dump(mode="json")},
             )  # fmt: skip
+
+    def _take_over(self, cycle: int) -> None:
+        """Takes the cycle's weights and log from an equal training in a folder beside this one."""
+        beside = equal_training(self.folder, self.config, cycle)
+        if beside is None:
+            return
+        self.folder.rewind_log(lambda r: r.get("cycle") != cycle or not is_of_training(r))
+        for record in training_records(beside, cycle):
+            self.folder.append_log(record)
+        checkpoint = beside.load_tensors(f"cycle{cycle}/weights.pt")
+        own_settings = {"settings": self.config.model_dump(mode="json")}
+        self.folder.save_tensors(f"cycle{cycle}/weights.pt", checkpoint | own_settings)
+        say(f"  taken over from {beside.root}: its training has the same settings and labels")
 
     def _log_discrepancy(self, cycle: int, index: int, data: TrainingSet, model: RetinaNet) -> None:
         """Notes how much the classifiers disagree on a few unlabeled images after the stage."""

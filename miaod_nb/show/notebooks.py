@@ -1,5 +1,6 @@
 """Executes the project's notebooks into a run folder and shows how far they are."""
 
+import base64
 import hashlib
 import json
 import logging
@@ -37,7 +38,8 @@ def execute_all(
     """Executes the notebooks that are not up to date, in order, then writes `report.html`.
 
     names: beginnings of file names such as "03"; none: all of them. parameters: given to each
-    notebook that declares them. Executed copies lie in `notebooks/` of the run folder. Raises
+    notebook that declares them. Executed copies lie in `notebooks/` of the run folder, their
+    pictures in `figures/`. Raises
     ConfigError for a name or a parameter that no notebook has, and NotebookError or Stopped.
     """
     sources = _chosen(names)
@@ -48,6 +50,7 @@ def execute_all(
         wanted = {key: value for key, value in parameters.items() if key in declared[source]}
         copies.append(folder.path(f"notebooks/{source.name}"))
         _execute(source, copies[-1], wanted)
+        _save_figures(copies[-1], folder)
     report = folder.path("report.html")
     everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
     if not report.exists() or max(c.stat().st_mtime for c in everything) > report.stat().st_mtime:
@@ -96,6 +99,16 @@ def _execute(source: Path, copy: Path, parameters: Mapping[str, Any]) -> None:
         raise _explained(error, copy) from None
     executed.metadata["miaod_source"] = digest
     nbformat.write(executed, copy)
+
+
+def _save_figures(copy: Path, folder: RunFolder) -> None:
+    """Writes the figures of an executed notebook as `figures/<notebook>-<number>.png`."""
+    for old in folder.path("figures").glob(f"{copy.stem}-*.png"):
+        old.unlink()
+    outputs = [o for cell in nbformat.read(copy, 4).cells for o in cell.get("outputs", [])]
+    figures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    for number, figure in enumerate(figures, start=1):
+        folder.save_bytes(f"figures/{copy.stem}-{number}.png", base64.b64decode(figure))
 
 
 def _is_up_to_date(copy: Path, digest: str, parameters: Mapping[str, Any]) -> bool:

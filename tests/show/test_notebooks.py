@@ -56,6 +56,18 @@ def test_parameters_arrive_and_what_is_done_is_kept(write, folder, tmp_path, cap
     assert target.read_text() == "3 4 changed"
 
 
+def test_figures_become_files(write, folder):
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+    write("01_a", plot, "'no figure'", plot)
+    execute_all([], {}, folder)
+    figures = sorted(folder.path("figures").iterdir())
+    assert [path.name for path in figures] == ["01_a-1.png", "01_a-2.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
+    write("01_a", plot)
+    execute_all([], {}, folder)
+    assert [path.name for path in folder.path("figures").iterdir()] == ["01_a-1.png"]
+
+
 def test_undeclared_parameters_and_unknown_names_are_refused(write, folder):
     write("01_a", "1")
     with pytest.raises(ConfigError, match="no notebook declares the parameter 'sed'"):

@@ -14,7 +14,7 @@ v4 = nbformat.v4
 def page(tmp_path) -> str:
     output = v4.new_output("stream", text="out-of-a-cell")
     first = v4.new_notebook(cells=[
-        v4.new_markdown_cell("# First\n\nWhere $x_1 < 2$ holds, `$HOME` is code and\n\n$$y = z^2$$"),
+        v4.new_markdown_cell("# First\n\nif $x_1 < 2$, `$HOME` is code and\n\n$$y = z^2$$"),
         v4.new_code_cell("secret = 1", metadata={"tags": ["parameters"]}),
         v4.new_code_cell("print('code-of-a-cell')", outputs=[output], execution_count=1),
     ])  # fmt: skip
