@@ -266,7 +266,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Generated images, 40 labels and 40 more a cycle. The smallest anchors are 16 px.
     "toy": _SMALL_DATA | {
         "image_size": (128, 128), "anchor_scale": 2.0, "initial": 40, "budget": 40, "cycles": 4,
-        "min_epoch_steps": 25, "label_set_epochs": 3, "discrepancy_weight": 0.5,
+        "min_epoch_steps": 25, "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5,
     },
     "tiny": _SMALL_DATA | {
         "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,

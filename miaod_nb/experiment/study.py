@@ -140,7 +140,7 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     test_oracle, oracle = Oracle(test), Oracle(pool)
     seen = set(test_oracle.class_names(record.id for record in test))
     seen |= set(oracle.class_names(pool[i].id for i in labeled))
-    classes = _classes(config, seen, data_root)
+    classes = _classes(config, seen, data_root, [pool[i].id for i in labeled])
     test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
     if test and all(objects.difficult.all() for objects in test_objects.values()):
         raise DataError(
@@ -173,13 +173,17 @@ def _refuse_overlap(
         )
 
 
-def _classes(config: Config, seen: set[str], data_root: Path) -> tuple[str, ...]:
+def _classes(
+    config: Config, seen: set[str], data_root: Path, first_ids: Sequence[str]
+) -> tuple[str, ...]:
     """The configured class names, or those in the labels read so far."""
     if not seen:
         raise DataError(
-            "no label of the first images or of the test images names a class",
+            f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
+            "and no test image, has an annotation that names a class",
             where=data_root,
-            remedy="check the Annotations folder, or give `initial` more images",
+            remedy="label the images drawn first, as VOC XML in the Annotations folder, or choose "
+            f"another split_seed or initial; they are: {', '.join(first_ids)}",
         )
     if config.classes is None:
         return tuple(sorted(seen))

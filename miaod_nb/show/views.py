@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from miaod_nb.config import Config
-from miaod_nb.data.batches import UnlabeledBatch
-from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
+from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.sources import load_image
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
@@ -74,6 +74,19 @@ def view(model: RetinaNet, record: ImageRecord, config: Config) -> View:
 def pixels(record: ImageRecord) -> np.ndarray:
     """The image of the file: uint8 (H, W, 3) RGB."""
     return load_image(record.image_path).permute(1, 2, 0).numpy()
+
+
+def labeled_batch(
+    model: RetinaNet, record: ImageRecord, objects: Objects, config: Config
+) -> LabeledBatch:
+    """An image with its objects as a batch of one on the model's device, not augmented."""
+    batch = batch_of(model, [record], config)
+    (height, width), (old_height, old_width) = batch.image_sizes[0], batch.original_sizes[0]
+    scale = torch.tensor([width / old_width, height / old_height] * 2)
+    kept = ~objects.difficult
+    return LabeledBatch(
+        **vars(batch), boxes=(scale * objects.boxes[kept],), labels=(objects.labels[kept],)
+    ).to(model.device)
 
 
 def _as_seen(model: RetinaNet, batch: UnlabeledBatch) -> np.ndarray:

@@ -51,7 +51,7 @@ class TestCommitted:
         assert first.source.startswith(f"# {int(name[:2])} · ") and "?" in first.source
         assert "You will see" in first.source and "CPU" in first.source
         assert second.metadata["tags"] == ["parameters"]
-        assert "open_run" in third.source and fourth.cell_type == "markdown"
+        assert "import miaod_nb" in third.source and fourth.cell_type == "markdown"
 
     def test_declares_the_parameters_typed_and_explained(self, name):
         declared = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))

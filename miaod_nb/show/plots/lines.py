@@ -89,22 +89,26 @@ def stage_values(
     return axes
 
 
-def learning_curves(axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP) -> Axes:
+def learning_curves(
+    axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP, over: str = "labeled_images"
+) -> Axes:
     """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs.
 
-    table: rows of `metrics.csv` files, with `strategy`, `run`, `labeled_images` and `metric`
-    (mAP from 0 to 1, or its ratio to full supervision). Full supervision is a horizontal line.
-    The metric's axis begins at 0.
+    table: rows of `metrics.csv` files, with `strategy`, `run`, `metric` (mAP from 0 to 1, or its
+    ratio to full supervision) and `over`, the column of the horizontal axis. Full supervision is a
+    horizontal line. The metric's axis begins at 0.
     """
     partial = table[table["strategy"] != FULL]
     for strategy, rows in partial.groupby("strategy"):
         runs = [run for _, run in rows.groupby("run")]
         for run in runs if len(runs) > 1 else []:
             color = strategy_style(str(strategy))["color"]
-            axes.plot(run["labeled_images"], run[metric], color=color, linewidth=0.8)
-    axes.set(xlabel="labeled images", ylabel=metric, ylim=_from_zero(table[metric]))
-    label_ends(axes, _mean_lines(axes, table, metric))
-    axes.set_xticks(sorted(partial["labeled_images"].unique()))
+            axes.plot(run[over], run[metric], color=color, linewidth=0.8)
+    axes.set(xlabel=over.replace("_", " "), ylabel=metric, ylim=_from_zero(table[metric]))
+    label_ends(axes, _mean_lines(axes, table, metric, over))
+    counts = np.unique(partial[over])
+    if len(counts) < 2 or np.diff(counts).min() > 0.06 * np.ptp(counts):  # numbers do not touch
+        axes.set_xticks(counts)
     return axes
 
 
@@ -165,13 +169,15 @@ def published_curve(axes: Axes, table: pd.DataFrame = PUBLISHED) -> Axes:
     return axes
 
 
-def _mean_lines(axes: Axes, table: pd.DataFrame, metric: str) -> dict[str, LineEnd]:
+def _mean_lines(
+    axes: Axes, table: pd.DataFrame, metric: str, over: str = "labeled_images"
+) -> dict[str, LineEnd]:
     """Ends of the lines that it draws: the mean of each strategy, and full supervision."""
     table = table.dropna(subset=metric)
     ends = {}
     for strategy, rows in table[table["strategy"] != FULL].groupby("strategy", sort=False):
         look = strategy_style(str(strategy))
-        mean = rows.groupby("labeled_images")[metric].mean()
+        mean = rows.groupby(over)[metric].mean()
         axes.plot(mean.index, mean.to_numpy(), **look)
         ends[look["label"]] = LineEnd(mean.index[-1], mean.iloc[-1], look["color"])
     full = table.loc[table["strategy"] == FULL, metric]

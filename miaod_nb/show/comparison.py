@@ -1,0 +1,60 @@
+"""What several runs on the same data did differently: tables for notebook 06."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.experiment import Experiment
+from miaod_nb.show.curves import FULL
+
+DIFFICULTY = "difficulty.csv"  # beside generated data: a row an image, with its `kind`
+
+
+def folders_to_compare(runs: Sequence[Experiment]) -> list[Path]:
+    """The run folders, and that of full supervision beside the first if it has been evaluated."""
+    folders = [run.folder.root for run in runs]
+    full = folders[0].with_name(f"{folders[0].name}-{FULL}")
+    return folders + [full] * (full not in folders and (full / "metrics.csv").is_file())
+
+
+def class_results(runs: Sequence[Experiment]) -> pd.DataFrame:
+    """AP of every class in every evaluated cycle: strategy, labeled_images, class, metrics; the
+    class with the most objects among the evaluated images first."""
+    tables = []
+    for run in runs:
+        for _, row in run.metrics().iterrows():
+            table = pd.read_csv(run.folder.path(f"cycle{row['cycle']}/per_class.csv"))
+            of_run = {name: row[name] for name in ("strategy", "labeled_images")}
+            tables.append(table.assign(**of_run))
+    return pd.concat(tables).sort_values("num_objects", ascending=False, kind="stable")
+
+
+def labeling_cost(runs: Sequence[Experiment]) -> pd.DataFrame:
+    """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
+    labeled_images, labeled_boxes and VOC12 AP. Reads labels of labeled images alone."""
+    rows = []
+    for run in runs:
+        for _, row in run.metrics().iterrows():
+            objects, _ = run.study.labeled_objects(run.sets(row["cycle"]))
+            boxes = sum(len(found.labels) for found in objects.values())
+            kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images", VOC12_AP)}
+            rows.append(kept | {"labeled_boxes": boxes})
+    return pd.DataFrame(rows)
+
+
+def shares_of_kinds(runs: Sequence[Experiment]) -> pd.DataFrame:
+    """Which share of the images that each run chose is of each kind: indexed by kind, a column
+    `pool` and one for each strategy. Empty for data that do not say of what kind an image is."""
+    path = runs[0].data_root / DIFFICULTY
+    if not path.is_file():
+        return pd.DataFrame()
+    kinds = pd.read_csv(path, index_col="id")["kind"]
+    shares = {"pool": kinds[[record.id for record in runs[0].study.pool]]}
+    for run in runs:
+        last = int(run.metrics()["cycle"].max())
+        first, now = run.sets(0).labeled, run.sets(last).labeled
+        shares[run.config.strategy] = kinds[run.study.ids(sorted(set(now) - set(first)))]
+    table = pd.DataFrame({name: of.value_counts(normalize=True) for name, of in shares.items()})
+    return table.fillna(0.0).sort_values("pool", ascending=False)
