@@ -27,10 +27,10 @@ def gallery(records: Sequence[ImageRecord], columns: int = 5) -> list[Axes]:
         return []
     rows = -(-len(records) // columns)
     ratio = float(np.mean([record.height / record.width for record in records]))
-    height = rows * (WIDTH / columns * ratio + 0.25)  # the rest is for titles
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False
-    )
+    _, panels = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * WIDTH / columns * ratio), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     for axes in panels.flat[len(records) :]:
         axes.set_visible(False)
     pairs = zip(panels.flat, records, strict=False)  # the last row may have room left
