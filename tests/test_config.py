@@ -24,6 +24,7 @@ FIELDS = sorted(Config.model_fields)
 NUMBERS = [name for name in FIELDS if Config.model_fields[name].annotation in (int, float)]
 CHOICES = [name for name in FIELDS if get_origin(Config.model_fields[name].annotation) is Literal]
 UNBOUNDED = {
+    "controls": ("entropy",),
     "preset": "voc",
     "classes": ("dog",),
     "train_list": "other",
@@ -326,7 +327,7 @@ def test_document_of_another_version_is_refused_by_name() -> None:
 
 def test_run_fields_are_those_of_carrying_out() -> None:
     assert Config.run_fields() == {
-        "preset", "cycles", "device", "workers", "threads", "log_every", "save_every",
+        "preset", "cycles", "controls", "device", "workers", "threads", "log_every", "save_every",
         "tensorboard",
     }  # fmt: skip
 

@@ -164,9 +164,8 @@ def memory_mb(device: torch.device) -> float:
 def project_folder() -> Path:
     """Where `runs` and `data` lie: the current folder, or the one above when that is the
     project's `notebooks`, in which a notebook server starts them."""
-    here = Path.cwd()
-    among_notebooks = here.name == "notebooks" and (here.parent / "pyproject.toml").is_file()
-    return here.parent if among_notebooks else here
+    among_notebooks = Path.cwd().name == "notebooks" and Path("../pyproject.toml").is_file()
+    return Path("..") if among_notebooks else Path()
 
 
 def default_run_dir(config: Config, fingerprint: str) -> Path:

@@ -141,11 +141,10 @@ class CycleSteps:
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
-        if not self.folder.exists(f"cycle{cycle}/state.pt"):
-            if index == 0:
-                self._take_over(cycle)
-            if self.folder.exists(f"cycle{cycle}/weights.pt"):  # taken over: nothing is left to do
-                return
+        if index == 0 and not self.folder.exists(f"cycle{cycle}/state.pt"):
+            self._take_over(cycle)
+        if self.folder.exists(f"cycle{cycle}/taken_over.json"):
+            return
         # Labeled images fill the sample when the pool is small, those held out among them.
         unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
         data = TrainingSet(
@@ -172,6 +171,7 @@ class CycleSteps:
         checkpoint = beside.load_tensors(f"cycle{cycle}/weights.pt")
         own_settings = {"settings": self.config.model_dump(mode="json")}
         self.folder.save_tensors(f"cycle{cycle}/weights.pt", checkpoint | own_settings)
+        self.folder.save_json(f"cycle{cycle}/taken_over.json", {"from": beside.root.name})
         say(f"  taken over from {beside.root}: its training has the same settings and labels")
 
     def _log_discrepancy(self, cycle: int, index: int, data: TrainingSet, model: RetinaNet) -> None:

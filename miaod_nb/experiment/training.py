@@ -1,5 +1,6 @@
 """The training steps of a cycle: batches in a reproducible order, and a state that survives."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,10 @@ class StageTraining:
     def _precedes(self, first_step: int) -> Any:
         """Keeps log records that this stage will not write again."""
         here = (self.data.cycle, self.plan.name)
-        return lambda r: (r.get("cycle"), r.get("stage")) != here or r["step"] <= first_step
+        # The record of the stage's end has no step.
+        return lambda r: (
+            (r.get("cycle"), r.get("stage")) != here or r.get("step", math.inf) <= first_step
+        )
 
 
 class _Recorder:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from miaod_nb.evaluation import VOC12_AP
@@ -54,7 +55,7 @@ def shares_of_kinds(runs: Sequence[Experiment]) -> pd.DataFrame:
     shares = {"pool": kinds[[record.id for record in runs[0].study.pool]]}
     for run in runs:
         last = int(run.metrics()["cycle"].max())
-        first, now = run.sets(0).labeled, run.sets(last).labeled
-        shares[run.config.strategy] = kinds[run.study.ids(sorted(set(now) - set(first)))]
+        chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
+        shares[run.config.strategy] = kinds[run.study.ids(chosen)]
     table = pd.DataFrame({name: of.value_counts(normalize=True) for name, of in shares.items()})
     return table.fillna(0.0).sort_values("pool", ascending=False)

@@ -123,7 +123,7 @@ def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["03", "--preset", "tiny"], "label-set of cycle 0 is missing"),
+        (["03", "--preset", "tiny"], "split of cycle 0 is missing"),
         (["01", "--preset", "tiny", "-p", "cycle=1"], "cycle 1 has not got this far"),
         (["01", "--preset", "tiny", "-p", "cycle=one"], "this run has no cycle 'one'"),
         (["01", "--run-dir", "runs/whole", "--set", "seed=5"], "seed: 0 there, 5 now"),
@@ -131,7 +131,7 @@ def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
         (["01", "--preset", "tiny", "--data-root", "nowhere"], "there is no such data folder"),
         (["01", "--preset", "tiny", "-p", "sed=5"], "no notebook declares the parameter 'sed'"),
         (["04", "--run-dir", "runs/control", "--preset", "tiny", "--set", "strategy=random"],
-         "split of cycle 0 is missing"),
+         "the strategy 'random' with 1 rounds does without"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence_and_exit_code_one(arguments, words, home, tmp_path, monkeypatch):
