@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from miaod_nb.show.plots.look import STYLES, level_colors, strategy_style
 
@@ -60,6 +61,7 @@ def score_histogram(
     axes.bar(edges[:-1], rest, color=STYLES["random"]["color"], **look)
     axes.bar(edges[:-1], chosen, bottom=rest, color=STYLES["mi_aod"]["color"], hatch="////", **look)
     axes.set(xlabel=xlabel, ylabel="images of the pool")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))  # the numbers are long
     axes.set_ylim(top=1.35 * max(int((rest + chosen).max()), 1))
     middles, total = (edges[:-1] + edges[1:]) / 2, rest + chosen
     here = rest.argmax()
