@@ -1,5 +1,7 @@
 """The errors a user can meet: each says what was wrong, where, and what to do about it."""
 
+import errno
+
 
 class MiaodError(Exception):
     """Base of all errors that are shown to the user without a traceback.
@@ -43,3 +45,12 @@ class TrainingError(MiaodError):
 
 class Stopped(MiaodError):
     """The user asked to stop; everything up to here is saved."""
+
+
+def disk_fault(error: OSError) -> tuple[str, str]:
+    """What the system could not do with a file, and the remedy, in words for the user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left", "free some space there"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "no write permission", "make the folder writable"
+    return error.strerror or str(error), "check the folder and its disk"

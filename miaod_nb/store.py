@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from miaod_nb.errors import CheckpointError, MiaodError, RunFolderError
+from miaod_nb.errors import CheckpointError, MiaodError, RunFolderError, disk_fault
 
 LOG = "log.jsonl"
 LOCK = ".lock"
@@ -225,12 +225,7 @@ def _explained(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what, remedy = "no space left", "free some space there"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            what, remedy = "no write permission", "make the folder writable"
-        else:
-            what, remedy = error.strerror or str(error), "check the folder and its disk"
+        what, remedy = disk_fault(error)
         raise RunFolderError(
             f"{what}: this cannot be {action}",
             where=path,

@@ -4,7 +4,6 @@ Six kinds of animals, the rarest seven times rarer than the most frequent, among
 object; some images are hard, and `difficulty.csv` says why.
 """
 
-import errno
 import glob
 import json
 import math
@@ -22,7 +21,7 @@ from PIL import Image
 
 from miaod_nb.data.toy_scenes import KINDS, REPEATS, ToyObject, paint_scene, take_photo
 from miaod_nb.data.toy_shapes import CLASSES
-from miaod_nb.errors import DataError
+from miaod_nb.errors import DataError, disk_fault
 from miaod_nb.progress import progress
 
 DRAWING = 1  # to be raised when the same seed gives other pictures: older sets are then refused
@@ -113,12 +112,7 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what, remedy = "no space left", "free some space there"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            what, remedy = "no write permission", "make the folder above it writable"
-        else:
-            what, remedy = error.strerror or str(error), "check the folder and its disk"
+        what, remedy = disk_fault(error)
         raise DataError(
             f"{what}: the toy data set cannot be written",
             where=folder,
