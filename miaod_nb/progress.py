@@ -34,18 +34,19 @@ def progress(
     pause = SECONDS_BETWEEN_LINES
     if shell is not None:
         show, pause = _cell_bar(shell.execution_count), SECONDS_BETWEEN_UPDATES
-    start = last = time.monotonic()
+    width = 0 if shell is None else 78  # 0: no bar, only numbers
+    start = last = now = time.monotonic()
+    count = done
     for count, item in enumerate(iterable, start=done + 1):
         yield item
         now = time.monotonic()
         if now - last >= pause:
             show(
-                tqdm.format_meter(
-                    count, total or 0, now - start, prefix=description, initial=done,
-                    ncols=0 if shell is None else 78,
-                )
-            )  # fmt: skip
+                tqdm.format_meter(count, total or 0, now - start, width, description, initial=done)
+            )
             last = now
+    if shell is not None and start < last < now:  # the bar stays in the cell: show it complete
+        show(tqdm.format_meter(count, total or 0, now - start, width, description, initial=done))
 
 
 def say(text: str) -> None:

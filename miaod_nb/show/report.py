@@ -45,6 +45,7 @@ def _is_shown(cell: NotebookNode) -> bool:
 def _for_page(cell: NotebookNode) -> NotebookNode:
     if cell.cell_type == "markdown":
         cell.source = _FORMULA.sub(_math, cell.source)
+        cell.source = re.sub(r"\]\((\w+\.ipynb)\)", r"](notebooks/\1)", cell.source)
     return cell
 
 

@@ -114,4 +114,4 @@ def test_bars_of_cells_are_shown(write, folder, capsys, monkeypatch):
     execute_all([], {}, folder)
     assert "counting:" in capsys.readouterr().err
     (output,) = nbformat.read(folder.path("notebooks/01_a.ipynb"), 4).cells[-1].outputs
-    assert output.data["text/plain"].startswith("counting:")  # one bar, and no other line
+    assert output.data["text/plain"].startswith("counting: 100%")  # one bar, and no other line

@@ -15,6 +15,7 @@ def page(tmp_path) -> str:
     output = v4.new_output("stream", text="out-of-a-cell")
     first = v4.new_notebook(cells=[
         v4.new_markdown_cell("# First\n\nif $x_1 < 2$, `$HOME` is code and\n\n$$y = z^2$$"),
+        v4.new_markdown_cell("[next](02_more.ipynb)"),
         v4.new_code_cell("secret = 1", metadata={"tags": ["parameters"]}),
         v4.new_code_cell("print('code-of-a-cell')", outputs=[output], execution_count=1),
     ])  # fmt: skip
@@ -36,6 +37,10 @@ def test_formulas_are_pictures_of_their_own(page):
     assert page.count("<math") == 2 and 'display="block"' in page
     assert "<msub><mi>x</mi><mn>1</mn></msub>" in page
     assert "$HOME" in page and "$x_1" not in page
+
+
+def test_links_lead_to_the_executed_notebooks(page):
+    assert 'href="notebooks/02_more.ipynb"' in page
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
