@@ -25,6 +25,7 @@ from miaod_nb.errors import DataError, disk_fault
 from miaod_nb.progress import progress
 
 DRAWING = 1  # to be raised when the same seed gives other pictures: older sets are then refused
+DIFFICULTY = "difficulty.csv"  # why each image is hard
 MARKER = "toy.json"  # what a complete set was made of
 LISTS = ("trainval", "test")
 EMPTY, REPEATED = "empty", "near-duplicate"
@@ -73,7 +74,7 @@ def _is_kept(folder: Path, recipe: dict[str, int]) -> bool:
             return False
     try:
         found = json.loads((folder / MARKER).read_text("utf-8"))
-        ids = pd.read_csv(folder / "difficulty.csv")["id"]
+        ids = pd.read_csv(folder / DIFFICULTY)["id"]
         files = [path for image_id in ids for path in _paths(folder, image_id)]
         files += [_list_path(folder, name) for name in LISTS]
         missing = [path for path in files if not path.is_file() or not path.stat().st_size]
@@ -144,7 +145,7 @@ def _write_set(folder: Path, recipe: dict[str, int]) -> None:
         ids = [plan.id for plan in plans if plan.list_name == name]
         text = "".join(f"{image_id}\n" for image_id in ids)
         _list_path(folder, name).write_text(text, "utf-8")
-    pd.DataFrame(rows).to_csv(folder / "difficulty.csv", index=False)
+    pd.DataFrame(rows).to_csv(folder / DIFFICULTY, index=False)
     (folder / MARKER).write_text(json.dumps(recipe) + "\n", "utf-8")
 
 

@@ -78,9 +78,7 @@ def scores_of(
     ]
 
 
-def batch_of(
-    model: RetinaNet, records: Sequence[ImageRecord], config: Config
-) -> UnlabeledBatch:  # fmt: skip
+def batch_of(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> UnlabeledBatch:
     """These images as one batch on the model's device, not augmented."""
     loader = inference_loader(
         [range(len(records))], records, image_size=config.image_size, mean=model.pixel_mean,
@@ -92,9 +90,7 @@ def batch_of(
 
 
 @torch.inference_mode()
-def mean_discrepancy(
-    model: RetinaNet, records: Sequence[ImageRecord], config: Config
-) -> float:  # fmt: skip
+def mean_discrepancy(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> float:
     """How much the two classifiers disagree on these images, in [0, 1]: the image uncertainty with
     the norm of the losses, mean over the images."""
     values = []

@@ -8,7 +8,7 @@ import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.data.toy import make_toy
-from miaod_nb.errors import ConfigError
+from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.session import project_folder
 from miaod_nb.store import RunFolder
@@ -32,9 +32,9 @@ def open_run(
     """
     _check_types(preset, data_root, run_dir, overrides)
     folder = RunFolder(run_dir) if run_dir else None
-    stored = folder.load_json("config.json") if folder and folder.exists("config.json") else {}
+    stored = _stored(folder) if folder and folder.exists("config.json") else {}
     if stored and not preset:
-        config = validated(dict(stored.get("settings", {})) | dict(overrides or {}))
+        config = validated(stored["settings"] | dict(overrides or {}))
     else:
         config = make_config(preset or ("voc" if data_root else "toy"), overrides)
     data = data_root or stored.get("data_root") or _generated(config)
@@ -48,6 +48,18 @@ def run(
     """Runs or continues an experiment, found as by `open_run`; returns its metrics, a row a
     cycle."""
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
+
+
+def _stored(folder: RunFolder) -> dict[str, Any]:
+    """What the run folder says of its experiment."""
+    document = folder.load_json("config.json")
+    if not isinstance(document, dict) or not isinstance(document.get("settings"), dict):
+        raise RunFolderError(
+            "the file does not describe an experiment",
+            where=folder.path("config.json"),
+            remedy="restore it from a copy, or choose another run_dir",
+        )
+    return document
 
 
 def _generated(config: Config) -> Path:

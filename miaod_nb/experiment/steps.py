@@ -88,6 +88,8 @@ class CycleSteps:
         """Metrics of all evaluated cycles, one row each."""
         paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
         found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
+        if not found:  # nothing was evaluated: a table without rows
+            return pd.DataFrame(columns=["cycle", "strategy", "labeled_images", "evaluated_on"])
         return pd.DataFrame([one["about"] | one["metrics"] for one in found])
 
     # --------------------------------------------------------------------------------- the steps
@@ -273,10 +275,10 @@ class CycleSteps:
 
 
 def _check_names(config: Config) -> None:
-    for field, known in (("detector", DETECTORS), ("strategy", STRATEGIES)):
-        if getattr(config, field) not in known:
-            raise ConfigError(
-                f"there is no {field} '{getattr(config, field)}'",
-                where=field,
-                remedy="choose one of: " + ", ".join(sorted(known)),
-            )
+    asked = [("detector", config.detector), ("strategy", config.strategy)]
+    for field, name in [*asked, *(("controls", control) for control in config.controls)]:
+        known = DETECTORS if field == "detector" else STRATEGIES
+        if name not in known:
+            kind = "strategy" if field == "controls" else field
+            raise ConfigError(f"there is no {kind} '{name}'", where=field,
+                              remedy="choose one of: " + ", ".join(sorted(known)))  # fmt: skip

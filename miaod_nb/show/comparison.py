@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from miaod_nb.data.toy import DIFFICULTY
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Experiment
-from miaod_nb.show.curves import FULL
-
-DIFFICULTY = "difficulty.csv"  # beside generated data: a row an image, with its `kind`
+from miaod_nb.show.plots.lines import FULL
 
 
 def folders_to_compare(runs: Sequence[Experiment]) -> list[Path]:
@@ -47,15 +46,16 @@ def labeling_cost(runs: Sequence[Experiment]) -> pd.DataFrame:
 
 def shares_of_kinds(runs: Sequence[Experiment]) -> pd.DataFrame:
     """Which share of the images that each run chose is of each kind: indexed by kind, a column
-    `pool` and one for each strategy. Empty for data that do not say of what kind an image is."""
+    `pool` and one for each strategy that chooses (full supervision does not). Empty for data that
+    do not say of what kind an image is."""
     path = runs[0].data_root / DIFFICULTY
     if not path.is_file():
         return pd.DataFrame()
-    kinds = pd.read_csv(path, index_col="id")["kind"]
-    shares = {"pool": kinds[[record.id for record in runs[0].study.pool]]}
-    for run in runs:
+    kinds = pd.read_csv(path, dtype={"id": str}).set_index("id")["kind"]
+    shares = {"pool": kinds.reindex([record.id for record in runs[0].study.pool])}
+    for run in (run for run in runs if not run.strategy.labels_all):
         last = int(run.metrics()["cycle"].max())
         chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
-        shares[run.config.strategy] = kinds[run.study.ids(chosen)]
+        shares[run.config.strategy] = kinds.reindex(run.study.ids(chosen))
     table = pd.DataFrame({name: of.value_counts(normalize=True) for name, of in shares.items()})
     return table.fillna(0.0).sort_values("pool", ascending=False)

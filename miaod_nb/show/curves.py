@@ -9,8 +9,7 @@ import pandas as pd
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.show import plots
-
-FULL = "full"
+from miaod_nb.show.plots.lines import FULL
 
 
 def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:

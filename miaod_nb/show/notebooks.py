@@ -19,9 +19,9 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from miaod_nb.errors import ConfigError, MiaodError, Stopped
+from miaod_nb.errors import ConfigError, MiaodError, RunFolderError, Stopped, disk_fault
 from miaod_nb.progress import CELL_BAR, SECONDS_BETWEEN_LINES, say
-from miaod_nb.show.report import write_report
+from miaod_nb.show.report import report_page
 from miaod_nb.store import RunFolder
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks"
@@ -32,15 +32,13 @@ class NotebookError(MiaodError):
     """A cell of a notebook could not be executed."""
 
 
-def execute_all(
-    names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder
-) -> None:  # fmt: skip
+def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder) -> None:
     """Executes the notebooks that are not up to date, in order, then writes `report.html`.
 
     names: beginnings of file names such as "03"; none: all of them. parameters: given to each
     notebook that declares them. Executed copies lie in `notebooks/` of the run folder, their
-    pictures in `figures/`. Raises
-    ConfigError for a name or a parameter that no notebook has, and NotebookError or Stopped.
+    pictures in `figures/`. Raises ConfigError for a name or a parameter that no notebook has,
+    RunFolderError for a disk that is full or closed, and NotebookError or Stopped.
     """
     sources = _chosen(names)
     declared = {source: set(papermill.inspect_notebook(str(source))) for source in sources}
@@ -49,14 +47,14 @@ def execute_all(
     for source in sources:
         wanted = {key: value for key, value in parameters.items() if key in declared[source]}
         copies.append(folder.path(f"notebooks/{source.name}"))
-        _execute(source, copies[-1], wanted)
-        _save_figures(copies[-1], folder)
+        _execute(source, folder, wanted)
     report = folder.path("report.html")
     everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
     if not report.exists() or max(c.stat().st_mtime for c in everything) > report.stat().st_mtime:
-        write_report(everything, report)
+        title = folder.root.name
+        folder.save_text("report.html", report_page([_read(c) for c in everything], title))
     for copy in copies:
-        say(f"{copy.stem:<28} {_metadata(copy).get('duration', 0):6.1f} s")
+        say(f"{copy.stem:<28} {_read(copy).metadata.papermill.duration:6.1f} s")
     say(f"open {report} to read and show the results, {folder.path('notebooks')} to work with them")
 
 
@@ -72,9 +70,7 @@ def _chosen(names: Sequence[str]) -> list[Path]:
     return [s for s in sources if not names or s.name.startswith(tuple(names))]
 
 
-def _refuse_undeclared(
-    parameters: Mapping[str, Any], declared: Mapping[Path, set[str]]
-) -> None:  # fmt: skip
+def _refuse_undeclared(parameters: Mapping[str, Any], declared: Mapping[Path, set[str]]) -> None:
     known = set().union(*declared.values())
     for name in parameters:
         if name not in known:
@@ -82,44 +78,56 @@ def _refuse_undeclared(
                               remedy="choose of: " + ", ".join(sorted(known)))  # fmt: skip
 
 
-def _execute(source: Path, copy: Path, parameters: Mapping[str, Any]) -> None:
+def _execute(source: Path, folder: RunFolder, parameters: Mapping[str, Any]) -> None:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    copy = folder.path(f"notebooks/{source.name}")
     if _is_up_to_date(copy, digest, parameters):
         say(f"{source.stem}: done before")
         return
     say(f"{source.stem}: running ...")
-    copy.parent.mkdir(parents=True, exist_ok=True)
     papermill_engines.register(ENGINE, _LiveEngine)
     logging.getLogger("papermill").setLevel(logging.ERROR)  # its news come from here
     try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
         executed = papermill.execute_notebook(
             str(source), str(copy), dict(parameters), engine_name=ENGINE, progress_bar=False
         )
     except PapermillExecutionError as error:
         raise _explained(error, copy) from None
-    executed.metadata["miaod_source"] = digest
-    nbformat.write(executed, copy)
+    except OSError as error:
+        what, remedy = disk_fault(error)
+        raise RunFolderError(
+            f"{what}: the notebook cannot be written",
+            where=copy,
+            remedy=f"{remedy} and run the same command again",
+        ) from error
+    _save_figures(executed, source.stem, folder)
+    executed.metadata["miaod_source"] = digest  # last: a copy that has it is whole
+    folder.save_text(f"notebooks/{source.name}", nbformat.writes(executed))
 
 
-def _save_figures(copy: Path, folder: RunFolder) -> None:
-    """Writes the figures of an executed notebook as `figures/<notebook>-<number>.png`."""
-    for old in folder.path("figures").glob(f"{copy.stem}-*.png"):
+def _save_figures(executed: NotebookNode, name: str, folder: RunFolder) -> None:
+    """Writes the figures of a notebook as `figures/<notebook>-<number>.png`."""
+    for old in folder.path("figures").glob(f"{name}-*.png"):
         old.unlink()
-    outputs = [o for cell in nbformat.read(copy, 4).cells for o in cell.get("outputs", [])]
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
     figures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
     for number, figure in enumerate(figures, start=1):
-        folder.save_bytes(f"figures/{copy.stem}-{number}.png", base64.b64decode(figure))
+        folder.save_bytes(f"figures/{name}-{number}.png", base64.b64decode(figure))
 
 
 def _is_up_to_date(copy: Path, digest: str, parameters: Mapping[str, Any]) -> bool:
-    if not copy.is_file() or nbformat.read(copy, 4).metadata.get("miaod_source") != digest:
+    try:
+        metadata = _read(copy).metadata
+    except (OSError, ValueError):  # missing, or cut off while it was written
         return False
-    return _metadata(copy).get("parameters") == json.loads(json.dumps(parameters))
+    same_source = metadata.get("miaod_source") == digest
+    return same_source and metadata.papermill.parameters == json.loads(json.dumps(parameters))
 
 
-def _metadata(copy: Path) -> dict[str, Any]:
-    """What papermill notes in an executed notebook: parameters, duration in seconds ..."""
-    return dict(nbformat.read(copy, 4).metadata.get("papermill", {}))
+def _read(path: Path) -> NotebookNode:
+    """The notebook in a file."""
+    return nbformat.read(path, nbformat.NO_CONVERT)
 
 
 def _explained(error: PapermillExecutionError, copy: Path) -> MiaodError:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import nbformat
 from latex2mathml.converter import convert
@@ -23,18 +22,18 @@ _SWITCH = """
 """
 
 
-def write_report(notebooks: Sequence[Path], out: Path) -> None:
-    """Writes the notebooks' text and results, one after the other, as the page `out`.
+def report_page(notebooks: Sequence[NotebookNode], title: str) -> str:
+    """The notebooks' text and results, one after the other, as an HTML page.
 
     Code is there but hidden until the reader asks for it. Nothing is loaded from elsewhere.
     """
     page = nbformat.v4.new_notebook()
-    for path in notebooks:
-        page.cells += [_for_page(cell) for cell in nbformat.read(path, 4).cells if _is_shown(cell)]
+    for notebook in notebooks:
+        page.cells += [_for_page(cell) for cell in notebook.cells if _is_shown(cell)]
     exporter = HTMLExporter(template_name="lab", exclude_input_prompt=True, require_js_url="")
-    html, _ = exporter.from_notebook_node(page, {"metadata": {"name": out.parent.name}})
+    html, _ = exporter.from_notebook_node(page, {"metadata": {"name": title}})
     html = re.sub(r"<script[^>]*src=[^>]*>\s*</script>", "", html)  # MathJax, from a network
-    out.write_text(html.replace("</body>", _SWITCH + "</body>"), encoding="utf-8")
+    return html.replace("</body>", _SWITCH + "</body>")
 
 
 def _is_shown(cell: NotebookNode) -> bool:

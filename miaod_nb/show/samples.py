@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from miaod_nb.config import Config
 from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.toy import DIFFICULTY
 from miaod_nb.data.transforms import fit_size
 from miaod_nb.show.plots import boxes_on_image
 from miaod_nb.show.views import pixels
@@ -72,11 +73,11 @@ def kinds(data_root: Path, records: Sequence[ImageRecord]) -> pd.DataFrame:
     Indexed by kind, the most frequent first: images (in all lists), note (why it is hard), example
     (id of the first of `records` of that kind; missing if there is none).
     """
-    path = Path(data_root) / "difficulty.csv"
+    path = Path(data_root) / DIFFICULTY
     columns = ["images", "note", "example"]
     if not path.is_file():
         return pd.DataFrame(columns=columns)
-    table = pd.read_csv(path).fillna({"note": ""})
+    table = pd.read_csv(path, dtype={"id": str}).fillna({"note": ""})
     of_kind = table.groupby("kind", sort=False)
     examples = table[table["id"].isin([record.id for record in records])].groupby("kind")["id"]
     found = pd.DataFrame(

@@ -81,11 +81,28 @@ def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, mon
         ({"overrides": "seed=1"}, "overrides = 'seed=1' is not allowed"),
         ({"run_dir": 1.5}, "run_dir = 1.5 is not allowed"),
         ({"preset": "tiny", "overrides": {"seed": "one"}}, "seed = 'one' is not allowed"),
+        (
+            {"preset": "tiny", "data_root": "x", "overrides": {"controls": "random,entropi"}},
+            "no strategy 'entropi'",
+        ),
     ],
 )
 def test_wrong_parameters_are_named(arguments, words):
     with pytest.raises(ConfigError, match=words):
         open_run(**arguments)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"settings": 3}', "{"])
+def test_a_folder_that_describes_no_experiment_is_refused(content, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunFolderError, match="config.json"):
+        open_run(run_dir=tmp_path)
+
+
+def test_a_run_without_test_images_has_a_table_without_rows(data_root, tmp_path):
+    overrides = SETTINGS | {"test_list": "none", "holdout": 0}
+    run = open_run("tiny", data_root=data_root, run_dir=tmp_path / "new", overrides=overrides)
+    assert len(run.metrics()) == 0 and "cycle" in run.metrics()
 
 
 def test_missing_data_are_refused(tmp_path):

@@ -1,11 +1,12 @@
 """Executing notebooks: parameters are checked, errors are one sentence, what is done is kept."""
 
+import errno
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from miaod_nb.errors import ConfigError, Stopped
+from miaod_nb.errors import ConfigError, RunFolderError, Stopped
 from miaod_nb.show import notebooks as module
 from miaod_nb.show.notebooks import NotebookError, execute_all
 from miaod_nb.store import RunFolder
@@ -66,6 +67,26 @@ def test_figures_become_files(write, folder):
     write("01_a", plot)
     execute_all([], {}, folder)
     assert [path.name for path in folder.path("figures").iterdir()] == ["01_a-1.png"]
+
+
+def test_a_copy_that_was_cut_off_is_made_again(write, folder, capsys):
+    write("01_a", "1 + 1")
+    execute_all([], {"cycle": 1}, folder)
+    copy = folder.path("notebooks/01_a.ipynb")
+    copy.write_bytes(copy.read_bytes()[:200])
+    execute_all([], {"cycle": 1}, folder)
+    assert "done before" not in capsys.readouterr().out
+    assert nbformat.read(copy, 4).cells[-1].outputs[0].data["text/plain"] == "2"
+
+
+def test_a_disk_that_is_full_is_one_sentence(write, folder, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write("01_a", "1")
+    monkeypatch.setattr(module.papermill, "execute_notebook", full)
+    with pytest.raises(RunFolderError, match="no space left: the notebook cannot be written"):
+        execute_all([], {}, folder)
 
 
 def test_undeclared_parameters_and_unknown_names_are_refused(write, folder):

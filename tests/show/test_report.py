@@ -5,13 +5,13 @@ import re
 import nbformat
 import pytest
 
-from miaod_nb.show.report import write_report
+from miaod_nb.show.report import report_page
 
 v4 = nbformat.v4
 
 
 @pytest.fixture
-def page(tmp_path) -> str:
+def page() -> str:
     output = v4.new_output("stream", text="out-of-a-cell")
     first = v4.new_notebook(cells=[
         v4.new_markdown_cell("# First\n\nif $x_1 < 2$, `$HOME` is code and\n\n$$y = z^2$$"),
@@ -20,12 +20,7 @@ def page(tmp_path) -> str:
         v4.new_code_cell("print('code-of-a-cell')", outputs=[output], execution_count=1),
     ])  # fmt: skip
     second = v4.new_notebook(cells=[v4.new_markdown_cell("# Second")])
-    paths = []
-    for name, notebook in (("01.ipynb", first), ("02.ipynb", second)):
-        paths.append(tmp_path / name)
-        nbformat.write(notebook, paths[-1])
-    write_report(paths, tmp_path / "report.html")
-    return (tmp_path / "report.html").read_text()
+    return report_page([first, second], "title")
 
 
 def test_text_and_results_stand_in_order(page):
