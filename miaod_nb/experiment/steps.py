@@ -103,7 +103,8 @@ class CycleSteps:
             raise ConfigError(
                 f"cycle {cycle} was imported: its training and its detector are not in this run",
                 where=self.folder.path(f"cycle{cycle}"),
-                remedy=f"choose cycle={self.first_cycle}, the first of this run's own, or later",
+                remedy=f"choose cycle={self.first_cycle}, the first of this run's own, or later; if "
+                "the import was cut off, import the work folder again into this run_dir",
             )
 
     def metrics(self) -> pd.DataFrame:
@@ -156,6 +157,7 @@ class CycleSteps:
             )
 
     def _train(self, cycle: int, index: int) -> None:
+        self.refuse_imported(cycle)
         sets = self.sets(cycle)
         objects, _ = self.study.labeled_objects(sets)
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:

@@ -22,24 +22,21 @@ class WorkFolder:
 
     labeled, unlabeled_sample: of every cycle, sorted indices into the lists of their data set, one
     list after the other. names: of every cycle, the ids in its list files by letter ("L", "U"),
-    where there are any. log: mAPs, loss records and the seed.
+    where there are any. mean_ap: VOC07 AP@0.5 (11 points) in [0, 1] of the first cycles, as far as
+    logged. log: what else was logged.
     """
 
     path: Path
     labeled: tuple[Indices, ...]
     unlabeled_sample: tuple[Indices, ...]
     names: tuple[Mapping[str, tuple[str, ...]], ...]
+    mean_ap: tuple[float, ...]
     log: WorkLog
 
     @property
     def cycles(self) -> int:
         """How many cycles have a labeled set; the last one may not have been trained."""
         return len(self.labeled)
-
-    @property
-    def mean_ap(self) -> tuple[float, ...]:
-        """Their mAP, VOC07 AP@0.5 (11 points) in [0, 1], of the first cycles, as far as logged."""
-        return self.log.mean_ap(self.cycles)
 
 
 def is_work_folder(path: str | Path) -> bool:
@@ -60,7 +57,8 @@ def read_work_folder(path: str | Path) -> WorkFolder:
         _refuse_gap(folder, fewer, min(len(labeled), len(sample)))
     _refuse_shrinking(folder, labeled)
     names = tuple(_read_names(folder, c, (labeled[c], sample[c])) for c in range(len(labeled)))
-    return WorkFolder(folder, labeled, sample, names, read_work_log(folder))
+    log = read_work_log(folder)
+    return WorkFolder(folder, labeled, sample, names, log.mean_ap(len(labeled)), log)
 
 
 def _candidates(path: Path) -> list[Path]:
@@ -90,7 +88,7 @@ def _read_sets(folder: Path, letter: str) -> tuple[Indices, ...]:
     """The index arrays X_<letter>_0.npy, X_<letter>_1.npy, ..., all cycles."""
     matches = (re.fullmatch(rf"X_{letter}_(\d+)\.npy", path.name) for path in folder.iterdir())
     cycles = sorted(int(match[1]) for match in matches if match)
-    for cycle in range(len(cycles)):
+    for cycle in range(max(len(cycles), 1)):
         if cycle not in cycles:
             _refuse_gap(folder, f"X_{letter}", cycle)
     return tuple(_read_indices(folder / f"X_{letter}_{cycle}.npy") for cycle in cycles)
@@ -98,7 +96,7 @@ def _read_sets(folder: Path, letter: str) -> tuple[Indices, ...]:
 
 def _refuse_gap(folder: Path, name: str, cycle: int) -> None:
     raise _refusal(
-        f"the sets of cycle {cycle} are missing, those of another cycle are there",
+        f"the sets of cycle {cycle} are missing, others are there",
         folder / f"{name}_{cycle}.npy",
         "restore the file; a run that was begun again has the first cycles in its earlier folder",
     )
@@ -119,14 +117,13 @@ def _refuse_shrinking(folder: Path, labeled: Sequence[Indices]) -> None:
 def _read_indices(path: Path) -> Indices:
     try:
         array = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        pickled = "pickle" in str(error) or "Object arrays" in str(error)
-        what = ("the file holds Python objects, which could run code when they are loaded"
-                if pickled else f"the file is broken ({error})")  # fmt: skip
-        raise _refusal(what, path, "restore it, or save its indices again with "
-                       "np.save(path, indices, allow_pickle=False)") from None  # fmt: skip
-    except (OSError, EOFError) as error:
-        raise _refusal(f"the file cannot be read ({error})", path, "restore it") from None
+    except (ValueError, OSError, EOFError) as error:
+        if "Object arrays" in str(error):
+            raise _refusal(
+                "the file holds Python objects, which could run code when they are loaded", path,
+                "save its indices again: np.save(path, np.array(indices, dtype=np.int64))",
+            ) from None  # fmt: skip
+        raise _refusal("the file is broken, or no .npy file", path, "restore it") from None
     is_indices = isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "iu"
     if not is_indices or not len(array) or array.min() < 0:
         raise _refusal("the file does not hold a list of indices from 0 on", path, "restore it")
@@ -142,12 +139,13 @@ def _read_names(
     """The ids in the list files of a cycle by letter; their number is that of the indices."""
     found = {}
     for letter, indices in zip(LETTERS, sets, strict=True):
-        pattern = re.compile(rf"trainval_(X_)?{letter}_\w+\.txt")
+        pattern = re.compile(rf"trainval_(X_)?{letter}_.+\.txt")
         files = sorted(f for f in folder.glob(f"cycle{cycle}/*.txt") if pattern.fullmatch(f.name))
         if not files:  # a cycle that was not begun
             continue
-        names = [line.strip() for file in files for line in file.read_text().splitlines()]
-        found[letter] = tuple(name for name in names if name)
+        texts = [file.read_text(errors="replace") for file in files]
+        # Each once: a folder may have its lists by both names.
+        found[letter] = tuple(dict.fromkeys(name for text in texts for name in text.split()))
         if len(found[letter]) != len(indices):
             raise _refusal(
                 f"the lists of cycle {cycle} name {len(found[letter])} images, "

@@ -47,7 +47,6 @@ def import_work_folder(
     with experiment.opened():
         for cycle in range(experiment.first_cycle):
             _take_over(experiment, work, cycle)
-        experiment.folder.save_csv("metrics.csv", experiment.metrics())
     say(f"imported {experiment.first_cycle} cycles of {work.path}; next is cycle "
         f"{experiment.first_cycle} in {experiment.folder.root}")  # fmt: skip
     return experiment
@@ -153,6 +152,7 @@ def _save_metrics(experiment: Experiment, work: WorkFolder, cycle: int) -> None:
     experiment.folder.save_json(
         f"cycle{cycle}/metrics.json", {"about": about, "metrics": metrics, "exclusions": {}}
     )
+    experiment.folder.save_csv("metrics.csv", experiment.metrics())
     experiment.session.log(cycle, "evaluate", metrics=metrics, exclusions={})
 
 
