@@ -183,7 +183,7 @@ class Config(BaseModel):
     rounds: int = Field(2, ge=0, le=100, description="times that minimize, maximize, label-set run")
     repeats: int = Field(2, ge=1, le=1000, description="passes over the images an epoch makes")
     min_epoch_steps: int = Field(0, ge=0, le=10**5, description="an epoch repeats a small set "
-                                 "until it has at least this many steps")
+                                 "until it has this many steps")
     schedule: Literal["step", "cosine"] = Field("step", description="x0.1 in the last label-set "
                                                 "stage, or a cosine over the cycle")
     drop_epoch: int = Field(2, ge=0, le=1000, description="epochs of the last label-set stage "
@@ -279,7 +279,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Generated images, 40 labels and 40 more a cycle. The smallest anchors are 16 px.
     "toy": _SMALL_DATA | {
         "image_size": (128, 128), "anchor_scale": 2.0, "initial": 40, "budget": 40, "cycles": 4,
-        "min_epoch_steps": 25, "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5,
+        "min_epoch_steps": 20, "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5,
     },
     "tiny": _SMALL_DATA | {
         "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,

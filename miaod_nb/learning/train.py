@@ -104,7 +104,7 @@ def make_optimizer(
     ]
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
-    return torch.optim.AdamW(groups, weight_decay=weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
 
 
 def optimization_step(

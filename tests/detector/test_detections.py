@@ -20,7 +20,9 @@ def logits(probs: list[list[list[float]]]) -> Tensor:
 
 def predictions(boxes: list[list[float]], probs: Tensor, levels: tuple[int, ...]) -> Predictions:
     """Predictions whose boxes are the anchors; levels: anchors of each."""
-    grid = AnchorGrid(torch.tensor(boxes), tuple((1, n) for n in levels), (8,) * len(levels), (1,) * len(levels))
+    grid = AnchorGrid(
+        torch.tensor(boxes), tuple((1, n) for n in levels), (8,) * len(levels), (1,) * len(levels)
+    )
     return Predictions(grid, logits_1=probs, box_deltas=torch.zeros(len(probs), len(boxes), 4))
 
 
