@@ -1,6 +1,7 @@
 """What every detection model has in common, and what the rest of the package knows of one."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class DetectionModel(nn.Module):
 
     num_classes: C; pixel_mean, pixel_std: how images are normalized, RGB in [0, 1]; strides: of the
     levels, in pixels; bases: the anchors of one cell, centered on the origin, (K, 4) a level.
+    backbone: a module that says `pixel_mean`, `pixel_std` and its `stages()`, in the order of the
+    data.
     """
 
     parts: tuple[str, ...] = ("backbone", *TOWERS)  # what a training stage can train or freeze
@@ -39,9 +42,12 @@ class DetectionModel(nn.Module):
     # Whether weight decay and momentum move trainable parameters that a batch does not reach.
     fills_zero_gradients = True
     head: nn.Module
+    backbone: nn.Module
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
 
     def __init__(
-        self, backbone: nn.Module, num_classes: int, strides: Sequence[int],
+        self, backbone: Any, num_classes: int, strides: Sequence[int],
         bases: Sequence[Tensor], frozen_stages: int,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -51,7 +57,7 @@ class DetectionModel(nn.Module):
         self.backbone = backbone
         for i, base in enumerate(bases):
             self.register_buffer(f"base_anchors_{i}", base, persistent=False)
-        stages = backbone.stages()[:frozen_stages]  # type: ignore[operator]
+        stages = backbone.stages()[:frozen_stages]
         self._frozen = {p for stage in stages for m in stage for p in m.parameters()}
 
     @property

@@ -133,10 +133,10 @@ class SSDHead(nn.Module):
         return {name: self._run(name, features) for name in towers}
 
     def _run(self, name: str, features: Sequence[Tensor]) -> Tensor:
-        convs = self.get_submodule(name)
+        convs = self.get_submodule(name).children()  # one a level
         width = 4 if name == "regressor" else self.num_outputs
-        pairs = zip(convs, features, strict=True)  # type: ignore[arg-type]
-        return join_levels([conv(feature) for conv, feature in pairs], width)
+        outputs = [conv(feature) for conv, feature in zip(convs, features, strict=True)]
+        return join_levels(outputs, width)
 
 
 class SSD300(DetectionModel):

@@ -112,9 +112,8 @@ class Minimize:
             return LabelSet(self.method).loss_terms(model, batch)
         predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, image_scores = self.method.instance_and_image_scores(predictions)
-        discrepancy = losses.discrepancy_loss(
-            *predictions.both_probabilities(), self.method.discrepancy_norm
-        )
+        probs_1, probs_2 = predictions.both_probabilities()
+        discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
         # The sigmoid of each output, whatever their probabilities are, as in the authors' code.
         logits_1, logits_2 = predictions.need("logits_1", "logits_2")
         pseudo = pseudo_image_labels(logits_1.sigmoid(), logits_2.sigmoid())
@@ -143,9 +142,8 @@ class Maximize:
             return model.detection_terms(predictions, batch)
         predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, _ = self.method.instance_and_image_scores(predictions)
-        discrepancy = losses.discrepancy_loss(
-            *predictions.both_probabilities(), self.method.discrepancy_norm
-        )
+        probs_1, probs_2 = predictions.both_probabilities()
+        discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
         return {
             "agreement": self.method.discrepancy_weight
             * losses.weighted_discrepancy_loss(1 - discrepancy, instance_scores)
