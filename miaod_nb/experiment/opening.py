@@ -50,6 +50,15 @@ def run(
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
 
 
+def data_root_of(run_dir: Path) -> Path | None:
+    """Where the data of a run lay when it last ran; None for a folder that is no run."""
+    folder = RunFolder(run_dir)
+    if not folder.exists("config.json"):
+        return None
+    root = _stored(folder).get("data_root")
+    return Path(root) if root else None
+
+
 def _stored(folder: RunFolder) -> dict[str, Any]:
     """What the run folder says of its experiment."""
     document = folder.load_json("config.json")
