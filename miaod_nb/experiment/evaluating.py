@@ -1,16 +1,21 @@
 """A detector, or predictions written before, against the labels of an image list."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from miaod_nb.data.annotations import Oracle
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
 from miaod_nb.data.sources import scan_list
 from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.errors import DataError
+from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation
 from miaod_nb.experiment.inference import Results, batch_results, detections_of, evaluation_of
+from miaod_nb.experiment.opening import data_root_of
 from miaod_nb.experiment.outputs import out_folder
 from miaod_nb.experiment.prediction_files import (
     CATEGORIES,
@@ -52,6 +57,53 @@ class Evaluated:
     categories: Mapping[int, str]
     results: Results
     evaluation: Evaluation
+
+    def lines(self) -> list[str]:
+        """Every metric, the table of the classes, and what was left out, for people."""
+        metrics = self.evaluation.metrics
+        width = max(map(len, metrics))
+        return [
+            f"evaluated on the {self.test.described}:",
+            *(f"  {name:<{width}}  {value:.4f}" for name, value in metrics.items()),
+            "",
+            *stacked_table(self.evaluation.per_class),
+            *(f"evaluated images: {line}" for line in self.test.faults.lines()),
+        ]
+
+
+def evaluate_what(
+    what: Path, *, data_root: Path | None = None, list_name: str = "", cycle: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Evaluated:  # fmt: skip
+    """The metrics of a run folder, a weight file, or a prediction file (its name ends in .json).
+
+    data_root: left out, that of the run. list_name: left out, the list that the settings name.
+    Raises MiaodErrors.
+    """
+    overrides = dict(overrides or {})
+    is_predictions = what.suffix.lower() == ".json"
+    if is_predictions and (overrides or cycle is not None):
+        raise ConfigError(
+            "written predictions are evaluated as they are",
+            where=what,
+            remedy="leave settings and cycle out, or give the run folder or weight file",
+        )
+    root = data_root or (None if is_predictions else _data_root_near(what))
+    if root is None:
+        raise ConfigError(
+            "there are no labels to evaluate against",
+            where="data_root",
+            remedy="give --data-root, the data set that has the labels",
+        )
+    if is_predictions:
+        return evaluate_predictions(what, root, list_name or "test")
+    detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
+    return evaluate_detector(detector, root, list_name or detector.config.test_list)
+
+
+def _data_root_near(what: Path) -> Path | None:
+    """Where the data lie of the run folder that this is, or that it lies in."""
+    return data_root_of(what) or data_root_of(what.parent.parent)
 
 
 def read_test_set(data_root: Path, list_name: str, classes: Sequence[str]) -> TestSet:
@@ -123,3 +175,22 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
 def _evaluated(test: TestSet, categories: Mapping[int, str], results: Results) -> Evaluated:
     evaluation = evaluation_of(results, test.objects, list(categories.values()))
     return Evaluated(test, categories, results, evaluation)
+
+
+def stacked_table(table: pd.DataFrame) -> list[str]:
+    """The table's lines, with the words of each column's name on top of each other; no value: -."""
+    heads = [str(name).replace("num_", "").split() for name in table]
+    height = max(map(len, heads))
+    columns = []
+    for head, (_, values) in zip(heads, table.items(), strict=True):
+        cells = [*[""] * (height - len(head)), *head, *map(_cell, values)]
+        width = max(map(len, cells))
+        is_text = not pd.api.types.is_numeric_dtype(values)
+        columns.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if math.isfinite(value) else "-"
+    return str(value)
