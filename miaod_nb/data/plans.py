@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.transforms import fit_size, padded_side
+from miaod_nb.data.transforms import InputSize
 
 Item = TypeVar("Item")
 
@@ -56,7 +56,7 @@ def pair_plans(labeled: Sequence[Item], unlabeled: Sequence[Item]) -> tuple[list
 
 
 def inference_plan(
-    records: Sequence[ImageRecord], image_size: tuple[int, int], batch_size: int
+    records: Sequence[ImageRecord], input_size: InputSize, batch_size: int
 ) -> list[list[int]]:
     """Places in `records` of each batch; a batch holds images of one padded size.
 
@@ -65,8 +65,9 @@ def inference_plan(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index, record in enumerate(records):
-        width, height = fit_size(record.width, record.height, image_size)
-        groups.setdefault((padded_side(height), padded_side(width)), []).append(index)
+        width, height = input_size.fitted(record.width, record.height)
+        padded = input_size.padded(height), input_size.padded(width)
+        groups.setdefault(padded, []).append(index)
     return sorted(
         group[start : start + batch_size]
         for group in groups.values()

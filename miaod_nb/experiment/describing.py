@@ -88,8 +88,7 @@ def describe_checkpoint(path: Path) -> list[str]:
         found = as_reference(content, path)
         arrays, classes, settings = found.arrays, found.classes, dict(found.settings)
         origin = "checkpoint of the authors' code"
-        architecture = " on ".join(str(settings[name]) for name in ("detector", "backbone")
-                                   if name in settings)  # fmt: skip
+        architecture = f"{settings['detector']} on {settings['backbone']}"
         classes = classes or tuple(["(not named)"] * found.num_classes)
     return [
         f"{path}: {origin}",
@@ -121,7 +120,8 @@ def describe_run(path: Path) -> list[str]:
 
 def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str]:
     """A line for each cycle that was begun, and one for what comes next."""
-    names, lines = step_names(config, is_evaluated), []
+    names = step_names(config, is_evaluated)
+    lines: list[str] = []
     for cycle in range(config.cycles):
         if cycle and not _has_next(folder, cycle - 1):
             return [*lines, "  next        nothing: the pool is empty"]

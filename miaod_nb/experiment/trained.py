@@ -16,7 +16,7 @@ from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.checkpoints import read_checkpoint
 from miaod_nb.detector.reference import to_reference_arrays
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.inference import batch_results, detections_and_uncertainties
 from miaod_nb.experiment.session import resolve_device
@@ -52,7 +52,7 @@ class Detector:
     Made by `load`, or by `from_reference` for a checkpoint of the authors' code.
     """
 
-    def __init__(self, model: RetinaNet, classes: Sequence[str], config: Config) -> None:
+    def __init__(self, model: DetectionModel, classes: Sequence[str], config: Config) -> None:
         self.model, self.classes, self.config = model.eval(), tuple(classes), config
 
     @classmethod

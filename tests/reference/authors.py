@@ -18,7 +18,9 @@ def our_key(key: str) -> str:
     return reference.our_key(key if is_whole else f"bbox_head.{key}")
 
 
-def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, gain_reg: float):
+def recipe_weight(
+    key: str, shape: tuple[int, ...], seed: int, gain_cls: float, gain_reg: float, num_classes: int
+):
     """The reference weight of an array; `key` in the authors' naming."""
     rs = np.random.RandomState((zlib.crc32(key.encode()) + seed) % 2**32)
     if key.endswith("num_batches_tracked"):
@@ -30,8 +32,11 @@ def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, 
     elif re.search(r"(bn\d|downsample\.1)\.weight$", key):
         low = 0.6 if "layer1" in key or key == "backbone.bn1.weight" else 0.45
         value = low + 0.3 * rs.random_sample(shape)
+    elif key.endswith("l2_norm.weight"):
+        value = 20 + rs.standard_normal(shape)
     elif len(shape) == 4:
-        if "retina" in key:
+        is_ssd_head = key.startswith("bbox_head") and ".conv." not in key
+        if "retina" in key or is_ssd_head:
             gain = gain_reg if "f_r_" in key else gain_cls
         else:
             gain = 1.0 if "lateral" in key or "fpn_convs" in key else np.sqrt(2)
@@ -40,6 +45,8 @@ def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, 
         value = 0.05 * rs.standard_normal(shape)
         if key in ("bbox_head.f_1_retina.bias", "bbox_head.f_2_retina.bias"):
             value = value - 3
+        if re.match(r"bbox_head\.f_[12]_convs\.\d+\.bias", key):  # SSD's background outputs
+            value.reshape(-1, num_classes + 1)[:, num_classes] += 3
     return torch.from_numpy(np.asarray(value)).float()
 
 
@@ -52,6 +59,7 @@ def load_recipe(model: torch.nn.Module, golden) -> None:
             int(golden["weight_seed"]),
             float(golden["gain_cls"]),
             float(golden["gain_reg"]),
+            int(golden["num_classes"]),
         )
         for key, value in model.state_dict().items()
     }
