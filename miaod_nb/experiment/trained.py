@@ -15,8 +15,8 @@ from miaod_nb.data.files import records_of_files
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.checkpoints import read_checkpoint
-from miaod_nb.detector.reference import to_reference_arrays
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.reference import to_reference_arrays
 from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.inference import batch_results, detections_and_uncertainties
 from miaod_nb.experiment.session import resolve_device
