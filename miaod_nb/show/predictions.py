@@ -1,7 +1,7 @@
 """What a detector finds in image files: pictures with boxes, a JSON file and a table."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,11 @@ def predict_files(
     why files were left out, by name. Raises DataError.
     """
     prepare_torch(detector.config, detector.model.device)
+    if out.exists() and path.is_dir() and out.samefile(path):
+        raise DataError("the images and the results would lie in one folder", where=out,
+                        remedy="choose another --out, for example a new folder in it")  # fmt: skip
     files = image_files(path, but_not_in=out)
+    _refuse_overwriting(files, out)
     records, left_out = records_of_files(files.items())
     if not records:
         name, reason = next(iter(left_out.items()))
@@ -51,6 +55,14 @@ def predict_files(
             {"classes": list(detector.classes), "images": entries, "left_out": left_out},
         )
     return _table(entries, score), left_out
+
+
+def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:
+    for name, file in files.items():
+        target = out / picture_name(name)
+        if target.exists() and target.samefile(file):
+            raise DataError("the image would be overwritten by its picture", where=file,
+                            remedy="choose another --out")  # fmt: skip
 
 
 def picture_name(name: str) -> str:
@@ -96,7 +108,7 @@ def _entry(detector: Detector, result: ImageResult) -> dict[str, Any]:
     }
 
 
-def _table(entries: list[Mapping[str, Any]] | list[dict[str, Any]], score: float) -> pd.DataFrame:
+def _table(entries: Sequence[Mapping[str, Any]], score: float) -> pd.DataFrame:
     rows = [
         {
             "rank": entry["rank"],
