@@ -155,7 +155,7 @@ def _check_images(listed: Sequence[_Listed], faults: FaultCounts) -> list[ImageR
     pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
     records = []
     try:
-        sizes = pool.map(_check_image, [item.image_path for item in listed])
+        sizes = pool.map(check_image, [item.image_path for item in listed])
         for item, size in zip(listed, progress(sizes, "checking images", len(listed)), strict=True):
             if isinstance(size, str):
                 faults.add(size, item.id)
@@ -168,7 +168,7 @@ def _check_images(listed: Sequence[_Listed], faults: FaultCounts) -> list[ImageR
     return records
 
 
-def _check_image(path: Path) -> tuple[int, int] | str:
+def check_image(path: Path) -> tuple[int, int] | str:
     """(width, height) of a usable image, or why it is not usable."""
     try:
         with Image.open(path) as image:

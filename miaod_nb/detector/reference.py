@@ -20,7 +20,7 @@ _SHOWN = 10  # names in an error
 _COUNTER = "num_batches_tracked"  # of a BatchNorm: never used, and some checkpoints lack them
 
 # Block counts of the four stages, and whether blocks are bottlenecks (three convolutions).
-_RESNETS = {
+_RESNETS: dict[tuple[tuple[int, ...], bool], str] = {
     ((2, 2, 2, 2), False): "resnet18",
     ((3, 4, 6, 3), False): "resnet34",
     ((3, 4, 6, 3), True): "resnet50",
@@ -223,7 +223,12 @@ def _retinanet(shapes: _Shapes) -> tuple[dict[str, Any], int]:
 def _ssd(shapes: _Shapes) -> tuple[dict[str, Any], int]:
     """The settings of an SSD300 and its number of classes, the background left out."""
     per_cell = shapes.anchors_per_cell("bbox_head.f_r_convs.0")
-    return {"detector": "ssd300"}, shapes.classes("bbox_head.f_1_convs.0", per_cell) - 1
+    settings = {
+        "detector": "ssd300",
+        "backbone": "vgg16",
+        "backbone_channels": shapes.outputs("backbone.features.0"),
+    }
+    return settings, shapes.classes("bbox_head.f_1_convs.0", per_cell) - 1
 
 
 def _expected_shapes(config: Config, num_classes: int) -> dict[str, tuple[int, ...]]:

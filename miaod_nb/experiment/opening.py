@@ -32,7 +32,7 @@ def open_run(
     """
     _check_types(preset, data_root, run_dir, overrides)
     folder = RunFolder(run_dir) if run_dir else None
-    stored = _stored(folder) if folder and folder.exists("config.json") else {}
+    stored = stored_experiment(folder) if folder and folder.exists("config.json") else {}
     if stored and not preset:
         config = validated(stored["settings"] | dict(overrides or {}))
     else:
@@ -50,8 +50,17 @@ def run(
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
 
 
-def _stored(folder: RunFolder) -> dict[str, Any]:
-    """What the run folder says of its experiment."""
+def data_root_of(run_dir: Path) -> Path | None:
+    """Where the data of a run lay when it last ran; None for a folder that is no run."""
+    folder = RunFolder(run_dir)
+    if not folder.exists("config.json"):
+        return None
+    root = stored_experiment(folder).get("data_root")
+    return Path(root) if root else None
+
+
+def stored_experiment(folder: RunFolder) -> dict[str, Any]:
+    """What the run folder says of its experiment: its settings, and where its data lie."""
     document = folder.load_json("config.json")
     if not isinstance(document, dict) or not isinstance(document.get("settings"), dict):
         raise RunFolderError(
