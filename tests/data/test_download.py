@@ -1,4 +1,4 @@
-"""VOC is downloaded from a server of our own, cut off, damaged, and found again when it is there."""
+"""VOC comes from a server of our own: whole, cut off, damaged, and not at all."""
 
 import errno
 import hashlib
