@@ -70,8 +70,9 @@ def _add(archive: dict[str, str], folder: Path, place: str) -> None:
             url, str(folder), filename=path.name, md5=archive["md5"], remove_finished=True
         )
     except NETWORK_FAULTS as fault:
+        reason = getattr(fault, "reason", None) or repr(fault)
         raise DataError(
-            f"{path.name} cannot be downloaded ({getattr(fault, 'reason', None) or fault!r})",
+            f"{path.name} cannot be downloaded ({reason})",
             where=url,
             remedy=f"check the network and start again, {BY_HAND}",
         ) from fault

@@ -15,6 +15,8 @@ from miaod_nb.config import PRESETS, Config, allowed, make_config
 from miaod_nb.show.authors_settings import AUTHORS, TheirSetting
 
 PROTOCOLS = {"voc0712": "", "voc0712_ssd": "SSD ", "coco": "COCO "}  # how their values are marked
+OUR_COLUMNS = ("setting", "default", "other presets", "accepted", "effect")
+THEIR_COLUMNS = ("name", "there", "here", "unit and effect")
 
 INTRODUCTION = """\
 # Settings
@@ -43,13 +45,12 @@ def settings_page() -> str:
     """`docs/settings.md`: every field of Config by group, and the authors' names for them."""
     parts = [INTRODUCTION]
     for group, names in grouped_fields().items():
-        rows = [_our_row(name) for name in names]
-        head = ("setting", "default", "other presets", "accepted", "effect")
-        parts.append(f"## {group.capitalize()}\n\n{_table(head, rows)}")
+        table = _table(OUR_COLUMNS, map(_our_row, names))
+        parts.append(f"## {group.capitalize()}\n\n{table}")
     parts.append(THEIR_NAMES)
     for files, settings in AUTHORS.items():
-        head = ("name", "there", "here", "unit and effect")
-        parts.append(f"### {files}\n\n{_table(head, map(_their_row, settings))}")
+        table = _table(THEIR_COLUMNS, map(_their_row, settings))
+        parts.append(f"### {files}\n\n{table}")
     return "\n".join(parts)
 
 
