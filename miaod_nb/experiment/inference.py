@@ -11,8 +11,9 @@ from miaod_nb.data.batches import UnlabeledBatch, inference_loader
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.detections import DetectionSettings, detect
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.evaluation import Detections, Evaluation, GroundTruth, evaluate
 from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
@@ -25,7 +26,7 @@ TWO_CLASSIFIERS = ("classifier_1", "classifier_2")
 
 @torch.inference_mode()
 def over_images(
-    model: RetinaNet, records: Sequence[ImageRecord],
+    model: DetectionModel, records: Sequence[ImageRecord],
     compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
     session: Session, partial: str, description: str,
 ) -> Results:  # fmt: skip
@@ -36,10 +37,10 @@ def over_images(
     """
     exists = session.folder.exists(partial)
     results: Results = session.folder.load_tensors(partial)["results"] if exists else {}
-    plan = inference_plan(records, config.image_size, config.inference_batch_size)
+    plan = inference_plan(records, InputSize.of(config), config.inference_batch_size)
     missing = [batch for batch in plan if any(records[i].id not in results for i in batch)]
     loader = inference_loader(
-        missing, records, image_size=config.image_size, mean=model.pixel_mean,
+        missing, records, input_size=InputSize.of(config), mean=model.pixel_mean,
         std=model.pixel_std, workers=config.workers,
     )  # fmt: skip
     for batch in progress(loader, description, len(plan), len(plan) - len(missing)):
@@ -53,7 +54,7 @@ def over_images(
 
 
 def detections_of(
-    model: RetinaNet, batch: UnlabeledBatch, settings: DetectionSettings
+    model: DetectionModel, batch: UnlabeledBatch, settings: DetectionSettings
 ) -> list[dict[str, Tensor]]:
     """Boxes (pixels of the original image), scores and labels of every image of a batch."""
     scales = [
@@ -68,7 +69,7 @@ def detections_of(
 
 
 def scores_of(
-    model: RetinaNet, batch: UnlabeledBatch, strategy: Strategy
+    model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy
 ) -> list[dict[str, Tensor]]:
     """The strategy's value of every image of a batch, and its part of each class."""
     scores = strategy.score(model, batch)
@@ -78,10 +79,12 @@ def scores_of(
     ]
 
 
-def batch_of(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> UnlabeledBatch:
+def batch_of(
+    model: DetectionModel, records: Sequence[ImageRecord], config: Config
+) -> UnlabeledBatch:
     """These images as one batch on the model's device, not augmented."""
     loader = inference_loader(
-        [range(len(records))], records, image_size=config.image_size, mean=model.pixel_mean,
+        [range(len(records))], records, input_size=InputSize.of(config), mean=model.pixel_mean,
         std=model.pixel_std,
     )  # fmt: skip
     (batch,) = loader
@@ -90,16 +93,16 @@ def batch_of(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -
 
 
 @torch.inference_mode()
-def mean_discrepancy(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> float:
+def mean_discrepancy(
+    model: DetectionModel, records: Sequence[ImageRecord], config: Config
+) -> float:
     """How much the two classifiers disagree on these images, in [0, 1]: the image uncertainty with
     the norm of the losses, mean over the images."""
     values = []
     for record in records:
         predictions = model(batch_of(model, [record], config).images, TWO_CLASSIFIERS)
-        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
-        instances = instance_uncertainty(
-            logits_1.sigmoid(), logits_2.sigmoid(), norm=config.discrepancy_norm
-        )
+        probs_1, probs_2 = predictions.both_probabilities()
+        instances = instance_uncertainty(probs_1, probs_2, norm=config.discrepancy_norm)
         values.append(float(image_uncertainty(instances, config.top_k)))
     return sum(values) / len(values)
 

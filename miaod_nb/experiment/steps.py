@@ -11,7 +11,7 @@ from miaod_nb.data.pool import ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
 from miaod_nb.experiment.inference import (
     detections_of,
@@ -68,7 +68,7 @@ class CycleSteps:
             for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
         ]
 
-    def load_model(self, cycle: int) -> RetinaNet:
+    def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
         relative = f"cycle{cycle}/weights.pt"
         path = self.folder.path(relative)
@@ -176,7 +176,9 @@ class CycleSteps:
         self.folder.save_json(f"cycle{cycle}/taken_over.json", {"from": beside.root.name})
         say(f"  taken over from {beside.root}: its training has the same settings and labels")
 
-    def _log_discrepancy(self, cycle: int, index: int, data: TrainingSet, model: RetinaNet) -> None:
+    def _log_discrepancy(
+        self, cycle: int, index: int, data: TrainingSet, model: DetectionModel
+    ) -> None:
         """Notes how much the classifiers disagree on a few unlabeled images after the stage."""
         probe = [self.study.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
         if probe:
