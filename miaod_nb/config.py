@@ -366,7 +366,7 @@ def validated(values: Mapping[str, Any]) -> Config:
     raise ConfigError(
         f"{name} = {values[name]!r} is not allowed{reason}",
         where=name,
-        remedy=f"give {_allowed(field)}{field.description}",
+        remedy=f"give {allowed(field)}{field.description}",
     )
 
 
@@ -426,7 +426,7 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
     return f"did you mean '{near[0]}'?" if near else "known are: " + ", ".join(known)
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed(field: FieldInfo) -> str:
     """What the field accepts, in words; nothing where its description says so already."""
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}: "
