@@ -18,6 +18,7 @@ from miaod_nb.progress import progress
 
 MIN_SIDE = 32
 
+
 def scan_list(
     data_root: Path,
     list_name: str,

@@ -72,9 +72,7 @@ def _list_path(year: Path, list_name: str) -> Path:
     return year / "ImageSets/Main" / f"{list_name}.txt"
 
 
-def _add_listed(
-    listed: dict[str, Listed], year: Path, list_name: str, faults: FaultCounts
-) -> None:
+def _add_listed(listed: dict[str, Listed], year: Path, list_name: str, faults: FaultCounts) -> None:
     """Appends what this year's list names to `listed`, counting missing and repeated images."""
     files: dict[str, list[Path]] = {}
     for path in sorted((year / "JPEGImages").glob("*")):

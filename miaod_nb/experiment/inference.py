@@ -128,9 +128,7 @@ def evaluation_of(
     return evaluate(
         [Detections(**{key: value.numpy() for key, value in results[i].items()}) for i in objects],
         [
-            GroundTruth(
-                *(a.numpy() for a in (o.boxes, o.labels, o.difficult, o.crowd, o.area))
-            )
+            GroundTruth(*(a.numpy() for a in (o.boxes, o.labels, o.difficult, o.crowd, o.area)))
             for o in objects.values()
         ],
         classes,

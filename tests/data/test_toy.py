@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from miaod_nb.data import toy
-from miaod_nb.data.records import FaultCounts
+from miaod_nb.data.records import FaultCounts, RawObject
 from miaod_nb.data.sources import scan_list
 from miaod_nb.data.toy import make_toy
 from miaod_nb.data.toy_scenes import FREQUENCIES, KINDS, LEAST_VISIBLE, paint_scene, take_photo
 from miaod_nb.data.toy_shapes import CLASSES, COATS, LIGHT, draw_animal
+from miaod_nb.data.voc import read_voc
 from miaod_nb.errors import DataError
 
 SMALL = {"num_pool": 40, "num_test": 12, "size": 64}
