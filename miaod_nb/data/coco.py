@@ -139,7 +139,7 @@ def _read_object(entry: dict[str, Any], categories: Mapping[int, dict[str, Any]]
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise AnnotationFault("annotation malformed: coordinate missing or not a number")
     x, y, width, height = map(float, box)
-    area = entry.get("area")
+    area = entry.get("area", -1)
     return RawObject(
         name=categories[entry["category_id"]]["name"],
         box=(x, y, x + width, y + height),
