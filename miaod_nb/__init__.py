@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 _HOME = {
     "Config": "config", "make_config": "config", "PRESETS": "config", "MiaodError": "errors",
     "Experiment": "experiment", "open_run": "experiment", "run": "experiment",
+    "Detector": "experiment.trained",
     "build_detector": "detector", "Predictions": "detector.head", "detect": "detector.detections",
     "instance_uncertainty": "selection.uncertainty", "image_uncertainty": "selection.uncertainty",
     "evaluate": "evaluation",

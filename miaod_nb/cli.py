@@ -1,6 +1,8 @@
 """The `miaod` command: one function a verb, errors without tracebacks."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +10,14 @@ import typer
 
 from miaod_nb.errors import MiaodError, Stopped
 
+MOST_ROWS = 50  # of a table that is printed; files have all
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Decide which images to label next for an object detector.",
+    rich_markup_mode=None,  # plain text reads well everywhere, also in a log
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Preset = Annotated[
@@ -24,16 +29,80 @@ DataRoot = Annotated[
 ]
 RunDir = Annotated[Path | None, typer.Option(help="Where results go; continued if it exists.")]
 Settings = Annotated[
-    list[str], typer.Option("--set", help="Change a setting: key=value. May be repeated.")
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 ]
+Cycle = Annotated[int | None, typer.Option(help="Of a run folder; left out: the newest finished.")]
 
 
-@app.command()
+def _examples(*lines: str) -> str:
+    """Examples as they are shown below the options."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@app.callback()
+def about() -> None:
+    """Decide which images to label next for an object detector (MI-AOD).
+
+    \b
+    Begin with the images that come along, or with your own in VOC layout:
+      miaod run
+      miaod run --preset voc --data-root VOC2007 --run-dir runs/mine
+
+    A run folder holds all that an experiment needs, so a command that names it goes on where it
+    stands; Ctrl-C ends any command cleanly. Every setting can be changed by --set key=value.
+
+    `miaod VERB --help` explains a verb, with examples. The verbs stand below in the order in which
+    people use them.
+    """
+
+
+@app.command(epilog=_examples(
+    "miaod info VOC2007",
+    "miaod info VOC2007 --list test --audit",
+    "miaod info runs/mine",
+    "miaod info epoch_3.pth",
+))  # fmt: skip
+def info(
+    path: Annotated[
+        Path, typer.Argument(help="Data set (VOC year folder, or a folder with several), run "
+                             "folder, weight file, or work folder of the authors' code.")
+    ],
+    image_list: Annotated[
+        str, typer.Option("--list", help="Image list of a data set to look at.")
+    ] = "trainval",
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Also read every label of the list: only for fully "
+                           "labeled sets.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Say what a data set, run folder or weight file holds.
+
+    Nothing is changed. A data set: usable images, faults, and with --audit its labels. A run
+    folder: settings that differ from the preset, progress, metrics, and what comes next. A weight
+    file: architecture, classes, size and settings. A work folder of the authors' code: its cycles
+    and their mAP.
+    """
+    from miaod_nb.experiment.describing import describe
+
+    with _stoppable():
+        typer.echo("\n".join(describe(path, image_list, audit)))
+
+
+@app.command(epilog=_examples(
+    "miaod run",
+    "miaod run --preset voc --data-root VOC2007 --run-dir runs/mine",
+    "miaod run --run-dir runs/mine --set cycles=3",
+))  # fmt: skip
 def run(
     preset: Preset = "", data_root: DataRoot = None, run_dir: RunDir = None,
     settings: Settings = [],  # noqa: B006  (typer wants a literal default)
 ) -> None:  # fmt: skip
-    """Train, evaluate, score and select, cycle after cycle; call again to go on."""
+    """Train, evaluate, score and select images, cycle after cycle.
+
+    Each cycle trains a detector on the labeled images, measures it on the test list, scores the
+    images that are left and selects those to label next. Results are files of the run folder; the
+    same command goes on with what is not done.
+    """
     from miaod_nb import experiment
     from miaod_nb.config import parse_settings
 
@@ -44,7 +113,11 @@ def run(
         typer.echo(metrics.to_string(index=False))
 
 
-@app.command()
+@app.command(epilog=_examples(
+    "miaod notebooks",
+    "miaod notebooks 01 02 --run-dir runs/mine",
+    "miaod notebooks 03 --run-dir runs/mine --parameter cycle=1",
+))  # fmt: skip
 def notebooks(
     names: Annotated[
         list[str] | None, typer.Argument(help="Which ones, for example 03; left out: all six.")
@@ -52,10 +125,15 @@ def notebooks(
     preset: Preset = "", data_root: DataRoot = None, run_dir: RunDir = None,
     settings: Settings = [],  # noqa: B006
     parameters: Annotated[
-        list[str], typer.Option("--parameter", "-p", help="Another notebook parameter: name=value.")
+        list[str], typer.Option("--parameter", "-p", metavar="NAME=VALUE",
+                                help="Another notebook parameter.")
     ] = [],  # noqa: B006
 ) -> None:  # fmt: skip
-    """Execute the notebooks 01 to 06 in order, into the run folder; call again to go on."""
+    """Do the same as an essay: six notebooks, executed in order.
+
+    They take the same steps as `miaod run`, and show what each one does; what is done before is
+    loaded. The run folder then holds the executed notebooks and report.html, one page of them.
+    """
     from miaod_nb.config import changes, parse_settings
     from miaod_nb.experiment import open_run
     from miaod_nb.show.notebooks import execute_all
@@ -72,48 +150,156 @@ def notebooks(
     execute_all(names or [], given | parse_settings(parameters), experiment.folder)
 
 
-@app.command()
-def info(
-    data: Annotated[Path, typer.Argument(help="VOC year folder, or a folder with several.")],
-    image_list: Annotated[str, typer.Option("--list", help="Image list to look at.")] = "trainval",
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Also read every label: only for fully labeled sets.")
-    ] = False,
-) -> None:
-    """Describe a data set: usable images, faults, and with --audit its labels."""
-    from miaod_nb.data.annotations import audit as audit_labels
-    from miaod_nb.data.records import FaultCounts
-    from miaod_nb.data.sources import scan_list
-
-    faults = FaultCounts()
-    records = scan_list(data, image_list, faults)
-    sources = sorted({record.source for record in records})
-    typer.echo(f"{image_list}: {len(records)} usable images from {', '.join(sources)}")
-    if audit:
-        table, label_faults = audit_labels(records, None)
-        faults.merge(label_faults)
-        typer.echo(f"the labels of these {len(records)} images were read:")
-        typer.echo(table.to_string())
-    for line in faults.lines():
-        typer.echo(line)
-
-
-@app.command()
+@app.command(epilog=_examples("miaod curves runs/mine runs/mine-random --out runs/curves"))
 def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders to compare.")],
     out: Annotated[Path, typer.Option(help="Where curves.csv and curves.png go.")],
 ) -> None:
-    """Draw mAP over labeled images for several runs, and write the table behind the figure."""
+    """Compare runs: mAP over labeled images, figure and table.
+
+    A run with strategy=full on the same images adds the ratio to full supervision.
+    """
     from miaod_nb.show.curves import save_curves
 
     for path in save_curves(runs, out):
         typer.echo(path)
 
 
+@app.command(epilog=_examples(
+    "miaod evaluate runs/mine",
+    "miaod evaluate runs/mine --cycle 0 --set score_threshold=0.01",
+    "miaod evaluate epoch_3.pth --data-root VOC2007 --out results",
+    "miaod evaluate results/predictions.json --data-root VOC2007",
+))  # fmt: skip
+def evaluate(
+    what: Annotated[
+        Path, typer.Argument(help="Run folder, weight file (ours or the authors'), or the "
+                             "predictions.json of an earlier evaluation.")
+    ],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Labeled images; left out: those of the run folder.")
+    ] = None,
+    image_list: Annotated[
+        str, typer.Option("--list", help="Image list to evaluate on; left out: the test_list "
+                          "setting, `test` unless it was changed.")
+    ] = "",
+    cycle: Cycle = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.json, per_class.csv, predictions.json "
+                                  "and categories.json.")
+    ] = None,
+    settings: Settings = [],  # noqa: B006
+) -> None:  # fmt: skip
+    """Measure a detector on labeled images by every metric.
+
+    Metrics are told by their full names, over all classes and for each. With --out the boxes are
+    written too, in COCO's results format, so that the same numbers can be had again without the
+    detector, here or by other tools. Faulty images and labels are counted.
+    """
+    from miaod_nb.config import parse_settings
+    from miaod_nb.experiment import evaluating
+
+    with _stoppable():
+        evaluated = evaluating.evaluate_what(
+            what, data_root=data_root, list_name=image_list, cycle=cycle,
+            overrides=parse_settings(settings),
+        )  # fmt: skip
+        typer.echo("\n".join(evaluated.lines()))
+        for path in evaluating.write_evaluation(evaluated, out) if out else []:
+            typer.echo(path)
+
+
+@app.command(epilog=_examples(
+    "miaod predict runs/mine photos --out found",
+    "miaod predict runs/mine photos/dog.jpg --out found --score 0.5",
+    "miaod predict epoch_3.pth photos --out found",
+))  # fmt: skip
+def predict(
+    what: Annotated[
+        Path, typer.Argument(help="Run folder, or weight file (ours or the authors').")
+    ],
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    out: Annotated[Path, typer.Option(help="Folder for images/ and predictions.json.")],
+    score: Annotated[
+        float, typer.Option(min=0, max=1, help="Lowest score of a box that is drawn.")
+    ] = 0.3,
+    cycle: Cycle = None,
+    settings: Settings = [],  # noqa: B006
+) -> None:
+    """Find objects in images, and how uncertain each image is.
+
+    Pictures with the boxes go to images/ in the folder, and all boxes, also those not drawn, to
+    predictions.json with the image's uncertainty and rank. Rank 1 is the image that MI-AOD would
+    have labeled first. Images that cannot be read are left out, counted and named.
+    """
+    from miaod_nb.config import parse_settings
+    from miaod_nb.experiment.trained import Detector
+    from miaod_nb.show.predictions import predict_files
+
+    with _stoppable():
+        overrides = parse_settings(settings)
+        detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
+        table, left_out = predict_files(detector, images, out, score)
+        typer.echo(table.head(MOST_ROWS).to_string(index=False, float_format="{:.3g}".format))
+        if len(table) > MOST_ROWS:
+            typer.echo(f"... and {len(table) - MOST_ROWS} more in {out / 'predictions.json'}")
+        if left_out:
+            typer.echo(f"{len(left_out)} left out:")
+        for name, reason in left_out.items():
+            typer.echo(f"  {name}: {reason}")
+
+
+@app.command(epilog=_examples(
+    "miaod convert epoch_3.pth --out mine.pt",
+    "miaod convert runs/mine/cycle0/weights.pt --to reference --out theirs.pth",
+    "miaod convert work_dirs/MI-AOD --data-root VOCdevkit --out runs/continued",
+    "miaod convert runs/mine --to reference --out theirs",
+))  # fmt: skip
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="Checkpoint or work folder of the authors' code; or weight file "
+                             "or run folder of miaod.")
+    ],
+    out: Annotated[Path, typer.Option(help="File or folder to write.")],
+    to: Annotated[
+        str, typer.Option(help="miaod or reference (the authors' code); left out: the other one.")
+    ] = "",
+    data_root: Annotated[
+        Path | None, typer.Option(help="The data set that a work folder was made with.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Settings that the authors' files do not hold; left out: voc0712.")
+    ] = "",
+    settings: Settings = [],  # noqa: B006
+) -> None:  # fmt: skip
+    """Bring work along from the authors' code, or take it there.
+
+    Their checkpoint becomes a weight file for predict and evaluate; their work folder a run folder
+    that `miaod run` goes on with. Weight files and run folders of miaod become theirs. Files that
+    could run code when they are read are refused.
+    """
+    from miaod_nb.config import parse_settings
+    from miaod_nb.experiment.converting import convert as convert_what
+
+    with _stoppable():
+        for path in convert_what(source, out, to, data_root=data_root, preset=preset,
+                                 overrides=parse_settings(settings)):  # fmt: skip
+            typer.echo(path)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ends at Ctrl-C with a sentence: files are written whole or not at all."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped("stopped as you asked", remedy="run the same command again") from None
+
+
 def main() -> None:
     """Runs the command; an error that the user can mend ends with its text and exit code 1."""
     try:
-        app()
+        app(prog_name="miaod")
     except Stopped as stop:
         typer.echo(str(stop), err=True)
         sys.exit(130)

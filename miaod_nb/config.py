@@ -98,22 +98,31 @@ class Config(BaseModel):
     # data
     classes: Names | None = Field(None, description="class names such as dog,cat, all different; "
                                   "None: those found in the labels")
-    train_list: str = Field("trainval", description="ImageSets/Main list that holds the pool")
-    test_list: str = Field("test", description="ImageSets/Main list used for evaluation")
+    train_list: str = Field("trainval", description="list that holds the pool: "
+                            "ImageSets/Main/<list>.txt (VOC), annotations/instances_<list>.json "
+                            "(COCO)")
+    test_list: str = Field("test", description="list used for evaluation, found in the same way")
+    empty_images: Literal["keep", "drop"] = Field("keep", description="pool images without "
+                                                  "objects: background, or left out (COCO alone)")
     holdout: float = Field(0.2, ge=0, lt=1, description="share of the initial labeled images kept "
                            "for evaluation when there is no test list; 0: no mAP")
     image_size: Size = Field((1000, 600), description="longest and shortest side an image is "
                              "resized to fit, whatever its orientation: two whole numbers of "
                              "pixels from 32 to 4096 such as 320x240")
-    augmentation: Literal["flip", "crop_flip"] = Field("flip", description="training augmentation")
+    resize: Literal["fit", "stretch"] = Field("fit", description="scaled to fit image_size with "
+                                              "its ratio kept, or stretched to exactly image_size")
+    augmentation: Literal["flip", "crop_flip", "ssd"] = Field(
+        "flip", description="training augmentation"
+    )
 
     # detector
     detector: str = Field("retinanet", description="name in the detector registry")
-    backbone: Literal["resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0"] = (
-        Field("resnet50", description="feature extractor")
-    )
+    backbone: Literal[
+        "resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0", "vgg16"
+    ] = Field("resnet50", description="feature extractor; ssd300 has vgg16, retinanet the others")
     backbone_weights: str = Field("imagenet", description="imagenet, none, or a weight file")
-    backbone_channels: int = Field(64, ge=4, le=256, description="stem width of a ResNet")
+    backbone_channels: int = Field(64, ge=4, le=256, description="stem width of a ResNet or "
+                                   "VGG")
     frozen_stages: int = Field(1, ge=0, le=4, description="backbone stages (after the stem, which "
                                "is frozen with the first) that never train")
     num_levels: int = Field(5, ge=3, le=7, description="feature levels, the first has stride 8")
@@ -151,6 +160,10 @@ class Config(BaseModel):
     weighted_selection: bool = Field(
         False, description="weight instances by their MIL score in the image uncertainty too"
     )
+    uncertainty_scores: Literal["sigmoid", "softmax"] = Field(
+        "sigmoid", description="what the image uncertainty of ssd300 compares: the sigmoid of each "
+        "output, background included (authors' code), or the softmax over all"
+    )
     uncertainty_norm: Literal["l1", "l2"] = Field(
         "l2", description="disagreement in the image uncertainty: squared (authors' code) or "
         "absolute"
@@ -174,7 +187,7 @@ class Config(BaseModel):
     rounds: int = Field(2, ge=0, le=100, description="times that minimize, maximize, label-set run")
     repeats: int = Field(2, ge=1, le=1000, description="passes over the images an epoch makes")
     min_epoch_steps: int = Field(0, ge=0, le=10**5, description="an epoch repeats a small set "
-                                 "until it has at least this many steps")
+                                 "until it has this many steps")
     schedule: Literal["step", "cosine"] = Field("step", description="x0.1 in the last label-set "
                                                 "stage, or a cosine over the cycle")
     drop_epoch: int = Field(2, ge=0, le=1000, description="epochs of the last label-set stage "
@@ -200,6 +213,13 @@ class Config(BaseModel):
                             "count, or below 1 a fraction of the pool")
     budget: Amount = Field(0.025, gt=0, le=10**7, description="images added a cycle: a whole "
                            "count, or below 1 a fraction of the pool")
+    first_unlabeled: Literal["end", "second"] = Field(
+        "end", description="images of the first cycle that train without labels: the last of the "
+        "shuffled pool, or those after the labeled ones (then labeled images do not fill up a "
+        "sample that the pool is too small for)"
+    )
+    score_fraction: float = Field(1.0, gt=0, le=1, description="share of all images that a cycle "
+                                  "scores at most, drawn at random from the pool")
     split_seed: int = Field(666, ge=0, le=2**32 - 1, description="draws the first labeled images")
     seed: int = Field(666, ge=0, le=2**32 - 1, description="initial weights, augmentation, order")
 
@@ -262,11 +282,22 @@ _SMALL_DATA = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "voc0712": {"classes": VOC_CLASSES},
+    "voc0712_ssd": {
+        "classes": VOC_CLASSES, "detector": "ssd300", "initial": 1000, "budget": 1000, "cycles": 11,
+        "batch_size": 8, "label_set_epochs": 5, "repeats": 16, "drop_epoch": 1, "warmup_steps": 500,
+    },
+    # train2017 without its images without boxes: 117266, of which 2345 are labeled first and in
+    # each cycle, and 23453 scored.
+    "coco": {
+        "train_list": "train2017", "test_list": "val2017", "empty_images": "drop",
+        "image_size": (1333, 800), "warmup_steps": 500, "initial": 0.02, "budget": 0.02,
+        "cycles": 5, "score_fraction": 0.2, "first_unlabeled": "second",
+    },
     "voc": _SMALL_DATA,
     # Generated images, 40 labels and 40 more a cycle. The smallest anchors are 16 px.
     "toy": _SMALL_DATA | {
         "image_size": (128, 128), "anchor_scale": 2.0, "initial": 40, "budget": 40, "cycles": 4,
-        "min_epoch_steps": 25, "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5,
+        "min_epoch_steps": 20, "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5,
     },
     "tiny": _SMALL_DATA | {
         "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,
@@ -274,6 +305,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tower_convs": 1, "scales_per_octave": 1, "image_size": (64, 64), "backbone_lr_factor": 1.0,
         "batch_size": 2, "label_set_epochs": 1, "rounds": 1, "repeats": 1, "min_epoch_steps": 3,
         "warmup_steps": 2, "cycles": 2, "inference_batch_size": 4, "log_every": 1,
+    },
+}  # fmt: skip
+
+
+# What a detector needs whatever the preset says; settings given beside it win.
+DETECTOR_SETTINGS: dict[str, dict[str, Any]] = {
+    "ssd300": {
+        "backbone": "vgg16", "frozen_stages": 0, "image_size": (300, 300), "resize": "stretch",
+        "augmentation": "ssd", "score_threshold": 0.02, "nms_iou": 0.45, "nms_candidates": 10**4,
+        "max_detections": 200,
     },
 }  # fmt: skip
 
@@ -309,11 +350,18 @@ def make_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Conf
             where=f"preset = {overrides['preset']!r}",
             remedy="choose the preset by itself; settings change what it holds",
         )
-    values: dict[str, Any] = PRESETS[preset] | overrides | {"preset": preset}
+    values = _preset_values(preset, overrides.get("detector")) | overrides
     config = validated(values)
     if "batch_size" in overrides and "learning_rate" not in overrides:
         config = validated(values | {"learning_rate": _scaled_rate(config)})
     return config
+
+
+def _preset_values(preset: str, detector: Any = None) -> dict[str, Any]:
+    """What a preset holds, with the needs of its own detector or of another one."""
+    values = PRESETS[preset]
+    detector = detector or values.get("detector", "retinanet")
+    return values | DETECTOR_SETTINGS.get(str(detector), {}) | {"preset": preset}
 
 
 def validated(values: Mapping[str, Any]) -> Config:
@@ -336,21 +384,21 @@ def validated(values: Mapping[str, Any]) -> Config:
     raise ConfigError(
         f"{name} = {values[name]!r} is not allowed{reason}",
         where=name,
-        remedy=f"give {_allowed(field)}{field.description}",
+        remedy=f"give {allowed(field)}{field.description}",
     )
 
 
 def changes(config: Config) -> dict[str, Any]:
     """The settings in which a configuration differs from its preset, JSON-ready: overrides that
     make it again."""
-    base = validated(PRESETS[config.preset] | {"preset": config.preset}).model_dump(mode="json")
+    base = validated(_preset_values(config.preset)).model_dump(mode="json")
     now = config.model_dump(mode="json")
     return {name: value for name, value in now.items() if value != base[name]}
 
 
 def lr_rescaling(config: Config) -> str | None:
     """What to tell the user when make_config scaled the learning rate; None when it did not."""
-    base = validated(PRESETS[config.preset])
+    base = validated(_preset_values(config.preset))
     if config.batch_size == base.batch_size or config.learning_rate != _scaled_rate(config):
         return None
     return (
@@ -387,7 +435,7 @@ def _setting_value(key: str, text: str) -> Any:
 
 
 def _scaled_rate(config: Config) -> float:
-    base = validated(PRESETS[config.preset])
+    base = validated(_preset_values(config.preset))
     return base.learning_rate * (config.batch_size / base.batch_size)
 
 
@@ -396,7 +444,7 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
     return f"did you mean '{near[0]}'?" if near else "known are: " + ", ".join(known)
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed(field: FieldInfo) -> str:
     """What the field accepts, in words; nothing where its description says so already."""
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}: "

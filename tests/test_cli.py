@@ -1,5 +1,8 @@
-"""The `miaod` command: help, `info`, `curves`, and what `run` says while it works."""
+"""The `miaod` command: its help and every example in it, and what each verb says and writes."""
 
+import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,13 +10,36 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+import typer
+from PIL import Image
 
+from miaod_nb.cli import app
 from miaod_nb.config import make_config
 from miaod_nb.experiment import Experiment
+from miaod_nb.experiment import evaluating as evaluating_module
+from miaod_nb.experiment.trained import Detector
 from tests.conftest import write_voc
-from tests.experiment.helpers import SHELL_COMMAND, Outcome, log_of, miaod, run_arguments
+from tests.experiment.helpers import (
+    SETTINGS,
+    SHELL_COMMAND,
+    Outcome,
+    log_of,
+    miaod,
+    run_arguments,
+)
 
 PNG = b"\x89PNG"
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+EXAMPLES = {
+    name: re.findall(r"^  (miaod .+)$", command.epilog, re.MULTILINE)
+    for name, command in COMMANDS.items()
+}
+ALL_EXAMPLES = [
+    pytest.param(example, marks=[pytest.mark.slow] * (name == "notebooks"), id=example)
+    for name, examples in EXAMPLES.items()
+    for example in examples
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +84,61 @@ def test_error_in_a_shell():
     child = subprocess.run([*SHELL_COMMAND, "info", "nowhere"], capture_output=True, text=True)
     assert child.returncode == 1 and child.stdout == ""
     assert child.stderr.startswith("error: there is no such data folder\n  where: nowhere\n")
+
+
+@pytest.mark.parametrize("verb", ["", *COMMANDS])
+def test_help_fits_a_terminal(verb, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = miaod(*filter(None, [verb]), "--help")
+    assert outcome.code == 0 and outcome.err == ""
+    assert max(map(len, outcome.out.splitlines())) <= 80
+    examples = EXAMPLES[verb] if verb else EXAMPLES["run"][:2]
+    assert examples and all(f"    {example}\n" in outcome.out for example in examples)
+    if not verb:
+        listed = outcome.out.partition("Commands:\n")[2].splitlines()
+        assert [line.split()[0] for line in listed] == list(COMMANDS)
+        assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+# -------------------------------------------------------------------------------------- examples
+
+
+@pytest.fixture
+def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
+    """A folder with everything that the examples name; commands run in it."""
+    for name in ("mine", "mine-random"):
+        shutil.copytree(finished[0], tmp_path / "runs" / name)
+    shutil.copytree(data_root, tmp_path / "VOC2007")
+    Detector.load(finished[0]).save_reference(tmp_path / "epoch_3.pth")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(data_root / "JPEGImages/000001.jpg", tmp_path / "photos/dog.jpg")
+    shutil.copy(data_root / "JPEGImages/000002.jpg", tmp_path / "photos/cat.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made_small(example: str) -> list[str]:
+    """The example with the smallest preset in place of a larger one, and few images labeled."""
+    words = shlex.split(example)[1:]
+    small = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    if words[0] in ("run", "notebooks") and "--run-dir" not in words:
+        words += ["--preset", "tiny", "--set", "cycles=1", *small]
+    if "voc" in words:
+        words[words.index("voc")] = "tiny"
+        words[words.index("runs/mine")] = "runs/new"
+        words += ["--set", "cycles=1", *small]
+    return words
+
+
+@pytest.mark.parametrize("example", ALL_EXAMPLES)
+def test_example_runs(workplace, example):
+    if "results/predictions.json" in example:
+        assert miaod("evaluate", "runs/mine", "--out", "results").code == 0
+    outcome = miaod(*made_small(example))
+    assert outcome.code == 0, outcome.err
+    assert outcome.out
+    if "--out" in example:
+        assert Path(example.partition("--out ")[2].split()[0]).exists()
 
 
 # ------------------------------------------------------------------------------------------- info
@@ -154,3 +235,155 @@ def test_curves_of_a_folder_without_metrics(finished, tmp_path):
     assert outcome.code == 1 and not (tmp_path / "out").exists()
     assert outcome.err.startswith("error: there are no metrics in this folder")
     assert str(tmp_path / "metrics.csv") in outcome.err and "what to do" in outcome.err
+
+
+# --------------------------------------------------------------------------------------- evaluate
+
+
+def test_evaluate_says_what_the_run_recorded(finished):
+    outcome = miaod("evaluate", finished[0])
+    assert outcome.code == 0
+    recorded = json.loads((finished[0] / "cycle0/metrics.json").read_text())["metrics"]
+    assert "evaluated on the test list (4 images):" in outcome.out.splitlines()
+    for name, value in recorded.items():
+        assert re.search(rf"^  {re.escape(name)} +{value:.4f}$", outcome.out, re.MULTILINE)
+
+
+def test_predictions_are_evaluated_again_without_the_detector(finished, data_root, tmp_path):
+    first = miaod("evaluate", finished[0], "--out", tmp_path / "out")
+    again = miaod("evaluate", tmp_path / "out/predictions.json", "--data-root", data_root)
+    assert again.code == 0 and first.out.startswith(again.out)
+    assert first.out.splitlines()[-1] == str(tmp_path / "out/categories.json")
+
+
+def test_evaluate_without_labels(finished, tmp_path):
+    weights = shutil.copy(finished[0] / "cycle0/weights.pt", tmp_path)
+    outcome = miaod("evaluate", weights)
+    assert outcome.code == 1 and "give --data-root" in outcome.err and outcome.out == ""
+
+
+def test_ctrl_c_ends_with_a_sentence(finished, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluating_module, "evaluate_what", interrupted)
+    outcome = miaod("evaluate", finished[0])
+    assert outcome.code == 130
+    assert outcome.err.startswith("stopped as you asked\n") and "Traceback" not in outcome.err
+
+
+# ---------------------------------------------------------------------------------------- predict
+
+
+def test_predict_ranks_images_and_names_those_left_out(workplace):
+    (workplace / "photos/text.jpg").write_text("no image")
+    outcome = miaod("predict", "runs/mine", "photos", "--out", "found", "--score", "0")
+    assert outcome.code == 0, outcome.err
+    header, *rows = outcome.out.splitlines()
+    assert header.split() == ["rank", "file", "uncertainty", "boxes"]
+    assert [row.split()[0] for row in rows[:2]] == ["1", "2"]
+    assert {row.split()[1] for row in rows[:2]} == {"cat.jpg", "dog.jpg"}
+    assert rows[2:] == ["1 left out:", "  text.jpg: image unreadable"]
+    document = json.loads((workplace / "found/predictions.json").read_text())
+    assert [entry["file"] for entry in document["images"]] == [r.split()[1] for r in rows[:2]]
+    for name in ("cat.jpg", "dog.jpg"):
+        with Image.open(workplace / "found/images" / name) as drawn:
+            assert max(drawn.size) == 1000
+
+
+def test_a_single_image_tells_its_uncertainty(workplace):
+    outcome = miaod("predict", "epoch_3.pth", "photos/dog.jpg", "--out", "found",
+                    "--set", "image_size=64x64")  # fmt: skip
+    (entry,) = json.loads((workplace / "found/predictions.json").read_text())["images"]
+    assert entry["uncertainty"] > 0
+    assert outcome.out.splitlines()[1].split()[:3] == [
+        "1",
+        "dog.jpg",
+        f"{entry['uncertainty']:.3g}",
+    ]
+
+
+def test_predict_shows_the_first_of_many(workplace, monkeypatch):
+    monkeypatch.setattr("miaod_nb.cli.MOST_ROWS", 1)
+    outcome = miaod("predict", "runs/mine", "photos", "--out", "found")
+    assert outcome.out.splitlines()[2] == "... and 1 more in found/predictions.json"
+
+
+# --------------------------------------------------------------------------- info of what is ours
+
+
+def test_info_of_a_run(finished):
+    outcome = miaod("info", finished[0])
+    assert outcome.code == 0
+    first, *lines = outcome.out.splitlines()
+    assert first == f"{finished[0]}: run folder"
+    assert "preset=tiny" in lines[0] and "initial=4" in lines[0] and "cycles=1" in outcome.out
+    assert "12 pool images, 4 to test on" in outcome.out
+    assert "  cycle 0     finished" in lines
+    assert f"more: miaod run --run-dir {finished[0]} --set cycles=2" in outcome.out
+    assert "VOC12 AP@0.5 (area)" in outcome.out and "test list (4 images)" in outcome.out
+
+
+def test_info_says_what_comes_next(finished, tmp_path):
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    steps = json.loads((run / "cycle0/steps.json").read_text())
+    (run / "cycle0/steps.json").write_text(json.dumps(steps[:3]))
+    lines = miaod("info", run).out.splitlines()
+    assert "  cycle 0     split, label-set, minimize 1" in lines
+    assert f"  next        maximize 1 of cycle 0: miaod run --run-dir {run}" in lines
+
+
+def test_info_of_weights(workplace):
+    ours, theirs = miaod("info", "runs/mine/cycle0/weights.pt"), miaod("info", "epoch_3.pth")
+    assert ours.out.startswith("runs/mine/cycle0/weights.pt: weights of miaod\n")
+    assert theirs.out.startswith("epoch_3.pth: checkpoint of the authors' code\n")
+    content = torch.load("runs/mine/cycle0/weights.pt")
+    parameters = Detector.load("epoch_3.pth").model.parameters()
+    number = sum(parameter.numel() for parameter in parameters)
+    for outcome in (ours, theirs):
+        assert f"  detector    retinanet on resnet18, {number:,} parameters" in outcome.out
+        assert "  classes     2: disc, square" in outcome.out
+    assert content["settings"]["initial"] == 4 and "initial=4" in ours.out
+    assert "num_levels=3" in theirs.out
+
+
+def test_info_of_nothing_known(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    outcome = miaod("info", tmp_path / "notes.txt")
+    assert outcome.code == 1 and "torn, or no checkpoint" in outcome.err
+
+
+# ---------------------------------------------------------------------------------------- convert
+
+
+def test_convert_there_and_back(workplace):
+    assert miaod("convert", "epoch_3.pth", "--out", "new/mine.pt").out == "new/mine.pt\n"
+    assert miaod("convert", "new/mine.pt", "--out", "back.pth").code == 0
+    came, back = (torch.load(name)["state_dict"] for name in ("epoch_3.pth", "back.pth"))
+    assert came.keys() == back.keys() and all(torch.equal(came[key], back[key]) for key in came)
+
+
+def test_settings_of_a_converted_checkpoint(workplace):
+    outcome = miaod("convert", "epoch_3.pth", "--out", "mine.pt", "--preset", "tiny",
+                    "--set", "classes=a,b", "--set", "image_size=96x64")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    detector = Detector.load("mine.pt")
+    assert detector.classes == ("a", "b")
+    assert (detector.config.preset, detector.config.image_size) == ("tiny", (96, 64))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["epoch_3.pth", "--out", "photos/dog.jpg"], "there is something already"),
+        (["epoch_3.pth", "--out", "x.pt", "--to", "onnx"], "choose one of: miaod, reference"),
+        (["epoch_3.pth", "--out", "x.pt", "--data-root", "VOC2007"], "a weight file needs no data"),
+        (["runs/mine/cycle0/weights.pt", "--out", "x", "--preset", "voc"], "leave the preset out"),
+        (["missing.pth", "--out", "x.pt"], "there is no such file"),
+        (["photos/dog.jpg", "--out", "x.pt"], "torn, or no checkpoint"),
+    ],
+)
+def test_convert_refuses(workplace, arguments, words):
+    outcome = miaod("convert", *arguments)
+    assert outcome.code == 1 and words in outcome.err
+    assert outcome.out == "" and not list(workplace.glob("x*"))

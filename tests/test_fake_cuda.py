@@ -82,7 +82,7 @@ def test_model_and_batches_are_on_cuda(case):
 def test_loss_terms(case, stage_type):
     config, model, *batches = case
     stage = stage_type(Method.of(config))
-    model.train_only(stage.trained_parts())
+    model.train_only(stage.trained_parts(model.parts))
     for batch in batches if stage.uses_unlabeled else batches[:1]:
         terms = stage.loss_terms(model, batch)
         assert terms and on_cuda(*terms.values())

@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as F
 
 from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.sources import load_image
-from miaod_nb.data.transforms import augment, augmentation_rng, padded_side, resize
+from miaod_nb.data.transforms import InputSize, augment, augmentation_rng, resize
 from miaod_nb.errors import DataError
 
 Size = tuple[int, int]
@@ -24,8 +24,8 @@ class _Images:
     """What both kinds of batch have.
 
     images: float32 (B, 3, H, W), normalized, zero-padded right and below. All sizes are
-    (height, width): image_sizes without padding; padded_sizes with each image's own padding to a
-    multiple of 32 (at most H, W); original_sizes before resizing, so that
+    (height, width): image_sizes without padding; padded_sizes with each image's own padding (at
+    most H, W); original_sizes before resizing, so that
     box * original / image size gives a box in the pixels of the file (of images not augmented).
     """
 
@@ -77,10 +77,11 @@ class Sample(NamedTuple):
     targets: tuple[Tensor, Tensor] | None
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """The samples as one batch, labeled when they have targets, padded to the largest of them."""
+def collate(samples: Sequence[Sample], input_size: InputSize) -> Batch:
+    """The samples, resized to `input_size`, as one batch: labeled when they have targets, padded to
+    the largest of them."""
     sizes = tuple((s.image.shape[1], s.image.shape[2]) for s in samples)
-    padded = tuple((padded_side(height), padded_side(width)) for height, width in sizes)
+    padded = tuple((input_size.padded(height), input_size.padded(width)) for height, width in sizes)
     height, width = (max(side) for side in zip(*padded, strict=True))
     images = torch.zeros(len(samples), 3, height, width)
     for image, sample in zip(images, samples, strict=True):
@@ -107,7 +108,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
     plan: Sequence[Sequence[tuple[str, int]]]
     records: Mapping[str, ImageRecord]
     objects: Mapping[str, Objects] | None
-    image_size: Size
+    input_size: InputSize
     mean: Sequence[float]
     std: Sequence[float]
     recipe: str | None = None
@@ -119,7 +120,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
 
     def __getitem__(self, index: int) -> Batch | DataError:
         try:
-            return collate([self._sample(*entry) for entry in self.plan[index]])
+            return collate([self._sample(*entry) for entry in self.plan[index]], self.input_size)
         except DataError as error:
             return error
 
@@ -130,7 +131,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
             rng = augmentation_rng(self.seed, (*self.epoch, occurrence), image_id)
             image, boxes, labels = augment(image, boxes, labels, self.recipe, rng)
         original_size = (image.shape[1], image.shape[2])
-        image, boxes, _ = resize(image, boxes, self.image_size)
+        image, boxes = resize(image, boxes, self.input_size)
         image = F.normalize(F.to_dtype(image, scale=True), list(self.mean), list(self.std))
         targets = None if self.objects is None else (boxes, labels)
         return Sample(image_id, image, original_size, targets)
@@ -140,7 +141,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
         if self.objects is None:
             return torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
         objects = self.objects[image_id]
-        return objects.boxes[~objects.difficult], objects.labels[~objects.difficult]
+        return objects.boxes[~objects.ignored], objects.labels[~objects.ignored]
 
 
 def _leave_interrupts(worker: int) -> None:
@@ -179,7 +180,7 @@ def training_loader(
     records_by_id: Mapping[str, ImageRecord],
     objects_by_id: Mapping[str, Objects] | None,
     *,
-    image_size: Size,
+    input_size: InputSize,
     augmentation: str,
     seed: int,
     epoch: int | tuple[int, ...],
@@ -204,7 +205,7 @@ def training_loader(
         numbered.append(entries)
     counters = (epoch,) if isinstance(epoch, int) else epoch
     batches = _PlannedBatches(
-        numbered[start:], records_by_id, objects_by_id, image_size, mean, std,
+        numbered[start:], records_by_id, objects_by_id, input_size, mean, std,
         augmentation, seed, counters,
     )  # fmt: skip
     return BatchLoader(batches, workers)
@@ -214,7 +215,7 @@ def inference_loader(
     plan: Sequence[Sequence[int]],
     records: Sequence[ImageRecord],
     *,
-    image_size: Size,
+    input_size: InputSize,
     mean: Sequence[float],
     std: Sequence[float],
     workers: int = 0,
@@ -222,4 +223,4 @@ def inference_loader(
     """Unlabeled batches of an `inference_plan` over `records`, not augmented."""
     by_id = {record.id: record for record in records}
     entries = [[(records[index].id, 0) for index in batch] for batch in plan]
-    return BatchLoader(_PlannedBatches(entries, by_id, None, image_size, mean, std), workers)
+    return BatchLoader(_PlannedBatches(entries, by_id, None, input_size, mean, std), workers)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.transforms import fit_size, padded_side
+from miaod_nb.data.transforms import InputSize
 
 Item = TypeVar("Item")
 
@@ -24,24 +24,30 @@ def training_plan(
 ) -> list[list[str]]:
     """The ids of each batch of an epoch, after the authors' sampler.
 
-    is_landscape: for each id, whether width / height > 1; a batch holds one orientation. Each
-    orientation is shuffled, filled up to whole batches with random ones of its own, and the
-    batches are mixed. The set is repeated `passes` times first, oftener where that gives less
-    than `min_steps` batches.
+    is_landscape: for each id, whether width / height > 1; a batch holds one orientation. The set is
+    repeated `passes` times, each orientation is shuffled, filled up to whole batches with random
+    ones of its own, and the batches are mixed. Where that gives less than `min_steps` batches the
+    set is repeated oftener and the plan cut at `min_steps`.
     """
+
     groups = [
         np.array([i for i, landscape in zip(ids, is_landscape, strict=True) if landscape == wanted])
         for wanted in (False, True)
     ]
     groups = [group for group in groups if len(group)]
-    while groups and sum(math.ceil(len(g) * passes / batch_size) for g in groups) < min_steps:
+    steps = max(_num_batches(groups, passes, batch_size), min_steps)
+    while groups and _num_batches(groups, passes, batch_size) < steps:
         passes += 1
     batches: list[list[str]] = []
     for group in groups:
         order = rng.permutation(np.tile(group, passes))
         filling = rng.choice(group, -len(order) % batch_size)
         batches += np.concatenate([order, filling]).reshape(-1, batch_size).tolist()
-    return [batches[i] for i in rng.permutation(len(batches))]
+    return [batches[i] for i in rng.permutation(len(batches))[:steps]]
+
+
+def _num_batches(groups: Sequence[np.ndarray], passes: int, batch_size: int) -> int:
+    return sum(math.ceil(len(group) * passes / batch_size) for group in groups)
 
 
 def pair_plans(labeled: Sequence[Item], unlabeled: Sequence[Item]) -> tuple[list[Item], list[Item]]:
@@ -56,7 +62,7 @@ def pair_plans(labeled: Sequence[Item], unlabeled: Sequence[Item]) -> tuple[list
 
 
 def inference_plan(
-    records: Sequence[ImageRecord], image_size: tuple[int, int], batch_size: int
+    records: Sequence[ImageRecord], input_size: InputSize, batch_size: int
 ) -> list[list[int]]:
     """Places in `records` of each batch; a batch holds images of one padded size.
 
@@ -65,8 +71,9 @@ def inference_plan(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index, record in enumerate(records):
-        width, height = fit_size(record.width, record.height, image_size)
-        groups.setdefault((padded_side(height), padded_side(width)), []).append(index)
+        width, height = input_size.fitted(record.width, record.height)
+        padded = input_size.padded(height), input_size.padded(width)
+        groups.setdefault(padded, []).append(index)
     return sorted(
         group[start : start + batch_size]
         for group in groups.values()

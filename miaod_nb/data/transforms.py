@@ -6,14 +6,51 @@ inside the result as well. Random numbers come from the generator that is handed
 
 import math
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
+
+from miaod_nb.config import Config
 
 PADDING_VALUE = 127
 PAD_MULTIPLE = 32
+IMAGENET_MEAN = (124, 116, 104)  # RGB, around an image that was made smaller for SSD
+RECIPES = ("flip", "crop_flip", "ssd")
+
+
+@dataclass(frozen=True)
+class InputSize:
+    """How images become the detector's input.
+
+    Kept in ratio and scaled to fit `longest` and `shortest` pixels whatever their orientation, then
+    zero-padded to multiples of 32; or, with `stretch`, brought to exactly `longest` x `shortest`
+    (width x height) and not padded.
+    """
+
+    longest: int
+    shortest: int
+    stretch: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> "InputSize":
+        """The input size that a configuration asks for."""
+        return cls(*config.image_size, stretch=config.resize == "stretch")
+
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of an image after resizing, without padding."""
+        if self.stretch:
+            return self.longest, self.shortest
+        scale = min(self.longest / max(width, height), self.shortest / min(width, height))
+        return max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
+
+    def padded(self, side: int) -> int:
+        """The side of a resized image after its own padding."""
+        return side if self.stretch else math.ceil(side / PAD_MULTIPLE) * PAD_MULTIPLE
 
 
 def augmentation_rng(seed: int, epoch: int | tuple[int, ...], image_id: str) -> np.random.Generator:
@@ -26,24 +63,10 @@ def augmentation_rng(seed: int, epoch: int | tuple[int, ...], image_id: str) -> 
     return np.random.default_rng(np.random.SeedSequence(key))
 
 
-def fit_size(width: int, height: int, image_size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the image scaled to fit image_size = (longest, shortest), ratio kept."""
-    longest, shortest = image_size
-    scale = min(longest / max(width, height), shortest / min(width, height))
-    return max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
-
-
-def padded_side(side: int) -> int:
-    """The side of an image after zero-padding: the next multiple of 32."""
-    return math.ceil(side / PAD_MULTIPLE) * PAD_MULTIPLE
-
-
-def resize(
-    image: Tensor, boxes: Tensor, image_size: tuple[int, int]
-) -> tuple[Tensor, Tensor, tuple[float, float]]:
-    """(image, boxes, (scale_x, scale_y)) after resizing to fit `image_size`, bilinear."""
+def resize(image: Tensor, boxes: Tensor, input_size: InputSize) -> tuple[Tensor, Tensor]:
+    """(image, boxes) at the input size, bilinear, not padded."""
     height, width = image.shape[-2:]
-    return _resize_to(image, boxes, *fit_size(width, height, image_size))
+    return _resize_to(image, boxes, *input_size.fitted(width, height))
 
 
 def flip(image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,11 +83,15 @@ def augment(
 
     labels: (G,). recipe "flip": mirrored in half of the cases. "crop_flip": brightness and
     contrast vary by 0.7-1.3, the image is cropped in one half of the cases and shrunk in the
-    other, then mirrored as above. Boxes whose center a crop cuts off are dropped with their
-    labels, but never all of them. Raises ValueError for another recipe.
+    other, then mirrored as above. "ssd": SSD's distortion of light and color, shrinking to up to a
+    quarter of the sides, and crops that keep some overlap with an object, then mirrored as above.
+    Boxes whose center a crop cuts off are dropped with their labels, but never all of them. Raises
+    ValueError for another recipe.
     """
-    if recipe not in ("flip", "crop_flip"):
+    if recipe not in RECIPES:
         raise ValueError(f"there is no augmentation recipe {recipe!r}")
+    if recipe == "ssd":
+        image, boxes, labels = _distort_expand_crop(image, boxes, labels, rng)
     if recipe == "crop_flip":
         image = _vary_light(image, rng)
         if rng.random() < 0.5:
@@ -76,16 +103,49 @@ def augment(
     return image, boxes, labels
 
 
+_SSD = v2.Compose([
+    v2.RandomPhotometricDistort(p=0.5),
+    v2.RandomZoomOut(fill=IMAGENET_MEAN, side_range=(1.0, 4.0), p=0.5),
+    v2.RandomIoUCrop(),
+])  # fmt: skip
+
+
+def _distort_expand_crop(
+    image: Tensor, boxes: Tensor, labels: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """SSD's augmentation by torchvision's transforms.
+
+    Where no object is known the crops are drawn as if one object filled the image.
+    """
+    height, width = image.shape[-2:]
+    known = boxes if len(boxes) else boxes.new_tensor([[0, 0, width, height]])
+    sample = {
+        "image": tv_tensors.Image(image),
+        "boxes": tv_tensors.BoundingBoxes(
+            known, format=tv_tensors.BoundingBoxFormat.XYXY, canvas_size=(height, width)
+        ),
+    }
+    with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's global generator
+        torch.manual_seed(int(rng.integers(2**62)))
+        sample = _SSD(sample)
+    image = sample["image"].as_subclass(Tensor)
+    if len(boxes) == 0:
+        return image, boxes, labels
+    boxes = sample["boxes"].as_subclass(Tensor)
+    kept = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)  # the crop empties boxes that it leaves behind
+    return image, boxes[kept], labels[kept]
+
+
 def _resize_to(
     image: Tensor, boxes: Tensor, new_width: int, new_height: int
-) -> tuple[Tensor, Tensor, tuple[float, float]]:
+) -> tuple[Tensor, Tensor]:
     height, width = image.shape[-2:]
     if (new_width, new_height) != (width, height):
         image = F.resize(image, [new_height, new_width], antialias=True)
         # Not times the quotient: rounding could push an edge past the image's.
         new, old = (new_width, new_height), (width, height)
         boxes = boxes * boxes.new_tensor(new * 2) / boxes.new_tensor(old * 2)
-    return image, boxes, (new_width / width, new_height / height)
+    return image, boxes
 
 
 def _vary_light(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -121,7 +181,7 @@ def _random_shrink(image: Tensor, boxes: Tensor, rng: np.random.Generator) -> tu
     height, width = image.shape[-2:]
     scale = rng.uniform(0.5, 1.0)
     new_width, new_height = max(round(width * scale), 1), max(round(height * scale), 1)
-    small, boxes, _ = _resize_to(image, boxes, new_width, new_height)
+    small, boxes = _resize_to(image, boxes, new_width, new_height)
     left = int(rng.integers(0, width - new_width + 1))
     top = int(rng.integers(0, height - new_height + 1))
     canvas = torch.full_like(image, PADDING_VALUE)

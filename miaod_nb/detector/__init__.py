@@ -1,34 +1,21 @@
-"""Images in, `Predictions` out: backbones, RetinaNet, anchors, multiple-instance scores."""
+"""Images in, `Predictions` out: backbones, RetinaNet, SSD, anchors, multiple-instance scores."""
 
 from collections.abc import Callable
 
 import torch
 
 from miaod_nb.config import Config
-from miaod_nb.detector.backbones import build_backbone
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.retinanet import build_retinanet
+from miaod_nb.detector.ssd import build_ssd300
+
+DETECTORS: dict[str, Callable[[Config, int], DetectionModel]] = {
+    "retinanet": build_retinanet,
+    "ssd300": build_ssd300,
+}
 
 
-def _retinanet(config: Config, num_classes: int) -> RetinaNet:
-    backbone = build_backbone(config.backbone, config.backbone_weights, config.backbone_channels)
-    return RetinaNet(
-        backbone,
-        num_classes,
-        frozen_stages=config.frozen_stages,
-        num_levels=config.num_levels,
-        fpn_channels=config.fpn_channels,
-        tower_channels=config.tower_channels,
-        tower_convs=config.tower_convs,
-        anchor_scale=config.anchor_scale,
-        scales_per_octave=config.scales_per_octave,
-        anchor_ratios=config.anchor_ratios,
-    )
-
-
-DETECTORS: dict[str, Callable[[Config, int], RetinaNet]] = {"retinanet": _retinanet}
-
-
-def build_detector(config: Config, num_classes: int, seed: int | None = None) -> RetinaNet:
+def build_detector(config: Config, num_classes: int, seed: int | None = None) -> DetectionModel:
     """The configured detector for `num_classes` classes, with weights drawn from `seed`
     (default: the configuration's). The CPU's global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -37,4 +24,4 @@ def build_detector(config: Config, num_classes: int, seed: int | None = None) ->
     return model.to(memory_format=torch.channels_last)  # the faster layout of every convolution
 
 
-__all__ = ["DETECTORS", "build_detector"]
+__all__ = ["DETECTORS", "DetectionModel", "build_detector"]

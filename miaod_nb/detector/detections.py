@@ -60,7 +60,7 @@ def candidates(
         logits[index].split(sizes), deltas[index].split(sizes), predictions.grid.boxes.split(sizes),
         strict=True,
     ):  # fmt: skip
-        level_probs = level_logits.sigmoid()  # (A_l, C)
+        level_probs = predictions.class_probabilities(level_logits)  # (A_l, C)
         if len(level_probs) > num_candidates:
             kept = level_probs.amax(dim=1).topk(num_candidates).indices
             level_probs, level_deltas, anchors = (
@@ -68,7 +68,7 @@ def candidates(
                 level_deltas[kept],
                 anchors[kept],
             )
-        boxes.append(clip_boxes(decode(anchors, level_deltas), image_size))
+        boxes.append(clip_boxes(decode(anchors, level_deltas, predictions.delta_stds), image_size))
         probs.append(level_probs)
     scaled = torch.cat(boxes) / torch.tensor([*scale, *scale], device=logits.device)
     return scaled, torch.cat(probs)

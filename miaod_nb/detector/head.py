@@ -1,4 +1,4 @@
-"""The four towers that read every feature level, and what they say about a batch."""
+"""RetinaNet's four towers, which read every feature level, and what towers say about a batch."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from miaod_nb.detector.anchors import AnchorGrid
+from miaod_nb.detector.anchors import UNIT_STDS, AnchorGrid, Stds
 
 TOWERS = ("classifier_1", "classifier_2", "mil_classifier", "regressor")
 
@@ -16,8 +16,10 @@ TOWERS = ("classifier_1", "classifier_2", "mil_classifier", "regressor")
 class Predictions:
     """What a detector says about a batch; a tower that was not asked for is None.
 
-    logits_1, logits_2, mil_logits: (B, A, C), before the sigmoid or softmax.
-    box_deltas: (B, A, 4) relative to `grid.boxes`. Anchors are ordered as in `grid`.
+    logits_1, logits_2, mil_logits: (B, A, K), before the sigmoid or softmax; K is the number of
+    classes C, or C + 1 with `has_background`: then the last output stands for "no object".
+    box_deltas: (B, A, 4) relative to `grid.boxes`, in units of `delta_stds`. Anchors are ordered as
+    in `grid`.
     """
 
     grid: AnchorGrid
@@ -25,6 +27,8 @@ class Predictions:
     logits_2: Tensor | None = None
     mil_logits: Tensor | None = None
     box_deltas: Tensor | None = None
+    has_background: bool = False
+    delta_stds: Stds = UNIT_STDS
 
     def need(self, *names: str) -> tuple[Tensor, ...]:
         """The named outputs; ValueError for one whose tower was not run."""
@@ -32,6 +36,20 @@ class Predictions:
         if missing := [n for n, output in zip(names, outputs, strict=True) if output is None]:
             raise ValueError(f"predictions lack {missing}: run their towers too")
         return outputs
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What logits (..., K) of this detector mean: each class for itself (sigmoid), or with a
+        background output a choice among all (softmax). Same shape."""
+        return logits.softmax(dim=-1) if self.has_background else logits.sigmoid()
+
+    def both_probabilities(self) -> tuple[Tensor, Tensor]:
+        """Probabilities of the two classifiers: (B, A, K) each."""
+        logits_1, logits_2 = self.need("logits_1", "logits_2")
+        return self.probabilities(logits_1), self.probabilities(logits_2)
+
+    def class_probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities of the C classes alone: (..., K) -> (..., C)."""
+        return self.probabilities(logits)[..., : logits.shape[-1] - self.has_background]
 
 
 class Tower(nn.Module):
@@ -93,7 +111,10 @@ class RetinaHead(nn.Module):
     def _run(self, name: str, features: Sequence[Tensor]) -> Tensor:
         tower = self.get_submodule(name)
         width = 4 if name == "regressor" else self.num_classes
-        levels = [
-            tower(feature).permute(0, 2, 3, 1) for feature in features
-        ]  # (B, h, w, K * width)
-        return torch.cat([level.reshape(len(level), -1, width) for level in levels], dim=1)
+        return join_levels([tower(feature) for feature in features], width)
+
+
+def join_levels(outputs: Sequence[Tensor], width: int) -> Tensor:
+    """Outputs of convolutions on every level, L x (B, anchors * width, h, w), as (B, A, width)."""
+    levels = [output.permute(0, 2, 3, 1) for output in outputs]  # (B, h, w, anchors * width)
+    return torch.cat([level.reshape(len(level), -1, width) for level in levels], dim=1)

@@ -1,24 +1,18 @@
 """RetinaNet with two adversarial instance classifiers and a multiple-instance tower (MI-AOD)."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
-from miaod_nb.detector.anchors import anchor_grid, base_anchors
-from miaod_nb.detector.backbones import Backbone
-from miaod_nb.detector.head import TOWERS, Predictions, RetinaHead
-
-PARTS = ("backbone", "fpn", *TOWERS)  # what a training stage can train or freeze
-_OUTPUT_NAMES = {
-    "classifier_1": "logits_1",
-    "classifier_2": "logits_2",
-    "mil_classifier": "mil_logits",
-    "regressor": "box_deltas",
-}
+from miaod_nb.config import Config
+from miaod_nb.detector.anchors import base_anchors
+from miaod_nb.detector.backbones import Backbone, build_backbone
+from miaod_nb.detector.head import TOWERS, RetinaHead
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.errors import ConfigError
 
 
 class CoarserLevels(ExtraFPNBlock):
@@ -46,14 +40,13 @@ class CoarserLevels(ExtraFPNBlock):
         return results, names
 
 
-class RetinaNet(nn.Module):
-    """Images in, `Predictions` out.
+class RetinaNet(DetectionModel):
+    """RetinaNet with a feature pyramid on the backbone's last three stages; see `DetectionModel`.
 
-    Built by `build_detector`. The backbone's first `frozen_stages` stages (the stem belongs to the
-    first) never train, and every BatchNorm uses its stored statistics, in training too.
-    pixel_mean, pixel_std: how images are normalized, RGB in [0, 1]; strides: of the levels, in
-    pixels.
+    Built by `build_detector`. Images may have any H and W.
     """
+
+    parts = ("backbone", "fpn", *TOWERS)
 
     def __init__(
         self,
@@ -69,11 +62,9 @@ class RetinaNet(nn.Module):
         scales_per_octave: int = 3,
         anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
     ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.pixel_mean, self.pixel_std = backbone.pixel_mean, backbone.pixel_std
-        self.strides = tuple(8 * 2**i for i in range(num_levels))
-        self.backbone = backbone
+        strides = [8 * 2**i for i in range(num_levels)]
+        bases = [base_anchors(s, anchor_scale, scales_per_octave, anchor_ratios) for s in strides]
+        super().__init__(backbone, num_classes, strides, bases, frozen_stages)
         self.fpn = FeaturePyramidNetwork(
             list(backbone.out_channels),
             fpn_channels,
@@ -85,36 +76,8 @@ class RetinaNet(nn.Module):
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         per_cell = scales_per_octave * len(anchor_ratios)
         self.head = RetinaHead(fpn_channels, num_classes, per_cell, tower_channels, tower_convs)
-        for i, stride in enumerate(self.strides):
-            base = base_anchors(stride, anchor_scale, scales_per_octave, anchor_ratios)
-            self.register_buffer(f"base_anchors_{i}", base, persistent=False)
-        stages = backbone.stages()[:frozen_stages]
-        self._frozen = {p for stage in stages for m in stage for p in m.parameters()}
-        self.train_only(PARTS)
+        self.train_only(self.parts)
         self.train()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.parameters()).device
-
-    def train(self, mode: bool = True) -> "RetinaNet":
-        """Training mode for all but the BatchNorms."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
-    def part(self, name: str) -> nn.Module:
-        """The submodule of a name in PARTS."""
-        return self.get_submodule(f"head.{name}" if name in TOWERS else name)
-
-    def train_only(self, parts: Collection[str]) -> None:
-        """Lets only these parts train (frozen backbone stages never do); see PARTS."""
-        for name in PARTS:
-            for parameter in self.part(name).parameters():
-                parameter.requires_grad_(name in parts and parameter not in self._frozen)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Pyramid levels of normalized images (B, 3, H, W): L x (B, channels, h, w)."""
@@ -122,14 +85,25 @@ class RetinaNet(nn.Module):
         levels = self.fpn(OrderedDict((str(i), c) for i, c in enumerate(c3_to_c5)))
         return list(levels.values())
 
-    def predict(self, features: Sequence[Tensor], towers: Sequence[str] = TOWERS) -> Predictions:
-        """What the named towers say about pyramid levels."""
-        sizes = [(f.shape[-2], f.shape[-1]) for f in features]
-        bases = [self.get_buffer(f"base_anchors_{i}") for i in range(len(self.strides))]
-        outputs = self.head(features, towers)
-        grid = anchor_grid(sizes, self.strides, bases)
-        return Predictions(grid, **{_OUTPUT_NAMES[name]: out for name, out in outputs.items()})
 
-    def forward(self, images: Tensor, towers: Sequence[str] = TOWERS) -> Predictions:
-        """Predictions for normalized images (B, 3, H, W), any H and W, from the named towers."""
-        return self.predict(self.features(images), towers)
+def build_retinanet(config: Config, num_classes: int) -> RetinaNet:
+    """The RetinaNet that a configuration describes. Raises ConfigError and CheckpointError."""
+    if config.uncertainty_scores != "sigmoid":
+        raise ConfigError(
+            "retinanet has no background output that a softmax could compare with",
+            where=f"uncertainty_scores = {config.uncertainty_scores}",
+            remedy="set uncertainty_scores=sigmoid, or detector=ssd300",
+        )
+    backbone = build_backbone(config.backbone, config.backbone_weights, config.backbone_channels)
+    return RetinaNet(
+        backbone,
+        num_classes,
+        frozen_stages=config.frozen_stages,
+        num_levels=config.num_levels,
+        fpn_channels=config.fpn_channels,
+        tower_channels=config.tower_channels,
+        tower_convs=config.tower_convs,
+        anchor_scale=config.anchor_scale,
+        scales_per_octave=config.scales_per_octave,
+        anchor_ratios=config.anchor_ratios,
+    )

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from miaod_nb.config import lr_rescaling
+from miaod_nb.config import Config, lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.session import (
@@ -18,7 +18,9 @@ from miaod_nb.experiment.session import (
     prepare_torch,
 )
 from miaod_nb.experiment.steps import CycleSteps
+from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say, say_detail
+from miaod_nb.selection.strategies import STRATEGIES
 from miaod_nb.store import LOG
 
 NOT_A_TERM = ("cycle", "stage", "epoch", "step", "learning_rate", "images_per_s", "memory_mb")
@@ -162,16 +164,14 @@ class Experiment(CycleSteps):
 
     def steps(self, cycle: int) -> list[Step]:
         """The cycle's work, in order."""
-        steps = [Step("split", partial(self._split, cycle))]
+        work: dict[str, Callable[[int], None]] = {
+            "split": self._split, "evaluate": self._evaluate, "score": self._score,
+            "select": self._select,
+        }  # fmt: skip
         for index, plan in enumerate(self.stages):
-            steps.append(Step(plan.name, partial(self._train, cycle, index)))
-        if self.study.test:
-            steps.append(Step("evaluate", partial(self._evaluate, cycle)))
-        if not self.strategy.labels_all:
-            if self.strategy.scores_images:
-                steps.append(Step("score", partial(self._score, cycle)))
-            steps.append(Step("select", partial(self._select, cycle)))
-        return steps
+            work[plan.name] = partial(self._train, index=index)
+        names = step_names(self.config, bool(self.study.test))
+        return [Step(name, partial(work[name], cycle)) for name in names]
 
     def is_over(self, cycle: int) -> bool:
         """Whether there is nothing left to learn from: every image was labeled before."""
@@ -234,6 +234,19 @@ class Experiment(CycleSteps):
             for record in self.folder.read_log()
             if record.get("cycle") == cycle and "discrepancy" in record
         }
+
+
+def step_names(config: Config, is_evaluated: bool) -> list[str]:
+    """The names of a cycle's steps, in order. is_evaluated: whether there are test images."""
+    strategy = STRATEGIES[config.strategy](config)
+    chooses = not strategy.labels_all
+    return [
+        "split",
+        *(plan.name for plan in cycle_stages(config)),
+        *["evaluate"] * is_evaluated,
+        *["score"] * (chooses and strategy.scores_images),
+        *["select"] * chooses,
+    ]
 
 
 def shown(name: str) -> str:

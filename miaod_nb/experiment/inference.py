@@ -1,6 +1,6 @@
 """The trained detector over many images: detections and scores, resumable."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -11,12 +11,13 @@ from miaod_nb.data.batches import UnlabeledBatch, inference_loader
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.detections import DetectionSettings, detect
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.evaluation import Detections, Evaluation, GroundTruth, evaluate
 from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
-from miaod_nb.selection.strategies import Strategy
+from miaod_nb.selection.strategies import MiAod, Strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
 
 Results = dict[str, dict[str, Tensor]]  # by image id
@@ -24,8 +25,29 @@ TWO_CLASSIFIERS = ("classifier_1", "classifier_2")
 
 
 @torch.inference_mode()
+def batch_results(
+    model: DetectionModel, records: Sequence[ImageRecord],
+    compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
+    description: str, done: Container[str] = (),
+) -> Iterator[Results]:  # fmt: skip
+    """What `compute` says of the images of one batch after the other, by id, on the CPU.
+
+    done: ids of images that need no result; a batch of such images alone is left out.
+    """
+    plan = inference_plan(records, InputSize.of(config), config.inference_batch_size)
+    missing = [batch for batch in plan if any(records[i].id not in done for i in batch)]
+    loader = inference_loader(
+        missing, records, input_size=InputSize.of(config), mean=model.pixel_mean,
+        std=model.pixel_std, workers=config.workers,
+    )  # fmt: skip
+    for batch in progress(loader, description, len(plan), len(plan) - len(missing)):
+        assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
+        found = zip(batch.ids, compute(batch.to(model.device)), strict=True)
+        yield {i: {key: value.cpu() for key, value in result.items()} for i, result in found}
+
+
 def over_images(
-    model: RetinaNet, records: Sequence[ImageRecord],
+    model: DetectionModel, records: Sequence[ImageRecord],
     compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
     session: Session, partial: str, description: str,
 ) -> Results:  # fmt: skip
@@ -36,39 +58,51 @@ def over_images(
     """
     exists = session.folder.exists(partial)
     results: Results = session.folder.load_tensors(partial)["results"] if exists else {}
-    plan = inference_plan(records, config.image_size, config.inference_batch_size)
-    missing = [batch for batch in plan if any(records[i].id not in results for i in batch)]
-    loader = inference_loader(
-        missing, records, image_size=config.image_size, mean=model.pixel_mean,
-        std=model.pixel_std, workers=config.workers,
-    )  # fmt: skip
-    for batch in progress(loader, description, len(plan), len(plan) - len(missing)):
-        assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
-        for image_id, result in zip(batch.ids, compute(batch.to(model.device)), strict=True):
-            results[image_id] = {key: value.cpu() for key, value in result.items()}
+    for found in batch_results(model, records, compute, config, description, set(results)):
+        results |= found
         if session.save_due:
             session.folder.save_tensors(partial, {"results": results})
             session.saved()
     return results
 
 
-def detections_of(
-    model: RetinaNet, batch: UnlabeledBatch, settings: DetectionSettings
-) -> list[dict[str, Tensor]]:
-    """Boxes (pixels of the original image), scores and labels of every image of a batch."""
-    scales = [
+def scales_of(batch: UnlabeledBatch) -> list[tuple[float, float]]:
+    """(x, y) by which every image of a batch was resized."""
+    return [
         (width / original_width, height / original_height)
         for (height, width), (original_height, original_width) in zip(
             batch.image_sizes, batch.original_sizes, strict=True
         )
     ]
+
+
+def detections_of(
+    model: DetectionModel, batch: UnlabeledBatch, settings: DetectionSettings
+) -> list[dict[str, Tensor]]:
+    """Boxes (pixels of the original image), scores and labels of every image of a batch."""
     predictions = model(batch.images, ("classifier_1", "regressor"))
-    found = detect(predictions, batch.image_sizes, scales, settings)
+    found = detect(predictions, batch.image_sizes, scales_of(batch), settings)
     return [{"boxes": d.boxes, "scores": d.scores, "labels": d.labels} for d in found]
 
 
+def detections_and_uncertainties(
+    model: DetectionModel, batch: UnlabeledBatch, config: Config
+) -> list[dict[str, Tensor]]:
+    """As `detections_of`, with the `uncertainty` of each image, as the strategy `mi_aod` has it."""
+    towers = [*TWO_CLASSIFIERS, "regressor", *["mil_classifier"] * config.weighted_selection]
+    predictions = model(batch.images, towers)
+    settings = DetectionSettings.of(config)
+    found = detect(predictions, batch.image_sizes, scales_of(batch), settings)
+    instances = MiAod.of(config).anchor_uncertainty(predictions).mean(dim=-1)  # (B, A)
+    values = image_uncertainty(instances, config.top_k)
+    return [
+        {"boxes": d.boxes, "scores": d.scores, "labels": d.labels, "uncertainty": value}
+        for d, value in zip(found, values, strict=True)
+    ]
+
+
 def scores_of(
-    model: RetinaNet, batch: UnlabeledBatch, strategy: Strategy
+    model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy
 ) -> list[dict[str, Tensor]]:
     """The strategy's value of every image of a batch, and its part of each class."""
     scores = strategy.score(model, batch)
@@ -78,10 +112,12 @@ def scores_of(
     ]
 
 
-def batch_of(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> UnlabeledBatch:
+def batch_of(
+    model: DetectionModel, records: Sequence[ImageRecord], config: Config
+) -> UnlabeledBatch:
     """These images as one batch on the model's device, not augmented."""
     loader = inference_loader(
-        [range(len(records))], records, image_size=config.image_size, mean=model.pixel_mean,
+        [range(len(records))], records, input_size=InputSize.of(config), mean=model.pixel_mean,
         std=model.pixel_std,
     )  # fmt: skip
     (batch,) = loader
@@ -90,16 +126,16 @@ def batch_of(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -
 
 
 @torch.inference_mode()
-def mean_discrepancy(model: RetinaNet, records: Sequence[ImageRecord], config: Config) -> float:
+def mean_discrepancy(
+    model: DetectionModel, records: Sequence[ImageRecord], config: Config
+) -> float:
     """How much the two classifiers disagree on these images, in [0, 1]: the image uncertainty with
     the norm of the losses, mean over the images."""
     values = []
     for record in records:
         predictions = model(batch_of(model, [record], config).images, TWO_CLASSIFIERS)
-        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
-        instances = instance_uncertainty(
-            logits_1.sigmoid(), logits_2.sigmoid(), norm=config.discrepancy_norm
-        )
+        probs_1, probs_2 = predictions.both_probabilities()
+        instances = instance_uncertainty(probs_1, probs_2, norm=config.discrepancy_norm)
         values.append(float(image_uncertainty(instances, config.top_k)))
     return sum(values) / len(values)
 
@@ -128,7 +164,7 @@ def evaluation_of(
     return evaluate(
         [Detections(**{key: value.numpy() for key, value in results[i].items()}) for i in objects],
         [
-            GroundTruth(o.boxes.numpy(), o.labels.numpy(), o.difficult.numpy())
+            GroundTruth(*(a.numpy() for a in (o.boxes, o.labels, o.difficult, o.crowd, o.area)))
             for o in objects.values()
         ],
         classes,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
+from miaod_nb.data.download import download_voc
 from miaod_nb.data.toy import make_toy
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
@@ -18,6 +19,7 @@ GENERATED: dict[str, dict[str, int]] = {
     "toy": {},
     "tiny": {"num_pool": 48, "num_test": 16, "size": 64},
 }
+DOWNLOADED = ("voc0712", "voc0712_ssd")  # presets of VOC2007 and VOC2012, which can be fetched
 
 
 def open_run(
@@ -27,17 +29,18 @@ def open_run(
     """The experiment that these say, to be begun or continued.
 
     What is left empty comes from the run folder if it exists. Else the preset is `voc` with a
-    `data_root` and `toy` without; `toy` and `tiny` bring generated images, put into `data/`.
+    `data_root` and `toy` without; `toy` and `tiny` bring generated images, put into `data/`, and
+    `voc0712` and `voc0712_ssd` download VOC into it if it is not there.
     Raises ConfigError, DataError and RunFolderError.
     """
     _check_types(preset, data_root, run_dir, overrides)
     folder = RunFolder(run_dir) if run_dir else None
-    stored = _stored(folder) if folder and folder.exists("config.json") else {}
+    stored = stored_experiment(folder) if folder and folder.exists("config.json") else {}
     if stored and not preset:
         config = validated(stored["settings"] | dict(overrides or {}))
     else:
         config = make_config(preset or ("voc" if data_root else "toy"), overrides)
-    data = data_root or stored.get("data_root") or _generated(config)
+    data = data_root or stored.get("data_root") or _own_data(config)
     return Experiment(config, Path(data), folder.root if folder else None)
 
 
@@ -50,8 +53,17 @@ def run(
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
 
 
-def _stored(folder: RunFolder) -> dict[str, Any]:
-    """What the run folder says of its experiment."""
+def data_root_of(run_dir: Path) -> Path | None:
+    """Where the data of a run lay when it last ran; None for a folder that is no run."""
+    folder = RunFolder(run_dir)
+    if not folder.exists("config.json"):
+        return None
+    root = stored_experiment(folder).get("data_root")
+    return Path(root) if root else None
+
+
+def stored_experiment(folder: RunFolder) -> dict[str, Any]:
+    """What the run folder says of its experiment: its settings, and where its data lie."""
     document = folder.load_json("config.json")
     if not isinstance(document, dict) or not isinstance(document.get("settings"), dict):
         raise RunFolderError(
@@ -62,15 +74,19 @@ def _stored(folder: RunFolder) -> dict[str, Any]:
     return document
 
 
-def _generated(config: Config) -> Path:
-    if config.preset not in GENERATED:
-        raise ConfigError(
-            f"the preset '{config.preset}' needs a data set",
-            where="data_root",
-            remedy="give the path of a VOC year folder, or of a folder with several; "
-            "the preset 'toy' brings its own images",
-        )
-    return make_toy(project_folder() / "data" / config.preset, **GENERATED[config.preset])
+def _own_data(config: Config) -> Path:
+    """Where the preset's own images lie, made or downloaded if they are not there."""
+    folder = project_folder() / "data"
+    if config.preset in GENERATED:
+        return make_toy(folder / config.preset, **GENERATED[config.preset])
+    if config.preset in DOWNLOADED:
+        return download_voc(folder)
+    raise ConfigError(
+        f"the preset '{config.preset}' needs a data set",
+        where="data_root",
+        remedy="give the path of its folder (of a VOC year, or of several); the preset 'toy' "
+        "brings its own images, and 'voc0712' downloads VOC",
+    )
 
 
 def _check_types(preset: Any, data_root: Any, run_dir: Any, overrides: Any) -> None:

@@ -11,7 +11,7 @@ from miaod_nb.data.pool import ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.inference import (
@@ -80,7 +80,7 @@ class CycleSteps:
             for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
         ]
 
-    def load_model(self, cycle: int) -> RetinaNet:
+    def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
         self.refuse_imported(cycle)
         relative = f"cycle{cycle}/weights.pt"
@@ -103,7 +103,7 @@ class CycleSteps:
             raise ConfigError(
                 f"cycle {cycle} was imported: its training and its detector are not in this run",
                 where=self.folder.path(f"cycle{cycle}"),
-                remedy=f"choose cycle={self.first_cycle}, the first of this run's own, or later; if "
+                remedy=f"choose cycle={self.first_cycle}, this run's first, or later; if "
                 "the import was cut off, import the work folder again into this run_dir",
             )
 
@@ -151,9 +151,8 @@ class CycleSteps:
                 f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
                 "annotation yet",
                 where=self.folder.path(f"cycle{cycle}/selection.json"),
-                remedy="label these images, put their XML files into "
-                f"{self.study.records[selected[0]].annotation_path.parent} and run the same "
-                "command again",
+                remedy="label these images, put their labels into "
+                f"{self.study.records[selected[0]].labels_at} and run the same command again",
             )
 
     def _train(self, cycle: int, index: int) -> None:
@@ -163,7 +162,7 @@ class CycleSteps:
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
             raise DataError(
                 f"the labels have changed since cycle {cycle} began",
-                where=self.study.records[next(iter(objects))].annotation_path.parent,
+                where=self.study.records[next(iter(objects))].labels_at,
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
@@ -200,7 +199,9 @@ class CycleSteps:
         self.folder.save_json(f"cycle{cycle}/taken_over.json", {"from": beside.root.name})
         say(f"  taken over from {beside.root}: its training has the same settings and labels")
 
-    def _log_discrepancy(self, cycle: int, index: int, data: TrainingSet, model: RetinaNet) -> None:
+    def _log_discrepancy(
+        self, cycle: int, index: int, data: TrainingSet, model: DetectionModel
+    ) -> None:
         """Notes how much the classifiers disagree on a few unlabeled images after the stage."""
         probe = [self.study.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
         if probe:
@@ -248,7 +249,7 @@ class CycleSteps:
 
     def _score(self, cycle: int) -> None:
         model = self.load_model(cycle)
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        indices = self.study.scored(self.sets(cycle), cycle)
         records = [self.study.pool[i] for i in indices]
         unfinished = f"cycle{cycle}/scores_partial.pt"
         found = over_images(
@@ -268,9 +269,13 @@ class CycleSteps:
         self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
 
     def _select(self, cycle: int) -> None:
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        sets = self.sets(cycle)
+        indices = remaining_pool(self.study.all_indices, sets.labeled)
+        in_pool, scored = len(indices), 0
         values = np.zeros(len(indices), dtype=np.float32)
         if self.strategy.scores_images:
+            indices = self.study.scored(sets, cycle)
+            scored = len(indices)
             scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
             values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
         budget = min(self.study.budget, len(indices))
@@ -289,13 +294,14 @@ class CycleSteps:
         self.folder.save_json(
             f"cycle{cycle}/selection.json",
             {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
-             "pool": len(indices), "selected": selected},
+             "pool": in_pool, "scored": scored, "selected": selected},
         )  # fmt: skip
         if budget < self.study.budget:
             say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
         self.session.log(
-            cycle, "select", selected=len(selected), pool=len(indices), budget=self.study.budget
-        )
+            cycle, "select", selected=len(selected), pool=in_pool, scored=scored,
+            budget=self.study.budget,
+        )  # fmt: skip
 
 
 def _check_names(config: Config) -> None:

@@ -14,8 +14,9 @@ from miaod_nb.config import Config
 from miaod_nb.data.batches import training_loader
 from miaod_nb.data.plans import pair_plans, training_plan
 from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
 from miaod_nb.experiment.session import Session, memory_mb
 from miaod_nb.learning.train import (
@@ -53,7 +54,7 @@ class StageTraining:
         self.state_path = f"cycle{data.cycle}/state.pt"
         self.steps_per_epoch = len(self.epoch_plans(index, 0)[0])
 
-    def run(self) -> RetinaNet:
+    def run(self) -> DetectionModel:
         """Trains the stage to its end, saves the state and returns the model."""
         model, optimizer, first_step = self._start()
         self.session.folder.rewind_log(self._precedes(first_step))
@@ -86,14 +87,14 @@ class StageTraining:
             passes=self.config.repeats, min_steps=self.config.min_epoch_steps,
         )  # fmt: skip
 
-    def _batches(self, first_step: int, model: RetinaNet) -> Iterator[Batches]:
+    def _batches(self, first_step: int, model: DetectionModel) -> Iterator[Batches]:
         """The batches of every step that is left."""
         for epoch in range(first_step // self.steps_per_epoch, self.plan.epochs):
             plans = self.epoch_plans(self.index, epoch)
             targets = (self.data.objects, None)  # the second plan is of unlabeled images
             loaders = [
                 training_loader(
-                    plan, self.data.records, objects, image_size=self.config.image_size,
+                    plan, self.data.records, objects, input_size=InputSize.of(self.config),
                     augmentation=self.config.augmentation, seed=self.config.seed,
                     epoch=(self.data.cycle, self.index, epoch, kind), mean=model.pixel_mean,
                     std=model.pixel_std, workers=self.config.workers,
@@ -103,7 +104,7 @@ class StageTraining:
             ]  # fmt: skip
             yield from zip(*loaders, strict=True)
 
-    def _start(self) -> tuple[RetinaNet, torch.optim.Optimizer, int]:
+    def _start(self) -> tuple[DetectionModel, torch.optim.Optimizer, int]:
         """Model and optimizer as the last saved state has them, and the steps done since then."""
         folder, state = self.session.folder, None
         if folder.exists(self.state_path):
@@ -119,7 +120,7 @@ class StageTraining:
         if state is not None:
             load_weights(model, state["model"], folder.path(self.state_path))
         model.train()
-        model.train_only(self.plan.stage.trained_parts())
+        model.train_only(self.plan.stage.trained_parts(model.parts))
         optimizer = make_optimizer(
             model, self.config.optimizer, learning_rate=self.config.learning_rate,
             weight_decay=self.config.weight_decay, momentum=self.config.momentum,
@@ -143,7 +144,7 @@ class _Recorder:
     """Watches the steps of a stage: logs them, saves the state, refuses to go on with NaN."""
 
     def __init__(
-        self, training: StageTraining, model: RetinaNet, optimizer: torch.optim.Optimizer,
+        self, training: StageTraining, model: DetectionModel, optimizer: torch.optim.Optimizer,
         first_step: int,
     ) -> None:  # fmt: skip
         self.training, self.model, self.optimizer = training, model, optimizer
@@ -207,7 +208,7 @@ def without_pretrained(config: Config) -> Config:
     return config.model_copy(update={"backbone_weights": "none"})
 
 
-def load_weights(model: RetinaNet, state: Mapping[str, Tensor], path: object) -> None:
+def load_weights(model: DetectionModel, state: Mapping[str, Tensor], path: object) -> None:
     """Loads all of `state`. Raises CheckpointError for other classes or another architecture."""
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in state.items()}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from miaod_nb.config import validated
-from miaod_nb.data.listed import listed_ids
 from miaod_nb.data.pool import Indices
+from miaod_nb.data.voc import listed_ids
 from miaod_nb.detector.reference import to_reference_arrays
 from miaod_nb.errors import CheckpointError, DataError, RunFolderError
 from miaod_nb.evaluation import VOC07_AP
@@ -70,8 +70,8 @@ def _places(document: Mapping[str, Any]) -> Indices:
         first = {image_id: place for place, image_id in reversed(list(enumerate(listed)))}
         return np.array([first[image_id] for image_id in pool], dtype=np.int64)
     except (DataError, KeyError):
-        say(f"the lists of this run are not at {document['data_root']} any more: indices in X_L "
-            "and X_U count the usable images only")  # fmt: skip
+        say(f"{document['data_root']} has no VOC lists with this run's images: indices in X_L and "
+            "X_U count the usable images only")  # fmt: skip
         return np.arange(len(pool))
 
 

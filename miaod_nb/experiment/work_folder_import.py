@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from miaod_nb.config import Config, make_config
-from miaod_nb.data.listed import listed_ids
 from miaod_nb.data.pool import resolve_count
+from miaod_nb.data.voc import listed_ids
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.cycle import Experiment
@@ -168,6 +168,8 @@ def _save_selection(experiment: Experiment, cycle: int) -> None:
     experiment.folder.save_json(
         f"cycle{cycle}/selection.json",
         {"cycle": cycle, "strategy": "mi_aod", "budget": len(rows), "pool": pool,
-         "selected": rows},
+         "scored": pool, "selected": rows},
     )  # fmt: skip
-    experiment.session.log(cycle, "select", selected=len(rows), pool=pool, budget=len(rows))
+    experiment.session.log(
+        cycle, "select", selected=len(rows), pool=pool, scored=pool, budget=len(rows)
+    )

@@ -1,36 +1,19 @@
-"""The losses, one pure function an equation.
+"""The losses of MI-AOD, one pure function an equation; each detector brings its detection losses.
 
-Shapes: B images, A anchors, C classes. Predictions are logits unless a name says `probs`.
+Shapes: B images, A anchors, C outputs a classifier (the classes; SSD adds a background).
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
-
-from miaod_nb.detector.matching import DetectionTargets
 
 
-def classification_loss(logits: Tensor, targets: DetectionTargets) -> Tensor:
-    """Sigmoid focal loss (alpha 0.25, gamma 2), summed over counted anchors and divided by the
-    batch's positives: scalar. logits (B, A, C)."""
-    classes = torch.arange(logits.shape[-1], device=logits.device)
-    one_hot = (targets.labels[..., None] == classes).to(logits.dtype)  # background: all zero
-    losses = sigmoid_focal_loss(logits, one_hot, alpha=0.25, gamma=2.0)  # (B, A, C)
-    return torch.where(targets.counted[..., None], losses, 0.0).sum() / targets.num_positive
-
-
-def box_loss(box_deltas: Tensor, targets: DetectionTargets) -> Tensor:
-    """L1 distance of the deltas of positive anchors, divided by the batch's positives: scalar."""
-    distances = (box_deltas - targets.box_deltas).abs()
-    return torch.where(targets.positive[..., None], distances, 0.0).sum() / targets.num_positive
-
-
-def image_labels(labels: Sequence[Tensor], num_classes: int) -> Tensor:
-    """Which classes each labeled image contains, 0 or 1: float (B, C) from B x (G,) labels."""
+def image_labels(labels: Sequence[Tensor], num_outputs: int) -> Tensor:
+    """Which classes each labeled image contains, 0 or 1: float (B, C) from B x (G,) labels; a
+    background output stays 0."""
     rows = [
-        torch.zeros(num_classes, device=present.device).index_fill(0, present, 1.0)
+        torch.zeros(num_outputs, device=present.device).index_fill(0, present, 1.0)
         for present in labels
     ]
     return torch.stack(rows)

@@ -3,7 +3,7 @@
 A stage knows nothing of loaders, optimizers or schedules; the loop knows nothing of losses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,14 +13,13 @@ from torch import Tensor
 from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.detector.head import Predictions
-from miaod_nb.detector.matching import detection_targets
 from miaod_nb.detector.mil import (
     competing_groups,
     image_class_scores,
     instance_class_scores,
     pseudo_image_labels,
 )
-from miaod_nb.detector.retinanet import PARTS, RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning import losses
 
 Terms = dict[str, Tensor]
@@ -60,24 +59,16 @@ class Stage(Protocol):
     @property
     def uses_unlabeled(self) -> bool: ...
 
-    def trained_parts(self) -> tuple[str, ...]:
-        """Names of the detector's parts that train."""
+    def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """Which of the detector's parts train, by name."""
         ...
 
-    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+    def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         """The scalars whose sum is minimized on this batch: only what counts."""
         ...
 
 
-def detection_terms(predictions: Predictions, batch: LabeledBatch, num_classes: int) -> Terms:
-    """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det)."""
-    logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
-    targets = detection_targets(
-        predictions.grid, batch.boxes, batch.labels, batch.padded_sizes, num_classes
-    )
-    loss_1 = losses.classification_loss(logits_1, targets)
-    loss_2 = losses.classification_loss(logits_2, targets)
-    return {"classification": (loss_1 + loss_2) / 2, "box": losses.box_loss(deltas, targets)}
+CLASSIFIERS = ("classifier_1", "classifier_2")
 
 
 @dataclass(frozen=True)
@@ -88,15 +79,15 @@ class LabelSet:
     name: str = "label_set"
     uses_unlabeled: bool = False
 
-    def trained_parts(self) -> tuple[str, ...]:
-        return PARTS
+    def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(parts)
 
-    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+    def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         assert isinstance(batch, LabeledBatch), "the label-set stage sees labeled images only"
         predictions = model(batch.images)
         _, image_scores = self.method.instance_and_image_scores(predictions)
-        present = losses.image_labels(batch.labels, model.num_classes)
-        return detection_terms(predictions, batch, model.num_classes) | {
+        present = losses.image_labels(batch.labels, model.num_outputs)
+        return model.detection_terms(predictions, batch) | {
             "image_classification": losses.image_classification_loss(image_scores, present)
         }
 
@@ -110,20 +101,22 @@ class Minimize:
     name: str = "minimize"
     uses_unlabeled: bool = True
 
-    def trained_parts(self) -> tuple[str, ...]:
-        fixed = {"classifier_1", "classifier_2"}
+    def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
+        fixed = {*CLASSIFIERS}
         if self.method.trained_layers == "paper":
             fixed.add("regressor")
-        return tuple(part for part in PARTS if part not in fixed)
+        return tuple(part for part in parts if part not in fixed)
 
-    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+    def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         if isinstance(batch, LabeledBatch):
             return LabelSet(self.method).loss_terms(model, batch)
-        predictions = model(batch.images, ("classifier_1", "classifier_2", "mil_classifier"))
+        predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, image_scores = self.method.instance_and_image_scores(predictions)
-        probs_1, probs_2 = _probabilities(predictions)
+        probs_1, probs_2 = predictions.both_probabilities()
         discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
-        pseudo = pseudo_image_labels(probs_1, probs_2)
+        # The sigmoid of each output, whatever their probabilities are, as in the authors' code.
+        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
+        pseudo = pseudo_image_labels(logits_1.sigmoid(), logits_2.sigmoid())
         return {
             "discrepancy": self.method.discrepancy_weight
             * losses.weighted_discrepancy_loss(discrepancy, instance_scores),
@@ -140,28 +133,21 @@ class Maximize:
     name: str = "maximize"
     uses_unlabeled: bool = True
 
-    def trained_parts(self) -> tuple[str, ...]:
-        classifiers = ("classifier_1", "classifier_2")
-        return (*classifiers, "regressor") if self.method.trained_layers == "paper" else classifiers
+    def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
+        return (*CLASSIFIERS, *(("regressor",) if self.method.trained_layers == "paper" else ()))
 
-    def loss_terms(self, model: RetinaNet, batch: LabeledBatch | UnlabeledBatch) -> Terms:
+    def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         if isinstance(batch, LabeledBatch):
-            predictions = model(batch.images, ("classifier_1", "classifier_2", "regressor"))
-            return detection_terms(predictions, batch, model.num_classes)
-        predictions = model(batch.images, ("classifier_1", "classifier_2", "mil_classifier"))
+            predictions = model(batch.images, (*CLASSIFIERS, "regressor"))
+            return model.detection_terms(predictions, batch)
+        predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, _ = self.method.instance_and_image_scores(predictions)
-        discrepancy = losses.discrepancy_loss(
-            *_probabilities(predictions), self.method.discrepancy_norm
-        )
+        probs_1, probs_2 = predictions.both_probabilities()
+        discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
         return {
             "agreement": self.method.discrepancy_weight
             * losses.weighted_discrepancy_loss(1 - discrepancy, instance_scores)
         }
-
-
-def _probabilities(predictions: Predictions) -> tuple[Tensor, Tensor]:
-    logits_1, logits_2 = predictions.need("logits_1", "logits_2")
-    return logits_1.sigmoid(), logits_2.sigmoid()
 
 
 def fill_zero_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import (
     LabelSet,
     Maximize,
@@ -85,7 +85,7 @@ def learning_rates(
 
 
 def make_optimizer(
-    model: RetinaNet,
+    model: DetectionModel,
     name: str,
     *,
     learning_rate: float,
@@ -104,11 +104,11 @@ def make_optimizer(
     ]
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=momentum, weight_decay=weight_decay)
-    return torch.optim.AdamW(groups, weight_decay=weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
 
 
 def optimization_step(
-    model: RetinaNet,
+    model: DetectionModel,
     stage: Stage,
     batch: LabeledBatch | UnlabeledBatch,
     optimizer: torch.optim.Optimizer,
@@ -119,7 +119,8 @@ def optimization_step(
     optimizer.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    fill_zero_gradients(trained)
+    if model.fills_zero_gradients:
+        fill_zero_gradients(trained)
     if clip_norm > 0:
         torch.nn.utils.clip_grad_norm_(trained, clip_norm)
     optimizer.step()
@@ -127,7 +128,7 @@ def optimization_step(
 
 
 def train_stage(
-    model: RetinaNet,
+    model: DetectionModel,
     stage: Stage,
     optimizer: torch.optim.Optimizer,
     steps: Iterable[Batches],

@@ -11,9 +11,10 @@ from torch import Tensor
 from miaod_nb.config import Config
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
+from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.mil import competing_groups, instance_class_scores
-from miaod_nb.detector.retinanet import RetinaNet
-from miaod_nb.selection.uncertainty import disagreement, instance_uncertainty, num_averaged
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.selection.uncertainty import disagreement, num_averaged
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Strategy(Protocol):
     @property
     def reason(self) -> str: ...
 
-    def score(self, model: RetinaNet, batch: UnlabeledBatch) -> ImageScores:
+    def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         """Values of the images of a batch; batch equals single."""
         ...
 
@@ -59,35 +60,54 @@ class _ByScore:
 
 @dataclass(frozen=True)
 class MiAod(_ByScore):
-    """Disagreement of the two classifiers, mean over the `top_k` most uncertain anchors."""
+    """Disagreement of the two classifiers, mean over the `top_k` most uncertain anchors.
+
+    scores: "sigmoid" of each output, a background output included (the authors' code), or
+    "softmax" over all of them.
+    """
 
     top_k: float
     weighted: bool = False
     mil_instance_score: str = "max_class"
     norm: str = "l2"
     mil_softmax: str = "level"
+    scores: str = "sigmoid"
     reason: str = "the two classifiers disagree most on its anchors"
 
-    def score(self, model: RetinaNet, batch: UnlabeledBatch) -> ImageScores:
+    @classmethod
+    def of(cls, config: Config) -> "MiAod":
+        """The strategy with the settings of a configuration."""
+        return cls(
+            config.top_k, config.weighted_selection, config.mil_instance_score,
+            config.uncertainty_norm, config.mil_softmax, config.uncertainty_scores,
+        )  # fmt: skip
+
+    def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         towers = ("classifier_1", "classifier_2", *(("mil_classifier",) if self.weighted else ()))
-        predictions = model(batch.images, towers)
-        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
-        probs_1, probs_2 = logits_1.sigmoid(), logits_2.sigmoid()
-        weights = None
-        if self.weighted:
-            (mil_logits,) = predictions.need("mil_logits")
-            groups = competing_groups(predictions.grid.level_sizes, self.mil_softmax)
-            weights = instance_class_scores(
-                logits_1, logits_2, mil_logits, groups, self.mil_instance_score
-            )
-        instances = instance_uncertainty(probs_1, probs_2, weights, self.norm)  # (B, A)
+        per_output = self.anchor_uncertainty(model(batch.images, towers))  # (B, A, K)
+        instances = per_output.mean(dim=-1)  # (B, A)
         k = num_averaged(self.top_k, instances.shape[1])
         top = instances.topk(k, dim=1, sorted=False)
-        per_class = disagreement(probs_1, probs_2, self.norm)  # (B, A, C)
-        if weights is not None:
-            per_class = per_class * weights
-        picked = top.indices[..., None].expand(-1, -1, per_class.shape[-1])
+        per_class = per_output[..., : model.num_classes]
+        picked = top.indices[..., None].expand(-1, -1, model.num_classes)
         return ImageScores(top.values.mean(dim=1), per_class.gather(1, picked).mean(dim=1))
+
+    def anchor_uncertainty(self, predictions: Predictions) -> Tensor:
+        """How far the classifiers differ at each anchor and output, weighted if asked for:
+        (B, A, K); the mean over K is the instance uncertainty."""
+        logits_1, logits_2 = predictions.need("logits_1", "logits_2")
+        probs_1, probs_2 = (self._probabilities(logits) for logits in (logits_1, logits_2))
+        difference = disagreement(probs_1, probs_2, self.norm)
+        if not self.weighted:
+            return difference
+        (mil_logits,) = predictions.need("mil_logits")
+        groups = competing_groups(predictions.grid.level_sizes, self.mil_softmax)
+        return difference * instance_class_scores(
+            logits_1, logits_2, mil_logits, groups, self.mil_instance_score
+        )
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        return logits.softmax(dim=-1) if self.scores == "softmax" else logits.sigmoid()
 
 
 @dataclass(frozen=True)
@@ -101,7 +121,7 @@ class Entropy(_ByScore):
     detection_settings: DetectionSettings
     reason: str = "its detections have the highest entropy"
 
-    def score(self, model: RetinaNet, batch: UnlabeledBatch) -> ImageScores:
+    def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         predictions = model(batch.images, ("classifier_1", "regressor"))
         unscaled = [(1.0, 1.0)] * len(batch)
         found = detect(predictions, batch.image_sizes, unscaled, self.detection_settings)
@@ -129,7 +149,7 @@ class Random:
     labels_all: bool = False
     reason: str = "drawn at random"
 
-    def score(self, model: RetinaNet, batch: UnlabeledBatch) -> ImageScores:
+    def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         raise TypeError("random selection does not look at images")
 
     def choose(self, values: np.ndarray, budget: int, rng: np.random.Generator) -> np.ndarray:
@@ -150,9 +170,7 @@ def binary_entropy(probs: Tensor) -> Tensor:
 
 
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = {
-    "mi_aod": lambda c: MiAod(
-        c.top_k, c.weighted_selection, c.mil_instance_score, c.uncertainty_norm, c.mil_softmax
-    ),
+    "mi_aod": MiAod.of,
     "entropy": lambda c: Entropy(c.entropy_aggregate, DetectionSettings.of(c)),
     "random": lambda c: Random(),
     "full": lambda c: Full(),

@@ -18,11 +18,12 @@ def anchor_map(values: Tensor | np.ndarray, grid: AnchorGrid, size: tuple[int, i
     cells_of_levels = torch.as_tensor(values).detach().float().cpu().split(list(grid.level_sizes))
     boxes_of_levels = grid.boxes.cpu().split(list(grid.level_sizes))
     levels = []
-    for cells, boxes, shape, stride in zip(
-        cells_of_levels, boxes_of_levels, grid.feature_sizes, grid.strides, strict=True
-    ):
-        level = cells.view(*shape, grid.anchors_per_cell).amax(dim=-1)  # (h, w)
-        first = boxes[: grid.anchors_per_cell].mean(dim=0)  # the mean box of the first cell
+    for cells, boxes, shape, stride, per_cell in zip(
+        cells_of_levels, boxes_of_levels, grid.feature_sizes, grid.strides, grid.anchors_per_cell,
+        strict=True,
+    ):  # fmt: skip
+        level = cells.view(*shape, per_cell).amax(dim=-1)  # (h, w)
+        first = boxes[:per_cell].mean(dim=0)  # the mean box of the first cell
         first_x, first_y = float(first[0] + first[2]) / 2, float(first[1] + first[3]) / 2
         rows = _linear(shape[0], size[0], first_y, stride)  # (H, h)
         columns = _linear(shape[1], size[1], first_x, stride)  # (W, w)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from miaod_nb.config import Config
 from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.toy import DIFFICULTY
-from miaod_nb.data.transforms import fit_size
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.show.plots import boxes_on_image
 from miaod_nb.show.views import pixels
 
@@ -61,9 +61,10 @@ def object_sides(
     sides = []
     for image_id, found in objects.items():
         record = records[image_id]
-        scale = fit_size(record.width, record.height, config.image_size)[0] / record.width
+        width, height = InputSize.of(config).fitted(record.width, record.height)
+        area_scale = width * height / (record.width * record.height)
         box_sizes = found.boxes[:, 2:] - found.boxes[:, :2]
-        sides.append(scale * box_sizes.prod(dim=1).sqrt().numpy())
+        sides.append((area_scale * box_sizes.prod(dim=1)).sqrt().numpy())
     return np.concatenate(sides)
 
 

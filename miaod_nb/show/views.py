@@ -12,10 +12,11 @@ from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.sources import load_image
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
-from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment.inference import batch_of
 from miaod_nb.learning.stages import Method
-from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
+from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.uncertainty import image_uncertainty
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class View:
     """One image as the detector sees it.
 
     image: uint8 (H, W, 3), resized, without padding; all boxes are in its pixels. probs_1, probs_2
-    and weights: (A, C), anchors ordered as in `grid`. instances: (A,) uncertainties; score: of the
-    image, as the strategy `mi_aod` has it.
+    and weights: (A, K), anchors ordered as in `grid`; K as in `Predictions`. instances: (A,)
+    uncertainties; score: of the image, as the strategy `mi_aod` has it.
     """
 
     image: np.ndarray
@@ -43,7 +44,7 @@ class View:
 
     @property
     def relative_weights(self) -> Tensor:
-        """The weights times the number of anchors of their level, (A, C): summed over classes 1
+        """The weights times the number of anchors of their level, (A, K): summed over classes 1
         means as much as the average anchor of the level; without it a level of few anchors would
         outshine the others."""
         sizes = torch.tensor(self.grid.level_sizes, device=self.weights.device)
@@ -51,16 +52,13 @@ class View:
 
 
 @torch.inference_mode()
-def view(model: RetinaNet, record: ImageRecord, config: Config) -> View:
+def view(model: DetectionModel, record: ImageRecord, config: Config) -> View:
     """What the detector sees in an image."""
     batch = batch_of(model, [record], config)
     predictions = model(batch.images)
-    logits_1, logits_2 = predictions.need("logits_1", "logits_2")
-    probs_1, probs_2 = logits_1.sigmoid(), logits_2.sigmoid()  # (1, A, C)
+    probs_1, probs_2 = predictions.both_probabilities()  # (1, A, K)
     weights, _ = Method.of(config).instance_and_image_scores(predictions)
-    instances = instance_uncertainty(
-        probs_1, probs_2, weights if config.weighted_selection else None, config.uncertainty_norm
-    )
+    instances = MiAod.of(config).anchor_uncertainty(predictions).mean(dim=-1)
     (detections,) = detect(
         predictions, batch.image_sizes, [(1.0, 1.0)], DetectionSettings.of(config)
     )
@@ -77,7 +75,7 @@ def pixels(record: ImageRecord) -> np.ndarray:
 
 
 def labeled_batch(
-    model: RetinaNet, record: ImageRecord, objects: Objects, config: Config
+    model: DetectionModel, record: ImageRecord, objects: Objects, config: Config
 ) -> LabeledBatch:
     """An image with its objects as a batch of one on the model's device, not augmented."""
     batch = batch_of(model, [record], config)
@@ -89,7 +87,7 @@ def labeled_batch(
     ).to(model.device)
 
 
-def _as_seen(model: RetinaNet, batch: UnlabeledBatch) -> np.ndarray:
+def _as_seen(model: DetectionModel, batch: UnlabeledBatch) -> np.ndarray:
     """The first image of a batch without normalization and padding: uint8 (H, W, 3)."""
     height, width = batch.image_sizes[0]
     mean, std = torch.tensor([model.pixel_mean, model.pixel_std]).view(2, 3, 1, 1)

@@ -17,10 +17,12 @@ from miaod_nb.data.batches import (
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import FaultCounts, Objects
 from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import DataError
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.25, 0.5)
-HOW = {"image_size": (64, 64), "mean": MEAN, "std": STD}
+SIZE = InputSize(64, 64)
+HOW = {"input_size": SIZE, "mean": MEAN, "std": STD}
 TRAIN = HOW | {"augmentation": "crop_flip", "seed": 0, "epoch": 0}
 
 
@@ -41,7 +43,7 @@ def _sample(height: int, width: int, targets=None) -> Sample:
 
 
 def test_collate_pads_with_zeros_to_the_largest_padded_size():
-    batch = collate([_sample(40, 64), _sample(65, 30)])
+    batch = collate([_sample(40, 64), _sample(65, 30)], SIZE)
     assert batch.images.shape == (2, 3, 96, 64)
     assert batch.image_sizes == ((40, 64), (65, 30))
     assert batch.padded_sizes == ((64, 64), (96, 32))
@@ -50,7 +52,7 @@ def test_collate_pads_with_zeros_to_the_largest_padded_size():
 
 
 def test_unlabeled_batch_has_no_targets():
-    batch = collate([_sample(32, 32)])
+    batch = collate([_sample(32, 32)], SIZE)
     assert type(batch) is UnlabeledBatch
     assert [field.name for field in fields(batch)] == [
         "ids", "images", "image_sizes", "padded_sizes", "original_sizes",
@@ -62,17 +64,18 @@ def test_unlabeled_batch_has_no_targets():
 
 def test_labeled_batch_is_not_an_unlabeled_one():
     empty = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
-    batch = collate([_sample(32, 32, empty), _sample(32, 32, (torch.ones(1, 4), torch.ones(1)))])
+    full = (torch.ones(1, 4), torch.ones(1))
+    batch = collate([_sample(32, 32, empty), _sample(32, 32, full)], SIZE)
     assert isinstance(batch, LabeledBatch) and not isinstance(batch, UnlabeledBatch)
     assert [len(boxes) for boxes in batch.boxes] == [0, 1]
 
 
 def test_to_moves_images_and_targets_and_keeps_the_kind():
     targets = torch.ones(1, 4), torch.ones(1, dtype=torch.int64)
-    labeled = collate([_sample(32, 64, targets)]).to("meta")
+    labeled = collate([_sample(32, 64, targets)], SIZE).to("meta")
     assert isinstance(labeled, LabeledBatch)
     assert {t.device.type for t in (labeled.images, *labeled.boxes, *labeled.labels)} == {"meta"}
-    unlabeled = collate([_sample(32, 64), _sample(32, 64)]).to("cpu")
+    unlabeled = collate([_sample(32, 64), _sample(32, 64)], SIZE).to("cpu")
     assert type(unlabeled) is UnlabeledBatch
     assert unlabeled.images.is_contiguous(memory_format=torch.channels_last)
 
@@ -82,7 +85,7 @@ def test_to_moves_images_and_targets_and_keeps_the_kind():
 
 def test_labeled_loader_gives_resized_images_with_their_boxes(data):
     records, by_id, objects = data
-    how = TRAIN | {"image_size": (128, 128), "augmentation": "flip"}
+    how = TRAIN | {"input_size": InputSize(128, 128), "augmentation": "flip"}
     loader = training_loader([["000001", "000003"], ["000006"]], by_id, objects, **how)
     first, second = list(loader)
     assert len(loader) == 2 and isinstance(first, LabeledBatch)
@@ -124,9 +127,9 @@ def test_unlabeled_loader_works_without_annotations(data):
 
 def test_inference_batch_equals_single_images(data):
     records = data[0]
-    how = HOW | {"image_size": (100, 80)}
+    how = HOW | {"input_size": InputSize(100, 80)}
     batched = {}
-    for batch in inference_loader(inference_plan(records, (100, 80), 4), records, **how):
+    for batch in inference_loader(inference_plan(records, InputSize(100, 80), 4), records, **how):
         for index, image_id in enumerate(batch.ids):
             batched[image_id] = (batch.images[index], batch.image_sizes[index])
     for batch in inference_loader([[i] for i in range(6)], records, **how):

@@ -49,7 +49,7 @@ def test_grid_is_ordered_by_level_row_column_base():
     torch.testing.assert_close(grid.boxes, torch.tensor(expected))
     assert grid.boxes[11].tolist() == [14.0, 4.0, 18.0, 12.0]  # level 0, row 1, column 2, base 1
     assert grid.level_sizes == (12, 2)
-    assert grid.anchors_per_cell == 2
+    assert grid.anchors_per_cell == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ def logits(probs: list[list[list[float]]]) -> Tensor:
 
 def predictions(boxes: list[list[float]], probs: Tensor, levels: tuple[int, ...]) -> Predictions:
     """Predictions whose boxes are the anchors; levels: anchors of each."""
-    grid = AnchorGrid(torch.tensor(boxes), tuple((1, n) for n in levels), (8,) * len(levels), 1)
+    grid = AnchorGrid(
+        torch.tensor(boxes), tuple((1, n) for n in levels), (8,) * len(levels), (1,) * len(levels)
+    )
     return Predictions(grid, logits_1=probs, box_deltas=torch.zeros(len(probs), len(boxes), 4))
 
 
@@ -69,7 +71,7 @@ def test_nothing_found():
 
 
 def test_boxes_are_decoded_clipped_and_then_scaled():
-    grid = AnchorGrid(torch.tensor([[10.0, 10, 30, 30]]), ((1, 1),), (8,), 1)
+    grid = AnchorGrid(torch.tensor([[10.0, 10, 30, 30]]), ((1, 1),), (8,), (1,))
     deltas = torch.tensor([[[0.5, 0.0, math.log(2), 0.0]]])  # (10, 10, 50, 30)
     found = Predictions(grid, logits_1=logits([[[0.5]]]), box_deltas=deltas)
     boxes, probs = candidates(found, 0, image_size=(24, 40), scale=(2.0, 0.5))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from miaod_nb.detector.anchors import AnchorGrid
-from miaod_nb.detector.matching import BACKGROUND, IGNORED, detection_targets, match
+from miaod_nb.detector.matching import BACKGROUND, IGNORED, Matching, detection_targets, match
 
 
 def boxes(*corners: tuple[float, float, float, float]) -> Tensor:
@@ -18,14 +18,14 @@ SQUARE = (0, 0, 10, 10)
 FAR = (50, 50, 60, 60)
 # overlap with SQUARE: 1, 0.5, 0.45, 0.4, 0.3, 0
 ANCHORS = boxes(SQUARE, (0, 0, 10, 5), (0, 0, 9, 5), (0, 0, 10, 4), (0, 0, 10, 3), FAR)
-GRID = AnchorGrid(ANCHORS, ((2, 3),), (8,), 1)
+GRID = AnchorGrid(ANCHORS, ((2, 3),), (8,), (1,))
 FULL = (16, 24)
 
 
 def test_thresholds():
     expected = [1, 1, IGNORED, IGNORED, BACKGROUND, BACKGROUND]  # 0.5 is positive, 0.4 ignored
     assert match(ANCHORS, boxes(SQUARE)).tolist() == expected
-    lower = match(ANCHORS, boxes(SQUARE), positive_iou=0.45, negative_iou=0.31)
+    lower = match(ANCHORS, boxes(SQUARE), how=Matching(positive_iou=0.45, negative_iou=0.31))
     assert lower.tolist() == [1, 1, 1, IGNORED, BACKGROUND, BACKGROUND]
 
 
@@ -46,6 +46,8 @@ def test_an_object_gets_its_best_anchors_however_small_the_overlap():
     anchors = boxes(SQUARE, SQUARE, (0, 0, 20, 20), FAR)
     found = match(anchors, boxes((0, 0, 1, 1)))  # overlap 0.01 twice, 0.0025 and 0
     assert found.tolist() == [1, 1, BACKGROUND, BACKGROUND]
+    first = match(anchors, boxes((0, 0, 1, 1)), how=Matching(every_tie=False))
+    assert first.tolist() == [1, BACKGROUND, BACKGROUND, BACKGROUND]
 
 
 def test_invalid_anchors_are_ignored_and_never_best():

@@ -7,7 +7,7 @@ from torch import nn
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.head import TOWERS
-from miaod_nb.detector.retinanet import PARTS
+from miaod_nb.detector.retinanet import RetinaNet
 from tests.tiny import lively_detector, noise, tiny_detector
 
 OUTPUTS = ("logits_1", "logits_2", "mil_logits", "box_deltas")
@@ -81,10 +81,10 @@ def test_only_the_towers_asked_for_run():
 
 def test_parts_hold_every_parameter_once():
     model = tiny_detector()
-    of_parts = [p for name in PARTS for p in model.part(name).parameters()]
+    of_parts = [p for name in RetinaNet.parts for p in model.part(name).parameters()]
     assert len(of_parts) == len(set(of_parts))
     assert set(of_parts) == set(model.parameters())
-    assert set(TOWERS) < set(PARTS)
+    assert set(TOWERS) < set(RetinaNet.parts)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_parts_hold_every_parameter_once():
 )  # fmt: skip
 def test_frozen_stages_never_train(settings, frozen):
     model = tiny_detector(**settings)
-    for parts in (PARTS, ("fpn",), PARTS):
+    for parts in (RetinaNet.parts, ("fpn",), RetinaNet.parts):
         model.train_only(parts)
         found = {key for key, p in model.backbone.named_parameters() if p.requires_grad}
         expected = {

@@ -72,6 +72,17 @@ def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, mon
     assert made == [Path("data/toy"), Path("data/toy"), Path("../data/toy")]
 
 
+def test_voc_is_downloaded_for_the_authors_presets_alone(data_root, tmp_path, monkeypatch):
+    asked, opened = [], []
+    monkeypatch.setattr(module, "download_voc", lambda folder: asked.append(folder) or data_root)
+    monkeypatch.setattr(module, "Experiment", lambda config, data, folder: opened.append(data))
+    monkeypatch.chdir(tmp_path)
+    open_run("voc0712", run_dir="mine")
+    open_run("voc0712", data_root=tmp_path)
+    assert asked == [Path("data")]
+    assert opened == [data_root, tmp_path]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

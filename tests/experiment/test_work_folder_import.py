@@ -147,7 +147,6 @@ def test_images_that_cannot_be_used_shift_no_index(data_root, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.slow
 def test_our_run_exported_and_imported_goes_on_as_it_did(reference, data_root, tmp_path):
     """Cycle 1 is trained again, from the same sets with the same seed: weights, scores and the
     selection are those of the run that nothing interrupted."""

@@ -6,69 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from miaod_nb.detector.matching import DetectionTargets
 from miaod_nb.learning import losses
 
 PROBS_1 = torch.tensor([[[0.9, 0.2], [0.5, 0.5]]])  # (B, A, C) = (1, 2, 2)
 PROBS_2 = torch.tensor([[[0.5, 0.4], [0.5, 0.5]]])
-
-
-def targets(labels: list[int], num_classes: int, ignored: tuple[int, ...] = ()) -> DetectionTargets:
-    """Targets of one image with these labels; `num_classes` stands for background."""
-    classes = torch.tensor([labels])
-    positive = classes < num_classes
-    counted = torch.ones_like(positive)
-    counted[0, list(ignored)] = False
-    deltas = torch.zeros(1, len(labels), 4)
-    return DetectionTargets(classes, counted, positive, deltas, positive.sum().clamp(min=1))
-
-
-def logit(p: float) -> float:
-    return log(p / (1 - p))
-
-
-def test_focal_loss_of_one_anchor():
-    logits = torch.tensor([[[logit(0.7), logit(0.2)]]])
-    found = losses.classification_loss(logits, targets([0], 2))
-    expected = 0.25 * (1 - 0.7) ** 2 * -log(0.7) + 0.75 * 0.2**2 * -log(1 - 0.2)
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-
-
-def test_focal_loss_of_background_is_summed_over_anchors():
-    logits = torch.full((1, 3, 2), logit(0.2))
-    found = losses.classification_loss(logits, targets([2, 2, 2], 2))
-    assert float(found) == pytest.approx(6 * 0.75 * 0.2**2 * -log(0.8), rel=1e-5)
-
-
-def test_focal_loss_is_divided_by_the_positives():
-    one = losses.classification_loss(torch.full((1, 1, 2), 0.3), targets([1], 2))
-    four = losses.classification_loss(torch.full((1, 4, 2), 0.3), targets([1] * 4, 2))
-    torch.testing.assert_close(four, one)
-
-
-def test_ignored_anchors_do_not_count():
-    logits = torch.tensor([[[0.5, -1.0], [7.0, 7.0]]], requires_grad=True)
-    found = losses.classification_loss(logits, targets([0, 2], 2, ignored=(1,)))
-    alone = losses.classification_loss(logits[:, :1], targets([0], 2))
-    torch.testing.assert_close(found, alone)
-    found.backward()
-    assert not logits.grad[0, 1].any() and logits.grad[0, 0].all()
-
-
-def test_box_loss_is_absolute_over_the_positives():
-    of_anchors = DetectionTargets(
-        labels=torch.tensor([[0, 0, 1]]),
-        counted=torch.ones(1, 3, dtype=torch.bool),
-        positive=torch.tensor([[True, True, False]]),
-        box_deltas=torch.tensor([[[0.0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]]]),
-        num_positive=torch.tensor(2),
-    )
-    deltas = torch.tensor([[[0.1, -0.2, 0.0, 2.0], [1, 1, 1, 0], [9, 9, 9, 9]]])
-    deltas.requires_grad_()
-    found = losses.box_loss(deltas, of_anchors)
-    assert float(found.detach()) == pytest.approx((0.1 + 0.2 + 2.0 + 1.0) / 2)
-    found.backward()
-    assert not deltas.grad[0, 2].any()
 
 
 def test_image_labels_say_which_classes_are_present():

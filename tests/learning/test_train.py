@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from miaod_nb.config import Config, make_config
-from miaod_nb.detector.retinanet import PARTS
+from miaod_nb.detector.retinanet import RetinaNet
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
 from miaod_nb.learning.train import (
     cycle_stages,
@@ -152,7 +152,7 @@ def test_optimizer_holds_only_what_trains():
 def movement(clip_norm: float) -> float:
     """How far one SGD step of rate 1 moves all parameters, as a norm."""
     model = lively_detector()
-    model.train_only(PARTS)
+    model.train_only(RetinaNet.parts)
     before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
     optimizer = make_optimizer(model, "sgd", learning_rate=1.0, weight_decay=0.0)
     optimization_step(model, LabelSet(Method()), labeled(noise()), optimizer, clip_norm)
@@ -196,7 +196,7 @@ class Recorded(torch.optim.SGD):
 def run_loop(stage, steps, step_rates):
     """(what on_step was told, the learning rates of every optimizer step)"""
     model = lively_detector()
-    model.train_only(stage.trained_parts())
+    model.train_only(stage.trained_parts(model.parts))
     groups = make_optimizer(
         model, "sgd", learning_rate=1, weight_decay=0, backbone_lr_factor=0.5
     ).param_groups

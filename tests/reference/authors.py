@@ -6,33 +6,21 @@ import zlib
 import numpy as np
 import torch
 
-TOWER_OF = {"1": "classifier_1", "2": "classifier_2", "r": "regressor", "mil": "mil_classifier"}
+from miaod_nb.detector import reference
+from miaod_nb.detector.reference import authors_key
+
 PARTS_TRAINED = {"label": "label_set", "min": "minimize", "max": "maximize"}
 
 
 def our_key(key: str) -> str:
-    """Our name for an array of the authors' RetinaNet checkpoints."""
-    rules = [
-        (r"neck\.lateral_convs\.(\d+)\.conv\.", lambda m: f"fpn.inner_blocks.{m[1]}.0."),
-        (r"neck\.fpn_convs\.([012])\.conv\.", lambda m: f"fpn.layer_blocks.{m[1]}.0."),
-        (
-            r"neck\.fpn_convs\.(\d+)\.conv\.",
-            lambda m: f"fpn.extra_blocks.convs.{int(m[1]) - 3}.",
-        ),
-        (
-            r"(?:bbox_head\.)?f_(\w+?)_convs\.(\d+)\.conv\.",
-            lambda m: f"head.{TOWER_OF[m[1]]}.convs.{2 * int(m[2])}.",
-        ),
-        (r"(?:bbox_head\.)?f_(\w+?)_retina\.", lambda m: f"head.{TOWER_OF[m[1]]}.output."),
-    ]
-    for pattern, replacement in rules:
-        key, found = re.subn("^" + pattern, replacement, key)
-        if found:
-            break
-    return key
+    """Our name for one of the authors' arrays; those of a head alone lack the prefix."""
+    is_whole = key.startswith(("backbone.", "neck.", "bbox_head."))
+    return reference.our_key(key if is_whole else f"bbox_head.{key}")
 
 
-def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, gain_reg: float):
+def recipe_weight(
+    key: str, shape: tuple[int, ...], seed: int, gain_cls: float, gain_reg: float, num_classes: int
+):
     """The reference weight of an array; `key` in the authors' naming."""
     rs = np.random.RandomState((zlib.crc32(key.encode()) + seed) % 2**32)
     if key.endswith("num_batches_tracked"):
@@ -44,8 +32,11 @@ def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, 
     elif re.search(r"(bn\d|downsample\.1)\.weight$", key):
         low = 0.6 if "layer1" in key or key == "backbone.bn1.weight" else 0.45
         value = low + 0.3 * rs.random_sample(shape)
+    elif key.endswith("l2_norm.weight"):
+        value = 20 + rs.standard_normal(shape)
     elif len(shape) == 4:
-        if "retina" in key:
+        is_ssd_head = key.startswith("bbox_head") and ".conv." not in key
+        if "retina" in key or is_ssd_head:
             gain = gain_reg if "f_r_" in key else gain_cls
         else:
             gain = 1.0 if "lateral" in key or "fpn_convs" in key else np.sqrt(2)
@@ -54,30 +45,9 @@ def recipe_weight(key: str, shape: tuple[int, ...], seed: int, gain_cls: float, 
         value = 0.05 * rs.standard_normal(shape)
         if key in ("bbox_head.f_1_retina.bias", "bbox_head.f_2_retina.bias"):
             value = value - 3
+        if re.match(r"bbox_head\.f_[12]_convs\.\d+\.bias", key):  # SSD's background outputs
+            value.reshape(-1, num_classes + 1)[:, num_classes] += 3
     return torch.from_numpy(np.asarray(value)).float()
-
-
-def authors_key(key: str) -> str:
-    """The authors' name for one of our arrays: the inverse of `our_key`."""
-    tower_of = {ours: theirs for theirs, ours in TOWER_OF.items()}
-    rules = [
-        (r"fpn\.inner_blocks\.(\d+)\.0\.", lambda m: f"neck.lateral_convs.{m[1]}.conv."),
-        (r"fpn\.layer_blocks\.(\d+)\.0\.", lambda m: f"neck.fpn_convs.{m[1]}.conv."),
-        (
-            r"fpn\.extra_blocks\.convs\.(\d+)\.",
-            lambda m: f"neck.fpn_convs.{int(m[1]) + 3}.conv.",
-        ),
-        (
-            r"head\.(\w+)\.convs\.(\d+)\.",
-            lambda m: f"bbox_head.f_{tower_of[m[1]]}_convs.{int(m[2]) // 2}.conv.",
-        ),
-        (r"head\.(\w+)\.output\.", lambda m: f"bbox_head.f_{tower_of[m[1]]}_retina."),
-    ]
-    for pattern, replacement in rules:
-        key, found = re.subn("^" + pattern, replacement, key)
-        if found:
-            break
-    return key
 
 
 def load_recipe(model: torch.nn.Module, golden) -> None:
@@ -89,6 +59,7 @@ def load_recipe(model: torch.nn.Module, golden) -> None:
             int(golden["weight_seed"]),
             float(golden["gain_cls"]),
             float(golden["gain_reg"]),
+            int(golden["num_classes"]),
         )
         for key, value in model.state_dict().items()
     }

@@ -135,7 +135,7 @@ class Found:
         count = self.logits.shape[1]
         boxes = torch.tensor([[20.0 * i, 0, 20 * i + 10, 10] for i in range(count)])
         deltas = torch.zeros(len(self.logits), count, 4)
-        grid = AnchorGrid(boxes, ((1, count),), (8,), 1)
+        grid = AnchorGrid(boxes, ((1, count),), (8,), (1,))
         return Predictions(grid, logits_1=self.logits, box_deltas=deltas)
 
 

@@ -5,6 +5,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.data.batches import Sample, UnlabeledBatch, collate
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
 from miaod_nb.selection.strategies import STRATEGIES
 from miaod_nb.selection.uncertainty import instance_uncertainty
@@ -36,7 +37,7 @@ def test_strategy_scores_images_and_classes_in_the_configured_norm(norm: str, po
     config = make_config("tiny", {"uncertainty_norm": norm, "top_k": 10**6})
     model = build_detector(config, num_classes=2).eval()
     image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
-    batch = collate([Sample("a", image, (64, 64), None)])
+    batch = collate([Sample("a", image, (64, 64), None)], InputSize(64, 64))
     assert isinstance(batch, UnlabeledBatch)
     with torch.no_grad():
         scores = STRATEGIES["mi_aod"](config).score(model, batch)

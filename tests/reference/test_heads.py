@@ -5,19 +5,21 @@ import pytest
 import torch
 from torch import nn
 
+from miaod_nb.config import make_config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
-from miaod_nb.detector.anchors import anchor_grid, base_anchors
-from miaod_nb.detector.detections import detect
-from miaod_nb.detector.head import TOWERS, Predictions, RetinaHead
+from miaod_nb.detector.anchors import base_anchors
+from miaod_nb.detector.detections import DetectionSettings, detect
+from miaod_nb.detector.head import TOWERS, RetinaHead
 from miaod_nb.detector.matching import detection_targets
 from miaod_nb.detector.mil import image_class_scores, instance_class_scores, pseudo_image_labels
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.ssd import SSD300
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
 
 from .authors import flat_levels, ground_truth, levels, our_key
 
 STRIDES = (8, 16, 32, 64, 128)
-OUTPUTS = {"classifier_1": "logits_1", "classifier_2": "logits_2", "regressor": "box_deltas"}
 CASES = {  # reference case -> (our stage, feature batch)
     "label": (LabelSet, "L"),
     "min_labelled": (Minimize, "L"),
@@ -28,42 +30,59 @@ CASES = {  # reference case -> (our stage, feature batch)
 }
 
 
-class HeadOnly(nn.Module):
+class NoBackbone(nn.Identity):
+    """Stands for a backbone: the images of these tests are feature levels."""
+
+    pixel_mean, pixel_std = (0.0,) * 3, (1.0,) * 3
+
+    def stages(self):
+        return []
+
+
+class RetinaHeadOnly(DetectionModel):
     """The head as a detector whose images are feature levels."""
 
-    def __init__(self, golden) -> None:
-        super().__init__()
-        weights = {
-            our_key(k[3:])[5:]: torch.from_numpy(golden[k]) for k in golden.files if k[:3] == "sd/"
-        }
+    parts = TOWERS
+
+    def __init__(self, num_classes: int, weights) -> None:
+        bases = [base_anchors(stride, 4.0, 3, (0.5, 1.0, 2.0)) for stride in STRIDES]
+        super().__init__(NoBackbone(), num_classes, STRIDES, bases, frozen_stages=0)
         first = weights["classifier_1.convs.0.weight"]
         convs = sum(k.startswith("classifier_1.convs") and k.endswith("weight") for k in weights)
-        self.num_classes = int(golden["num_classes"])
-        self.bases = [base_anchors(stride, 4.0, 3, (0.5, 1.0, 2.0)) for stride in STRIDES]
-        self.head = RetinaHead(
-            first.shape[1], self.num_classes, len(self.bases[0]), first.shape[0], convs
-        )
+        self.head = RetinaHead(first.shape[1], num_classes, len(bases[0]), first.shape[0], convs)
         self.head.load_state_dict(weights)
 
-    def forward(self, features, towers=TOWERS) -> Predictions:
-        grid = anchor_grid([f.shape[-2:] for f in features], STRIDES, self.bases)
-        names = {**OUTPUTS, "mil_classifier": "mil_logits"}
-        outputs = self.head(features, towers)
-        return Predictions(grid, **{names[name]: out for name, out in outputs.items()})
 
-    def train_only(self, parts) -> None:
-        for name in TOWERS:
-            self.head.get_submodule(name).requires_grad_(name in parts)
+class SSDHeadOnly(SSD300):
+    """The same for SSD."""
+
+    parts = TOWERS
+
+    def __init__(self, num_classes: int, weights) -> None:
+        backbone = NoBackbone()
+        levels = sum(k.startswith("regressor") and k.endswith("weight") for k in weights)
+        backbone.out_channels = [weights[f"regressor.{i}.weight"].shape[1] for i in range(levels)]
+        super().__init__(backbone, num_classes)
+        self.head.load_state_dict(weights)
+
+
+@pytest.fixture(params=["retina", "ssd"])
+def tag(request):
+    return request.param
 
 
 @pytest.fixture
-def golden(load_golden):
-    return load_golden("retina_head.npz")
+def golden(load_golden, tag):
+    return load_golden(f"{tag}_head.npz")
 
 
 @pytest.fixture
-def model(golden):
-    return HeadOnly(golden)
+def model(golden, tag):
+    weights = {
+        our_key(k[3:])[5:]: torch.from_numpy(golden[k]) for k in golden.files if k[:3] == "sd/"
+    }
+    kind = RetinaHeadOnly if tag == "retina" else SSDHeadOnly
+    return kind(int(golden["num_classes"]), weights)
 
 
 def sizes(golden, name: str) -> tuple[tuple[int, int], ...]:
@@ -93,8 +112,8 @@ def batch_of(golden, name: str, features):
 def test_outputs_and_mil_scores(golden, model, name):
     predictions = model(levels(golden, f"{name}/feat"))
     for field, key, width in [
-        ("logits_1", "y_head_f_1", model.num_classes),
-        ("logits_2", "y_head_f_2", model.num_classes),
+        ("logits_1", "y_head_f_1", model.num_outputs),
+        ("logits_2", "y_head_f_2", model.num_outputs),
         ("box_deltas", "y_head_f_r", 4),
     ]:
         expected = flat_levels(golden, f"{name}/{key}", width)
@@ -113,7 +132,10 @@ def test_outputs_and_mil_scores(golden, model, name):
 def test_targets(golden, model):
     boxes, labels = ground_truth(golden)
     grid = model(levels(golden, "L/feat"), ("regressor",)).grid
-    targets = detection_targets(grid, boxes, labels, sizes(golden, "pad_shape"), model.num_classes)
+    targets = detection_targets(
+        grid, boxes, labels, sizes(golden, "pad_shape"), model.num_classes, model.matching,
+        model.delta_stds,
+    )  # fmt: skip
     weights = golden["L/targets/label_weights"]
     np.testing.assert_array_equal(targets.counted.numpy(), weights > 0)
     np.testing.assert_array_equal(
@@ -132,11 +154,11 @@ def test_targets(golden, model):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_losses_and_gradients(golden, load_golden, model, case):
-    gradients = load_golden("retina_head_grads.npz")
+def test_losses_and_gradients(golden, load_golden, model, tag, case):
+    gradients = load_golden(f"{tag}_head_grads.npz")
     stage_type, name = CASES[case]
     stage = stage_type(Method())
-    model.train_only(stage.trained_parts())
+    model.train_only(stage.trained_parts(model.parts))
     features = [f.requires_grad_() for f in levels(golden, f"{name}/feat")]
     terms = stage.loss_terms(model, batch_of(golden, name, features))
     total = sum(terms.values())
@@ -199,14 +221,19 @@ def test_image_uncertainty(golden, model, name):
 
 @pytest.mark.parametrize("name", ["L", "U1", "U2"])
 @pytest.mark.parametrize("kind", ["det_rescaled", "det_unscaled"])
-def test_detections(golden, model, name, kind):
+def test_detections(golden, model, tag, name, kind):
     predictions = model(levels(golden, f"{name}/feat"), ("classifier_1", "regressor"))
     image_sizes = sizes(golden, "img_shape")
     scales = [tuple(golden[f"meta/{j}/scale_factor"][:2].tolist()) for j in range(len(image_sizes))]
     if kind == "det_unscaled":
         scales = [(1.0, 1.0)] * len(image_sizes)
-    for j, found in enumerate(detect(predictions, image_sizes, scales)):
+    for j, found in enumerate(detect(predictions, image_sizes, scales, settings(tag))):
         assert_same_detections(found, golden, f"{name}/{kind}/{j}")
+
+
+def settings(tag: str) -> DetectionSettings:
+    """The authors' choices of inference."""
+    return DetectionSettings.of(make_config("voc0712" if tag == "retina" else "voc0712_ssd"))
 
 
 def assert_same_detections(found, golden, key: str, score_tolerance: float = 1e-4) -> None:

@@ -1,0 +1,127 @@
+"""What every detection model has in common, and what the rest of the package knows of one."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from miaod_nb.data.batches import LabeledBatch
+from miaod_nb.detector.anchors import UNIT_STDS, Stds, anchor_grid
+from miaod_nb.detector.detection_losses import focal_loss, l1_box_loss
+from miaod_nb.detector.head import TOWERS, Predictions
+from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
+
+_OUTPUT_NAMES = {
+    "classifier_1": "logits_1",
+    "classifier_2": "logits_2",
+    "mil_classifier": "mil_logits",
+    "regressor": "box_deltas",
+}
+
+
+class DetectionModel(nn.Module):
+    """Images in, `Predictions` out, from a grid of anchors; the base of every detector.
+
+    A subclass builds `head` (features and tower names in, outputs by tower name out) and says in
+    the class attributes what it does otherwise than RetinaNet. The backbone's first
+    `frozen_stages` stages (the stem belongs to the first) never train, and every BatchNorm uses its
+    stored statistics, in training too.
+
+    num_classes: C; pixel_mean, pixel_std: how images are normalized, RGB in [0, 1]; strides: of the
+    levels, in pixels; bases: the anchors of one cell, centered on the origin, (K, 4) a level.
+    backbone: a module that says `pixel_mean`, `pixel_std` and its `stages()`, in the order of the
+    data.
+    """
+
+    parts: tuple[str, ...] = ("backbone", *TOWERS)  # what a training stage can train or freeze
+    has_background = False  # whether classifiers have one more output, the last, for "no object"
+    matching = RETINA_MATCHING
+    delta_stds: Stds = UNIT_STDS
+    anchor_offset = 0.0  # of a cell's center, in strides
+    # Whether weight decay and momentum move trainable parameters that a batch does not reach.
+    fills_zero_gradients = True
+    head: nn.Module
+    backbone: nn.Module
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
+
+    def __init__(
+        self, backbone: Any, num_classes: int, strides: Sequence[int],
+        bases: Sequence[Tensor], frozen_stages: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_classes = num_classes
+        self.pixel_mean, self.pixel_std = backbone.pixel_mean, backbone.pixel_std
+        self.strides = tuple(strides)
+        self.backbone = backbone
+        for i, base in enumerate(bases):
+            self.register_buffer(f"base_anchors_{i}", base, persistent=False)
+        stages = backbone.stages()[:frozen_stages]
+        self._frozen = {p for stage in stages for m in stage for p in m.parameters()}
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs of a classifier: the classes, and the background if the detector has it."""
+        return self.num_classes + self.has_background
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def train(self, mode: bool = True) -> "DetectionModel":
+        """Training mode for all but the BatchNorms."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def part(self, name: str) -> nn.Module:
+        """The submodule of a name in `parts`."""
+        return self.get_submodule(f"head.{name}" if name in TOWERS else name)
+
+    def train_only(self, parts: Collection[str]) -> None:
+        """Lets only these of `parts` train (frozen backbone stages never do)."""
+        for name in self.parts:
+            for parameter in self.part(name).parameters():
+                parameter.requires_grad_(name in parts and parameter not in self._frozen)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Feature levels of normalized images (B, 3, H, W): L x (B, channels, h, w)."""
+        return self.backbone(images)
+
+    def predict(self, features: Sequence[Tensor], towers: Sequence[str] = TOWERS) -> Predictions:
+        """What the named towers say about feature levels."""
+        sizes = [(f.shape[-2], f.shape[-1]) for f in features]
+        bases = [self.get_buffer(f"base_anchors_{i}") for i in range(len(self.strides))]
+        grid = anchor_grid(sizes, self.strides, bases, self.anchor_offset)
+        outputs = self.head(features, towers)
+        return Predictions(
+            grid, has_background=self.has_background, delta_stds=self.delta_stds,
+            **{_OUTPUT_NAMES[name]: output for name, output in outputs.items()},
+        )  # fmt: skip
+
+    def forward(self, images: Tensor, towers: Sequence[str] = TOWERS) -> Predictions:
+        """Predictions for normalized images (B, 3, H, W) from the named towers."""
+        return self.predict(self.features(images), towers)
+
+    def detection_terms(self, predictions: Predictions, batch: LabeledBatch) -> dict[str, Tensor]:
+        """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det)."""
+        logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
+        targets = detection_targets(
+            predictions.grid, batch.boxes, batch.labels, batch.padded_sizes, self.num_classes,
+            self.matching, self.delta_stds,
+        )  # fmt: skip
+        loss_1 = self.classification_loss(logits_1, targets)
+        loss_2 = self.classification_loss(logits_2, targets)
+        return {"classification": (loss_1 + loss_2) / 2, "box": self.box_loss(deltas, targets)}
+
+    def classification_loss(self, logits: Tensor, targets: DetectionTargets) -> Tensor:
+        """Of one classifier's logits (B, A, K): scalar."""
+        return focal_loss(logits, targets)
+
+    def box_loss(self, box_deltas: Tensor, targets: DetectionTargets) -> Tensor:
+        """Of box deltas (B, A, 4): scalar."""
+        return l1_box_loss(box_deltas, targets)

@@ -1,0 +1,196 @@
+"""A detector, or predictions written before, against the labels of an image list."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from miaod_nb.data.annotations import Oracle
+from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.sources import scan_list
+from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.evaluation import Evaluation
+from miaod_nb.experiment.inference import Results, batch_results, detections_of, evaluation_of
+from miaod_nb.experiment.opening import data_root_of
+from miaod_nb.experiment.outputs import out_folder
+from miaod_nb.experiment.prediction_files import (
+    CATEGORIES,
+    PREDICTIONS,
+    ImageId,
+    categories_beside,
+    read_entries,
+    to_entries,
+)
+from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.experiment.trained import Detector
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Images with their labels, by id, and the faults met in both."""
+
+    list_name: str
+    records: Sequence[ImageRecord]
+    objects: Mapping[str, Objects]
+    faults: FaultCounts
+
+    @property
+    def image_ids(self) -> dict[str, ImageId]:
+        """What a prediction file calls each image."""
+        return {record.id: record.id for record in self.records}
+
+    @property
+    def described(self) -> str:
+        """What metrics are measured on, in words."""
+        return f"{self.list_name} list ({len(self.objects)} images)"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The metrics of detections on a test set, and the detections, by image id."""
+
+    test: TestSet
+    categories: Mapping[int, str]
+    results: Results
+    evaluation: Evaluation
+
+    def lines(self) -> list[str]:
+        """Every metric, the table of the classes, and what was left out, for people."""
+        metrics = self.evaluation.metrics
+        width = max(map(len, metrics))
+        return [
+            f"evaluated on the {self.test.described}:",
+            *(f"  {name:<{width}}  {value:.4f}" for name, value in metrics.items()),
+            "",
+            *stacked_table(self.evaluation.per_class),
+            *(f"evaluated images: {line}" for line in self.test.faults.lines()),
+        ]
+
+
+def evaluate_what(
+    what: Path, *, data_root: Path | None = None, list_name: str = "", cycle: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Evaluated:  # fmt: skip
+    """The metrics of a run folder, a weight file, or a prediction file (its name ends in .json).
+
+    data_root: left out, that of the run. list_name: left out, the list that the settings name.
+    Raises MiaodErrors.
+    """
+    overrides = dict(overrides or {})
+    is_predictions = what.suffix.lower() == ".json"
+    if is_predictions and (overrides or cycle is not None):
+        raise ConfigError(
+            "written predictions are evaluated as they are",
+            where=what,
+            remedy="leave settings and cycle out, or give the run folder or weight file",
+        )
+    root = data_root or (None if is_predictions else _data_root_near(what))
+    if root is None:
+        raise ConfigError(
+            "there are no labels to evaluate against",
+            where="data_root",
+            remedy="give --data-root, the data set that has the labels",
+        )
+    if is_predictions:
+        return evaluate_predictions(what, root, list_name or "test")
+    detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
+    return evaluate_detector(detector, root, list_name or detector.config.test_list)
+
+
+def _data_root_near(what: Path) -> Path | None:
+    """Where the data lie of the run folder that this is, or that it lies in."""
+    return data_root_of(what) or data_root_of(what.parent.parent)
+
+
+def read_test_set(data_root: Path, list_name: str, classes: Sequence[str]) -> TestSet:
+    """The images of a list and their objects of these classes. Raises DataError."""
+    faults = FaultCounts()
+    records = scan_list(data_root, list_name, faults)
+    objects = Oracle(records).read([record.id for record in records], classes, faults)
+    if not any(len(found.labels) for found in objects.values()):
+        raise DataError(
+            f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "
+            f"({'; '.join(faults.lines())})",
+            where=data_root,
+            remedy="evaluate on labeled images that show objects of these classes",
+        )
+    return TestSet(list_name, records, objects, faults)
+
+
+def evaluate_detector(detector: Detector, data_root: Path, list_name: str) -> Evaluated:
+    """The metrics of a detector on an image list. Raises DataError."""
+    config, model = detector.config, detector.model
+    prepare_torch(config, model.device)
+    test = read_test_set(data_root, list_name, detector.classes)
+    settings = DetectionSettings.of(config)
+    results: Results = {}
+    with memory_explained():
+        for found in batch_results(
+            model, test.records, lambda batch: detections_of(model, batch, settings), config,
+            "evaluate",
+        ):  # fmt: skip
+            results |= found
+    ordered = {record.id: results[record.id] for record in test.records}
+    return _evaluated(test, dict(enumerate(detector.classes, start=1)), ordered)
+
+
+def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluated:
+    """The metrics of a prediction file on an image list, without the detector that wrote it.
+
+    Boxes in images outside the list are counted and left out. Raises DataError.
+    """
+    categories = categories_beside(path)
+    test = read_test_set(data_root, list_name, list(categories.values()))
+    results, others = read_entries(path, test.image_ids, categories)
+    if others and not any(len(found["labels"]) for found in results.values()):
+        raise DataError(
+            f"none of the {others} boxes lies in an image of the list '{list_name}'",
+            where=path,
+            remedy="name the list that the predictions were made for: --list",
+        )
+    if others:
+        test.faults.add("predicted box in an image outside the list", path.name, others)
+    return _evaluated(test, categories, results)
+
+
+def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
+    """Writes `metrics.json`, `per_class.csv`, `predictions.json` and `categories.json`."""
+    test, evaluation = evaluated.test, evaluated.evaluation
+    categories = [{"id": key, "name": name} for key, name in evaluated.categories.items()]
+    about = {"evaluated_on": test.described, "classes": list(evaluated.categories.values())}
+    with out_folder(out) as folder:
+        folder.save_json("metrics.json", {"about": about, "metrics": evaluation.metrics,
+                                          "exclusions": test.faults.as_dict()})  # fmt: skip
+        folder.save_csv("per_class.csv", evaluation.per_class)
+        folder.save_json(CATEGORIES, categories)
+        entries = to_entries(evaluated.results, test.image_ids, evaluated.categories)
+        folder.save_json(PREDICTIONS, entries)
+    return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
+
+
+def _evaluated(test: TestSet, categories: Mapping[int, str], results: Results) -> Evaluated:
+    evaluation = evaluation_of(results, test.objects, list(categories.values()))
+    return Evaluated(test, categories, results, evaluation)
+
+
+def stacked_table(table: pd.DataFrame) -> list[str]:
+    """The table's lines, with the words of each column's name on top of each other; no value: -."""
+    heads = [str(name).replace("num_", "").split() for name in table]
+    height = max(map(len, heads))
+    columns = []
+    for head, (_, values) in zip(heads, table.items(), strict=True):
+        cells = [*[""] * (height - len(head)), *head, *map(_cell, values)]
+        width = max(map(len, cells))
+        is_text = not pd.api.types.is_numeric_dtype(values)
+        columns.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if math.isfinite(value) else "-"
+    return str(value)

@@ -1,0 +1,194 @@
+"""Evaluation of what a run left: its own numbers, and the same ones from a prediction file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.experiment.evaluating import evaluate_what, stacked_table, write_evaluation
+from miaod_nb.experiment.prediction_files import categories_beside, read_entries, to_entries
+
+
+@pytest.fixture(scope="module")
+def evaluated(reference):
+    return evaluate_what(reference, cycle=1)
+
+
+@pytest.fixture(scope="module")
+def written(evaluated, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("evaluated") / "out"
+    files = write_evaluation(evaluated, out)
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in files)
+    return out
+
+
+@pytest.fixture
+def changed(written, tmp_path):
+    """`changed(change)`: the prediction file after `change` of its entries."""
+
+    def change_file(change) -> Path:
+        out = shutil.copytree(written, tmp_path / "out")
+        entries = json.loads((out / "predictions.json").read_text())
+        change(entries)
+        (out / "predictions.json").write_text(json.dumps(entries))
+        return out / "predictions.json"
+
+    return change_file
+
+
+def test_the_numbers_are_the_runs_own(reference, evaluated):
+    recorded = json.loads((reference / "cycle1/metrics.json").read_text())["metrics"]
+    assert evaluated.evaluation.metrics == pytest.approx(recorded, rel=1e-6)
+    assert max(recorded.values()) > 0
+    other = evaluate_what(reference / "cycle0/weights.pt").evaluation.metrics
+    assert other != evaluated.evaluation.metrics
+
+
+def test_written_predictions_give_the_same_numbers(written, evaluated, data_root):
+    again = evaluate_what(written / "predictions.json", data_root=data_root)
+    assert again.evaluation.metrics == evaluated.evaluation.metrics
+    pd.testing.assert_frame_equal(again.evaluation.per_class, evaluated.evaluation.per_class)
+    assert again.test.described == "test list (4 images)"
+
+
+def test_files_are_in_coco_format(written, evaluated, data_root):
+    entries = json.loads((written / "predictions.json").read_text())
+    assert len(entries) == evaluated.evaluation.per_class["num_detections"].sum() > 0
+    listed = (data_root / "ImageSets/Main/test.txt").read_text().split()
+    for entry in entries:
+        assert entry.keys() == {"image_id", "category_id", "bbox", "score"}
+        assert entry["image_id"] in listed and entry["category_id"] in (1, 2)
+        assert len(entry["bbox"]) == 4 and min(entry["bbox"][2:]) >= 0
+    categories = json.loads((written / "categories.json").read_text())
+    assert categories == [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+    metrics = json.loads((written / "metrics.json").read_text())
+    assert metrics["metrics"] == evaluated.evaluation.metrics
+    table = pd.read_csv(written / "per_class.csv")
+    assert table["class"].tolist() == ["disc", "square"]
+
+
+def test_boxes_come_back_as_they_were():
+    generator = torch.Generator().manual_seed(0)
+    corners = 1000 * torch.rand(50, 2, generator=generator)
+    found = {
+        "boxes": torch.cat([corners, corners + 90 * torch.rand(50, 2, generator=generator)], 1),
+        "scores": torch.rand(50, generator=generator),
+        "labels": torch.randint(3, (50,), generator=generator),
+    }
+    results = {"a": found, "b": {key: value[:0] for key, value in found.items()}}
+    ids, categories = {"a": 139, "b": 285}, {1: "x", 5: "y", 90: "z"}
+    entries = to_entries(results, ids, categories)
+    assert {entry["image_id"] for entry in entries} == {139}
+    assert {entry["category_id"] for entry in entries} == {1, 5, 90}
+    path = Path("predictions.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_text", lambda self, encoding: json.dumps(entries))
+        again, others = read_entries(path, ids, categories)
+    assert others == 0
+    for name, result in results.items():
+        assert all(torch.equal(result[key], again[name][key]) for key in result)
+
+
+def test_lines_name_every_metric_and_class(evaluated):
+    text = "\n".join(evaluated.lines())
+    for name, value in evaluated.evaluation.metrics.items():
+        assert f"{name} " in text and f"{value:.4f}" in text
+    assert "\ndisc " in text and "\nsquare " in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_stacked_table():
+    table = pd.DataFrame(
+        {"class": ["a", "bee"], "num_objects": [3, 10], "AP@0.5 (area)": [0.5, np.nan]}
+    )
+    assert stacked_table(table) == [
+        "                AP@0.5",
+        "class  objects  (area)",
+        "a            3  0.5000",
+        "bee         10       -",
+    ]
+
+
+# --------------------------------------------------------------------------------------- refusals
+
+
+def test_boxes_outside_the_list_are_counted(changed, data_root):
+    path = changed(lambda entries: entries.append(entries[0] | {"image_id": "000001"}))
+    again = evaluate_what(path, data_root=data_root)
+    assert "1 x predicted box in an image outside the list" in "\n".join(again.lines())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda e: e[3].pop("score"), "entry 3 cannot be used: there is no 'score'"),
+        (lambda e: e[0].update(category_id=7), "entry 0 .* category 7 is not in categories.json"),
+        (lambda e: e[1].update(bbox=[1, 2, 3]), "entry 1 cannot be used"),
+        (lambda e: e[1].update(bbox=[1, 2, -3, 4]), "a side is negative"),
+        (lambda e: e[1].update(score=float("nan")), "a number is not finite"),
+        (lambda e: e.insert(2, "box"), "entry 2 cannot be used"),
+        (lambda e: e[2].update(category_id=[1]), "entry 2 cannot be used"),
+        (lambda e: [x.update(image_id="other") for x in e], "none of the .* boxes lies"),
+    ],
+)  # fmt: skip
+def test_entries_that_cannot_be_used(changed, data_root, change, words):
+    path = changed(change)
+    with pytest.raises(DataError, match=words):
+        evaluate_what(path, data_root=data_root)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("predictions.json", "[{", "the file cannot be used"),
+        ("predictions.json", "{}", "it is not a list"),
+        ("categories.json", None, "the file is missing"),
+        ("categories.json", "[]", "there is no category"),
+        ("categories.json", '[{"id": 1}]', "there is no 'name'"),
+    ],
+)
+def test_files_that_cannot_be_used(written, tmp_path, data_root, name, text, words):
+    out = shutil.copytree(written, tmp_path / "out")
+    (out / name).unlink() if text is None else (out / name).write_text(text)
+    with pytest.raises(DataError, match=words) as caught:
+        evaluate_what(out / "predictions.json", data_root=data_root)
+    assert str(out / name) in str(caught.value) and "what to do" in str(caught.value)
+
+
+def test_what_an_evaluation_needs(written, reference, data_root, tmp_path):
+    predictions = written / "predictions.json"
+    with pytest.raises(ConfigError, match="no labels to evaluate against"):
+        evaluate_what(predictions)
+    with pytest.raises(ConfigError, match="evaluated as they are"):
+        evaluate_what(predictions, data_root=data_root, overrides={"nms_iou": 0.3})
+    weights = shutil.copy(reference / "cycle0/weights.pt", tmp_path)
+    with pytest.raises(ConfigError, match="give --data-root"):
+        evaluate_what(Path(weights))
+    with pytest.raises(DataError, match="there is no image list 'val'"):
+        evaluate_what(reference, list_name="val")
+
+
+def test_labels_of_other_classes(reference, make_voc, tmp_path):
+    data = make_voc(tmp_path / "VOC2007", classes=("cat", "dog"))
+    with pytest.raises(DataError, match="no label of the list 'test' is of the classes disc, sq"):
+        evaluate_what(reference, data_root=data)
+
+
+def test_faults_of_evaluated_images_are_counted(reference, make_voc, tmp_path):
+    data = make_voc(tmp_path / "VOC2007")
+    (data / "JPEGImages/000013.jpg").unlink()
+    (data / "Annotations/000014.xml").write_text("")
+    lines = evaluate_what(reference, data_root=data, overrides={"device": "cpu"}).lines()
+    assert "evaluated images: 1 x listed image missing (000013)" in lines
+    assert "evaluated images: 1 x annotation malformed: empty file (000014)" in lines
+    assert lines[0] == "evaluated on the test list (2 images):"
+
+
+def test_categories_are_read_in_the_order_of_the_file(tmp_path):
+    (tmp_path / "categories.json").write_text('[{"id": 3, "name": "b"}, {"id": 1, "name": "a"}]')
+    assert list(categories_beside(tmp_path / "x.json").items()) == [(3, "b"), (1, "a")]
