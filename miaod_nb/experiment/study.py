@@ -66,6 +66,11 @@ class Study:
     records: Mapping[str, ImageRecord] = field(repr=False)
 
     @property
+    def first(self) -> CycleSets:
+        """The sets of cycle 0."""
+        return self.given[0]
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths."""
         return {
