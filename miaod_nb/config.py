@@ -98,8 +98,12 @@ class Config(BaseModel):
     # data
     classes: Names | None = Field(None, description="class names such as dog,cat, all different; "
                                   "None: those found in the labels")
-    train_list: str = Field("trainval", description="ImageSets/Main list that holds the pool")
-    test_list: str = Field("test", description="ImageSets/Main list used for evaluation")
+    train_list: str = Field("trainval", description="list that holds the pool: "
+                            "ImageSets/Main/<list>.txt (VOC), annotations/instances_<list>.json "
+                            "(COCO)")
+    test_list: str = Field("test", description="list used for evaluation, found in the same way")
+    empty_images: Literal["keep", "drop"] = Field("keep", description="pool images without "
+                                                  "objects: background, or left out (COCO alone)")
     holdout: float = Field(0.2, ge=0, lt=1, description="share of the initial labeled images kept "
                            "for evaluation when there is no test list; 0: no mAP")
     image_size: Size = Field((1000, 600), description="longest and shortest side an image is "
@@ -209,6 +213,13 @@ class Config(BaseModel):
                             "count, or below 1 a fraction of the pool")
     budget: Amount = Field(0.025, gt=0, le=10**7, description="images added a cycle: a whole "
                            "count, or below 1 a fraction of the pool")
+    first_unlabeled: Literal["end", "second"] = Field(
+        "end", description="images of the first cycle that train without labels: the last of the "
+        "shuffled pool, or those after the labeled ones (then labeled images do not fill up a "
+        "sample that the pool is too small for)"
+    )
+    score_fraction: float = Field(1.0, gt=0, le=1, description="share of all images that a cycle "
+                                  "scores at most, drawn at random from the pool")
     split_seed: int = Field(666, ge=0, le=2**32 - 1, description="draws the first labeled images")
     seed: int = Field(666, ge=0, le=2**32 - 1, description="initial weights, augmentation, order")
 
@@ -274,6 +285,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "voc0712_ssd": {
         "classes": VOC_CLASSES, "detector": "ssd300", "initial": 1000, "budget": 1000, "cycles": 11,
         "batch_size": 8, "label_set_epochs": 5, "repeats": 16, "drop_epoch": 1, "warmup_steps": 500,
+    },
+    # train2017 without its images without boxes: 117266, of which 2345 are labeled first and in
+    # each cycle, and 23453 scored.
+    "coco": {
+        "train_list": "train2017", "test_list": "val2017", "empty_images": "drop",
+        "image_size": (1333, 800), "warmup_steps": 500, "initial": 0.02, "budget": 0.02,
+        "cycles": 5, "score_fraction": 0.2, "first_unlabeled": "second",
     },
     "voc": _SMALL_DATA,
     # Generated images, 40 labels and 40 more a cycle. The smallest anchors are 16 px.

@@ -17,7 +17,9 @@ from miaod_nb.config import (
     parse_settings,
     validated,
 )
+from miaod_nb.data.pool import resolve_count
 from miaod_nb.errors import ConfigError
+from miaod_nb.experiment.study import num_scored
 
 DATA = {"ids": ["a", "b"], "classes": ["dog"], "split": [0]}
 FIELDS = sorted(Config.model_fields)
@@ -55,7 +57,7 @@ def another_value(name: str) -> Any:
     if name in NUMBERS:
         low, high = bounds(name).values()
         if field.annotation is int or field.default >= 1:
-            return field.default + (1 if field.default < high else -1)
+            return field.default + (1 if field.default < high else (low - high) / 2)
         return (low + field.default) / 2 if field.default > low else min(high, 1) / 2
     return UNBOUNDED[name]
 
@@ -94,6 +96,28 @@ def test_authors_preset_is_the_published_recipe() -> None:
     label_set, adversarial = config.label_set_epochs, 2 * 2 * config.adversarial_epochs
     passes = label_set + config.rounds * (adversarial + label_set)
     assert config.repeats * passes == 34
+
+
+def test_coco_preset_is_the_published_recipe() -> None:
+    config, voc = make_config("coco"), make_config("voc0712")
+    assert (config.train_list, config.test_list) == ("train2017", "val2017")
+    assert (config.initial, config.budget, config.cycles) == (0.02, 0.02, 5)
+    assert (config.image_size, config.warmup_steps) == ((1333, 800), 500)
+    assert (config.optimizer, config.learning_rate, config.batch_size) == ("sgd", 1e-3, 2)
+    assert (config.score_fraction, config.first_unlabeled) == (0.2, "second")
+    assert (config.empty_images, config.classes) == ("drop", None)
+    differing = {name for name in FIELDS if getattr(config, name) != getattr(voc, name)}
+    assert differing == {
+        "preset", "classes", "train_list", "test_list", "empty_images", "image_size",
+        "warmup_steps", "initial", "budget", "cycles", "first_unlabeled", "score_fraction",
+    }  # fmt: skip
+
+
+def test_counts_of_the_coco_preset_are_the_published_ones() -> None:
+    config, num_images = make_config("coco"), 117266
+    assert resolve_count(config.initial, num_images) == 2345
+    assert resolve_count(config.budget, num_images) == 2345
+    assert num_scored(config, num_images) == 117266 // 5 == 23453
 
 
 def test_config_is_frozen_and_hashable() -> None:

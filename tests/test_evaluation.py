@@ -1,11 +1,16 @@
-"""Metrics: hand-computed values, agreement with a plain loop, difficult objects, empty input."""
+"""Metrics: hand-computed values, agreement with a plain loop and with pycocotools, objects that
+are difficult or crowds, empty input."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import math
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import (
@@ -14,6 +19,7 @@ from miaod_nb.evaluation import (
     average_precision,
     coco_ap,
     evaluate,
+    headline,
     voc_ap,
 )
 
@@ -109,6 +115,53 @@ def loop_ap(detections: list, truths: list, label: int, threshold: float) -> flo
         area += (recall - reached) * max(precision for _, precision in points[i:])
         reached = recall
     return area
+
+
+def crowded_set(seed: int, num_images: int = 40, num_classes: int = 5) -> tuple[list, list]:
+    """Images with crowds, areas of all sizes that are not those of the boxes, difficult objects,
+    tied scores, images without objects or detections; the last class has detections alone."""
+    rng = np.random.default_rng(seed)
+    detections, truths = random_set(seed, num_images, num_classes - 1)
+    for i, (seen, objects) in enumerate(zip(detections, truths, strict=True)):
+        count, scale = len(objects.labels), rng.choice([1, 4, 16])
+        truths[i] = dataclasses.replace(
+            objects, boxes=objects.boxes * scale, crowd=rng.random(count) < 0.2,
+            area=objects.area * scale**2 * rng.uniform(0.3, 1, count),
+        )  # fmt: skip
+        labels = np.where(rng.random(len(seen.labels)) < 0.1, num_classes - 1, seen.labels)
+        jitter = rng.normal(0, 0.3, seen.boxes.shape)
+        boxes = ((seen.boxes + jitter) * scale).astype(np.float32)
+        detections[i] = dataclasses.replace(seen, boxes=boxes, labels=labels)
+    return detections, truths
+
+
+def arbiter(detections: list, truths: list, num_classes: int) -> COCOeval:
+    """What pycocotools makes of the same boxes; its prints are left out."""
+    indices = []
+    for items in (truths, detections):
+        index, annotations = COCO(), []
+        for image, item in enumerate(items):
+            for k, (x1, y1, x2, y2) in enumerate(item.boxes.astype(float)):
+                entry = {"id": len(annotations) + 1, "image_id": image, "iscrowd": 0}
+                entry |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+                entry["category_id"] = int(item.labels[k])
+                if isinstance(item, GroundTruth):
+                    entry |= {"iscrowd": int(item.crowd[k]), "area": float(item.area[k])}
+                else:
+                    entry["score"] = float(item.scores[k])
+                annotations.append(entry)
+        categories = [{"id": label} for label in range(num_classes)]
+        images = [{"id": image} for image in range(len(items))]
+        index.dataset = {"images": images, "categories": categories, "annotations": annotations}
+        indices.append(index)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for index in indices:
+            index.createIndex()
+        evaluator = COCOeval(*indices, "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return evaluator
 
 
 # ---------------------------------------------------------------- average precision of a curve
@@ -255,12 +308,73 @@ def test_coco_per_class_means_leave_absent_classes_out() -> None:
         assert result[name] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_coco_equals_pycocotools(seed: int) -> None:
+    detections, truths = crowded_set(seed)
+    assert any(t.crowd.any() for t in truths) and any(len(t.labels) == 0 for t in truths)
+    expected = arbiter(detections, truths, 5)
+    result = coco_ap(detections, truths, "abcde")
+    means = [result["AP"], result["AP50"], result["AP75"], *result["by_size"].values()]
+    assert list(result["by_size"]) == ["small", "medium", "large"] and min(means) > 0
+    np.testing.assert_allclose(means, expected.stats[:6], rtol=0, atol=1e-9)
+    curves = expected.eval["precision"][..., 0, -1]  # of all sizes, 100 detections
+    per_class = np.where(curves[0, 0] < 0, np.nan, curves.mean(axis=1))
+    for name, values in (("AP", per_class.mean(0)), ("AP50", per_class[0]), ("AP75", per_class[5])):
+        np.testing.assert_allclose(result["per_class"][name], values, rtol=0, atol=1e-9)
+        assert np.isnan(values).tolist() == [False] * 4 + [True]
+
+
+def test_more_than_100_detections_are_cut_as_pycocotools_does() -> None:
+    rng = np.random.default_rng(0)
+    boxes = _random_boxes(rng, 250)
+    scores = (rng.integers(0, 50, 250) / 50).astype(np.float32)
+    detections = [Detections(boxes, scores, np.zeros(250, int))]
+    truths = [GroundTruth(boxes[::5], np.zeros(50, int), np.zeros(50, bool))]
+    result = coco_ap(detections, truths, "a")
+    expected = arbiter(detections, truths, 1).stats
+    np.testing.assert_allclose([result["AP"], result["AP50"]], expected[:2], rtol=0, atol=1e-9)
+
+
+def crowd(*boxes: tuple) -> GroundTruth:
+    """Objects of class 0, all but the first of them crowds."""
+    objects = truth(*((box, 0) for box in boxes))
+    return dataclasses.replace(objects, crowd=np.arange(len(boxes)) > 0)
+
+
+def test_detections_in_a_crowd_are_neither_right_nor_wrong() -> None:
+    inside = [((60, 60, 70 + k, 90), 0.9, 0) for k in range(3)]  # small parts of the crowd
+    detections = [found(*inside, (BOX, 0.8, 0))]
+    assert coco_ap(detections, [crowd(BOX, ELSEWHERE)], ["dog"])["AP"] == pytest.approx(1)
+    assert coco_ap(detections, [truth((BOX, 0))], ["dog"])["AP"] < 0.3
+    missed = coco_ap([found((BOX, 0.8, 0))], [crowd(BOX, ELSEWHERE)], ["dog"])
+    assert missed["AP"] == pytest.approx(1)
+
+
+def test_crowds_count_nowhere_in_voc() -> None:
+    objects = crowd(BOX, ELSEWHERE)
+    result = voc_ap([found((ELSEWHERE, 0.9, 0), (ELSEWHERE, 0.8, 0), (BOX, 0.5, 0))], [objects], 1)
+    assert result.mean == 1
+    np.testing.assert_array_equal(result.num_truths, [1])
+    assert evaluate([found()], [objects], ["dog"]).per_class["num_objects"].tolist() == [1]
+
+
+def test_sizes_are_those_of_the_area_and_left_out_without_an_object() -> None:
+    objects = dataclasses.replace(
+        truth((BOX, 0), (ELSEWHERE, 0)), area=np.array([32.0**2 + 1, 96.0**2 + 1])
+    )
+    result = coco_ap([found((BOX, 0.9, 0))], [objects], ["dog"])
+    assert result["by_size"] == {"medium": pytest.approx(1), "large": 0}
+    by_box = coco_ap([found((BOX, 0.9, 0))], [truth((BOX, 0))], ["dog"])["by_size"]
+    assert by_box == {"small": pytest.approx(1)}
+
+
 # ---------------------------------------------------------------- all metrics together
 
 
 def test_evaluate_gives_every_metric_by_its_full_name() -> None:
     result = evaluate(*two_images(), ["dog", "cat"])
-    assert list(result.metrics) == METRICS
+    assert list(result.metrics) == [*METRICS, "COCO AP small"]  # no object is larger
+    assert result.metrics["COCO AP small"] == pytest.approx(result.metrics["COCO AP@[.5:.95]"])
     assert result.metrics["VOC07 AP@0.5 (11 points)"] == pytest.approx((6 + 5 * 2 / 3) / 11)
     assert result.metrics["VOC12 AP@0.5 (area)"] == pytest.approx((1 + 2 / 3) / 2)
     assert result.metrics["COCO AP50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
@@ -270,8 +384,14 @@ def test_evaluate_gives_every_metric_by_its_full_name() -> None:
     assert table["num_objects"].tolist() == [2, 0]
     assert table["num_detections"].tolist() == [3, 0]
     assert table.loc[1, METRICS].isna().all()
-    for name, value in result.metrics.items():  # one class has objects: it is the mean
-        assert table.loc[0, name] == pytest.approx(value)
+    for name in METRICS:  # one class has objects: it is the mean
+        assert table.loc[0, name] == pytest.approx(result.metrics[name])
+
+
+def test_headline_is_the_metric_that_the_authors_published() -> None:
+    assert headline("voc0712") == headline("voc0712_ssd") == "VOC07 AP@0.5 (11 points)"
+    assert headline("coco") == "COCO AP@[.5:.95]"
+    assert headline("voc") == headline("toy") == headline("tiny") == "VOC12 AP@0.5 (area)"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -293,7 +413,10 @@ def test_nothing_found_is_zero() -> None:
     assert set(result.metrics.values()) == {0.0}
 
 
-@pytest.mark.parametrize("truths", [[], [truth()], [truth((BOX, 0, True))]])
+ONLY_CROWD = dataclasses.replace(truth((BOX, 0)), crowd=np.array([True]))
+
+
+@pytest.mark.parametrize("truths", [[], [truth()], [truth((BOX, 0, True))], [ONLY_CROWD]])
 def test_set_without_object_is_refused(truths: list[GroundTruth]) -> None:
     detections = [found((BOX, 0.9, 0)) for _ in truths]
     with pytest.raises(DataError, match="no object to evaluate against"):
@@ -303,6 +426,8 @@ def test_set_without_object_is_refused(truths: list[GroundTruth]) -> None:
 def test_coco_refuses_a_set_without_object() -> None:
     with pytest.raises(DataError, match="no object to evaluate against"):
         coco_ap([found((BOX, 0.9, 0))], [truth()], ["dog"])
+    with pytest.raises(DataError, match="no object to evaluate against"):
+        coco_ap([found((BOX, 0.9, 0))], [ONLY_CROWD], ["dog"])
 
 
 @pytest.mark.parametrize("metric", [lambda d, t: voc_ap(d, t, 1), lambda d, t: coco_ap(d, t, "a")])
@@ -321,3 +446,5 @@ def test_arrays_of_different_length_are_refused() -> None:
         Detections(boxes, one.astype("f4"), two)
     with pytest.raises(ValueError, match="difficult"):
         GroundTruth(boxes, two, one.astype(bool))
+    with pytest.raises(ValueError, match=r"crowd \(1,\)"):
+        GroundTruth(boxes, two, two.astype(bool), crowd=one.astype(bool))

@@ -1,72 +1,28 @@
-"""VOC annotations as objects, and the oracle: the one reader of the pool's labels."""
+"""Annotations as objects, and the oracle: the one reader of the pool's labels."""
 
 import difflib
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.coco import declared_classes, read_coco
+from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Objects, RawObject
+from miaod_nb.data.voc import read_voc
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
-
-class RawObject(NamedTuple):
-    """An object as its file has it: class name, (xmin, ymin, xmax, ymax), difficult or not."""
-
-    name: str
-    box: tuple[float, float, float, float]
-    difficult: bool
+LEAST_SIDE = 1e-3  # of a box, in pixels: less than the precision of its coordinates in an image
+Box = tuple[float, float, float, float]
 
 
-class AnnotationFault(Exception):
-    """An annotation that cannot be used; its text is the reason to count it under."""
-
-
-def read_annotation(path: Path) -> list[RawObject]:
-    """The objects of a VOC XML file, unchecked but for being complete and numeric.
-
-    Raises AnnotationFault for a file that is missing, empty, not well-formed or holds entity
-    definitions, and for an object without a name or a numeric box.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise AnnotationFault("annotation missing") from None
-    except OSError as error:
-        raise AnnotationFault(f"annotation unreadable: {error.strerror}") from None
-    if not content.strip():
-        raise AnnotationFault("annotation malformed: empty file")
-    try:
-        root = ElementTree.fromstring(content)
-    except DefusedXmlException:
-        raise AnnotationFault("annotation malformed: entity definitions are refused") from None
-    except (ElementTree.ParseError, ValueError, LookupError):  # the last two: bad encodings
-        raise AnnotationFault("annotation malformed: not well-formed XML") from None
-    return [_read_object(element) for element in root.findall("object")]
-
-
-def _read_object(element: Any) -> RawObject:
-    name = (element.findtext("name") or "").strip()
-    if not name:
-        raise AnnotationFault("annotation malformed: object without a name")
-    box = element.find("bndbox")
-    if box is None:
-        raise AnnotationFault("annotation malformed: object without a box")
-    try:
-        x1, y1, x2, y2 = (float(box.findtext(tag)) for tag in ("xmin", "ymin", "xmax", "ymax"))
-    except (TypeError, ValueError):
-        raise AnnotationFault("annotation malformed: coordinate missing or not a number") from None
-    if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
-        raise AnnotationFault("annotation malformed: coordinate missing or not a number")
-    difficult = (element.findtext("difficult") or "").strip() == "1"
-    return RawObject(name, (x1, y1, x2, y2), difficult)
+def read_annotation(record: ImageRecord) -> list[RawObject]:
+    """The objects that the image's VOC XML file or COCO file gives it, unchecked but for being
+    complete and numeric. Raises AnnotationFault when these cannot be had."""
+    if record.coco_id is None:
+        return read_voc(record.annotation_path)
+    return read_coco(record.annotation_path, record.coco_id)
 
 
 def to_objects(
@@ -74,11 +30,10 @@ def to_objects(
 ) -> Objects:
     """The objects of the given classes with boxes that can be used; the rest is counted.
 
-    VOC counts pixels from 1: coordinates are truncated to whole numbers and lowered by 1, all
-    four of them, as the authors do. Boxes are clipped to [0, width] x [0, height] as long as more
-    than a pixel remains on both sides. An image left without objects is background.
+    Boxes are clipped to [0, width] x [0, height] as long as more than a pixel remains on both
+    sides. An image left without objects is background.
     """
-    kept: dict[tuple[int, tuple[int, ...]], bool] = {}  # (label, box) -> difficult
+    kept: dict[tuple[int, Box], RawObject] = {}  # by label and box
     for item in raw:
         if item.name not in classes:
             faults.add("object of a class left out by `classes`", record.id)
@@ -91,27 +46,32 @@ def to_objects(
         key = (classes.index(item.name), box)
         if key in kept:
             faults.add("exact duplicate box", record.id)
-        kept.setdefault(key, item.difficult)
+        kept.setdefault(key, item)
     if not kept:
         faults.add("image without objects", record.id)
+    areas = [_box_area(box) if item.area is None else item.area for (_, box), item in kept.items()]
     return Objects(
         boxes=torch.tensor([box for _, box in kept], dtype=torch.float32).reshape(-1, 4),
         labels=torch.tensor([label for label, _ in kept], dtype=torch.int64),
-        difficult=torch.tensor(list(kept.values()), dtype=torch.bool),
+        difficult=torch.tensor([item.difficult for item in kept.values()], dtype=torch.bool),
+        crowd=torch.tensor([item.crowd for item in kept.values()], dtype=torch.bool),
+        area=torch.tensor(areas, dtype=torch.float64),
     )
 
 
-def _usable_box(
-    corners: Iterable[float], width: int, height: int
-) -> tuple[tuple[int, ...] | None, str | None]:
-    """The 0-based box inside the image, None for a useless one; and its fault, if it has one."""
-    x1, y1, x2, y2 = (int(value) - 1 for value in corners)
+def _box_area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | None]:
+    """The box inside the image, None for a useless one; and its fault, if it has one."""
+    x1, y1, x2, y2 = box
     if x2 < x1 or y2 < y1:
         return None, "inverted box"
-    if x1 == x2 or y1 == y2:
+    if min(x2 - x1, y2 - y1) < LEAST_SIDE:
         return None, "zero-area box"
-    clipped = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
-    if clipped == (x1, y1, x2, y2):
+    clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
+    if clipped == box:
         return clipped, None
     if min(clipped[2] - clipped[0], clipped[3] - clipped[1]) <= 1:
         return None, "box outside the image"
@@ -170,7 +130,7 @@ class Oracle:
             self._opened[image_id] = None
             record = self._records[image_id]
             try:
-                raw = read_annotation(record.annotation_path)
+                raw = read_annotation(record)
             except AnnotationFault as fault:
                 faults.add(str(fault), image_id)
             else:
@@ -198,16 +158,16 @@ def audit(
 ) -> tuple[pd.DataFrame, FaultCounts]:
     """A table of the labels of all these images, one row a class, and the faults in them.
 
-    Columns: images, objects, difficult (counts). classes=None: those found. Reads every label.
-    Raises DataError for a class that no label has.
+    Columns: images, objects, difficult (counts). classes=None: those of the COCO file, or those
+    found. Reads every label. Raises DataError for a class that is not there.
     """
     oracle, faults = Oracle(records), FaultCounts()
     ids = [record.id for record in records]
-    seen = oracle.class_names(ids)
+    known = declared_classes(records) or oracle.class_names(ids)
     if classes is None:
-        classes = seen
-    folders = sorted({str(record.annotation_path.parent) for record in records})
-    refuse_absent_classes(classes, seen, ", ".join(folders))
+        classes = known
+    places = sorted({str(record.labels_at) for record in records})
+    refuse_absent_classes(classes, known, ", ".join(places))
     counts = np.zeros((len(classes), 3), dtype=np.int64)
     for objects in oracle.read(ids, classes, faults).values():
         labels = objects.labels.numpy()

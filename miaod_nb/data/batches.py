@@ -141,7 +141,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
         if self.objects is None:
             return torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
         objects = self.objects[image_id]
-        return objects.boxes[~objects.difficult], objects.labels[~objects.difficult]
+        return objects.boxes[~objects.ignored], objects.labels[~objects.ignored]
 
 
 def _leave_interrupts(worker: int) -> None:

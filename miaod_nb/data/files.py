@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import IMAGE_SUFFIXES, check_image
+from miaod_nb.data.sources import check_image
+from miaod_nb.data.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 

@@ -17,19 +17,24 @@ from miaod_nb.errors import ConfigError
 Indices = NDArray[np.int64]
 
 
-def initial_sets(num_images: int, num_labeled: int, seed: int) -> tuple[Indices, Indices, Indices]:
+def initial_sets(
+    num_images: int, num_labeled: int, seed: int, first_unlabeled: str = "end"
+) -> tuple[Indices, Indices, Indices]:
     """(all_indices, labeled, unlabeled_sample) of cycle 0.
 
     all_indices: (num_images,) in shuffled order; keep it, later cycles start from it. labeled: the
     first num_labeled of them, sorted. unlabeled_sample: equally many to train on without labels,
-    sorted: the last of the shuffle, or, where those would reach into the labeled ones, all other
-    images topped up with labeled ones.
+    sorted. "end": the last of the shuffle, or, where those would reach into the labeled ones, all
+    other images topped up with labeled ones. "second": those after the labeled ones, or as many as
+    there are; where all are labeled, those.
     """
     generator = RandomState(seed)
     all_indices = np.arange(num_images)
     generator.shuffle(all_indices)
     labeled = all_indices[:num_labeled]
-    if 2 * num_labeled <= num_images:
+    if first_unlabeled == "second" and num_labeled < num_images:
+        sample = np.sort(all_indices[num_labeled : 2 * num_labeled])
+    elif 2 * num_labeled <= num_images:
         sample = np.sort(all_indices[num_images - num_labeled :])
     else:
         sample = _sample(all_indices[num_labeled:], np.sort(labeled), generator)
@@ -46,24 +51,38 @@ def remaining_pool(all_indices: Indices, labeled: Indices) -> Indices:
 
 
 def next_sets(
-    all_indices: Indices, labeled: Indices, selected: Indices, seed: int
+    all_indices: Indices, labeled: Indices, selected: Indices, seed: int, top_up: bool = True
 ) -> tuple[Indices, Indices]:
     """(labeled, unlabeled_sample) after a selection, both sorted and equally long.
 
     labeled: the sorted labeled indices so far. selected: those just chosen, by ascending score.
     The sample is drawn from the remaining pool; where that is too small, labeled ones fill it.
+    top_up=False: they do so only where nothing is left of the pool.
     """
     generator = RandomState(seed)
     labeled = np.concatenate([labeled, selected])
-    sample = _sample(remaining_pool(all_indices, labeled), labeled, generator)
+    sample = _sample(remaining_pool(all_indices, labeled), labeled, generator, top_up)
     return np.sort(labeled), sample
 
 
-def _sample(pool: Indices, labeled: Indices, generator: RandomState) -> Indices:
+def scored_part(pool: Indices, count: int, seed: int, cycle: int) -> Indices:
+    """`count` of the pool's indices, or all where it has no more, in the order of the pool: those
+    that a cycle scores, drawn anew in each."""
+    if count >= len(pool):
+        return pool
+    places = np.random.default_rng([seed, cycle]).choice(len(pool), count, replace=False)
+    return pool[np.sort(places)]
+
+
+def _sample(
+    pool: Indices, labeled: Indices, generator: RandomState, top_up: bool = True
+) -> Indices:
     """As many indices as are labeled, sorted: shuffled pool first, then shuffled labeled ones."""
     pool, labeled = pool.copy(), labeled.copy()
     generator.shuffle(pool)
     missing = max(len(labeled) - len(pool), 0)
+    if missing and not top_up and len(pool):
+        missing = 0
     if missing:
         generator.shuffle(labeled)
     return np.sort(np.concatenate([pool[: len(labeled)], labeled[:missing]]))

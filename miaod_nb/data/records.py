@@ -2,14 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+
+class Listed(NamedTuple):
+    """An image that a list names, before it was opened."""
+
+    id: str
+    source: str
+    image_path: Path
+    annotation_path: Path
+    coco_id: int | None = None
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One usable image: where it lies and how large it is (pixels, from the image itself)."""
+    """One usable image: where it lies and how large it is (pixels, from the image itself).
+
+    annotation_path: its own VOC XML file, or the COCO file that it shares with others and in which
+    it has the number coco_id.
+    """
 
     id: str
     source: str
@@ -17,6 +32,28 @@ class ImageRecord:
     annotation_path: Path
     width: int
     height: int
+    coco_id: int | None = None
+
+    @property
+    def labels_at(self) -> Path:
+        """Where the labels of this image and of those around it are kept: a folder of VOC XML
+        files, or a COCO file."""
+        return self.annotation_path.parent if self.coco_id is None else self.annotation_path
+
+
+class RawObject(NamedTuple):
+    """An object as its file has it, unchecked: class name, box (xyxy, pixels, 0-based), marks, and
+    the area of its outline in square pixels where the file tells it."""
+
+    name: str
+    box: tuple[float, float, float, float]
+    difficult: bool = False
+    crowd: bool = False
+    area: float | None = None
+
+
+class AnnotationFault(Exception):
+    """An annotation that cannot be used; its text is the reason to count it under."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +61,27 @@ class Objects:
     """The labeled objects of one image.
 
     boxes: float32 (G, 4) xyxy, pixels of the original image, 0-based. labels: int64 (G,), indices
-    into the class names. difficult: bool (G,).
+    into the class names. difficult: bool (G,). crowd: bool (G,), boxes around many objects of a
+    class; none if left out. area: float64 (G,) in square pixels; that of the boxes if left out.
     """
 
     boxes: Tensor
     labels: Tensor
     difficult: Tensor
+    crowd: Tensor = None  # type: ignore[assignment]  # filled in below, as the next one
+    area: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.crowd is None:
+            object.__setattr__(self, "crowd", torch.zeros_like(self.difficult))
+        if self.area is None:
+            sides = (self.boxes[:, 2:] - self.boxes[:, :2]).double()
+            object.__setattr__(self, "area", sides.prod(dim=1))
+
+    @property
+    def ignored(self) -> Tensor:
+        """bool (G,): objects that are not trained on and do not count in the VOC metrics."""
+        return self.difficult | self.crowd
 
 
 class FaultCounts:

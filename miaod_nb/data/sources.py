@@ -1,65 +1,63 @@
-"""VOC folders as image records, and images as tensors; annotations are not opened here."""
+"""Data folders as image records, and images as tensors; no image's labels are read here."""
 
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.coco import CocoLayout
+from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
+from miaod_nb.data.voc import VocLayout
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
 MIN_SIDE = 32
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-SOURCE_NAMES = {"VOC2007": "07", "VOC2012": "12"}  # as the authors' id lists name them
-
-
-class _Listed(NamedTuple):
-    """An image that a list names, before it was opened."""
-
-    id: str
-    image_path: Path
-    year: Path
 
 
 def scan_list(
-    data_root: Path, list_name: str, faults: FaultCounts, *, required: bool = True
+    data_root: Path,
+    list_name: str,
+    faults: FaultCounts,
+    *,
+    required: bool = True,
+    drop_empty: bool = False,
 ) -> list[ImageRecord]:
-    """The usable images that `ImageSets/Main/<list_name>.txt` names, in list order.
+    """The usable images of a list, in its order.
 
-    data_root is a VOC year folder or a folder holding several (then one year after the other,
-    sorted by name; a year without the list is skipped). Every image is decoded once, so that a
-    damaged one is counted in `faults` and left out here and not met in training; annotations are
-    not opened. required=False: no such list gives [] instead of an error.
+    data_root is a VOC year folder, a folder holding several (then one year after the other, sorted
+    by name; a year without the list is skipped), or a folder with COCO files in `annotations`.
+    Every image is decoded once, so that a damaged one is counted in `faults` and left out here and
+    not met in training; VOC annotations are not opened, of COCO's only the ids are looked at.
+    required=False: no such list gives [] instead of an error. drop_empty: images of a COCO file
+    without an annotation are counted and left out.
     Raises DataError when the folder, the list or every listed image is missing, and when one id
-    stands for two different images.
+    stands for two different images; ConfigError for drop_empty in VOC layout.
     """
-    years = _year_folders(Path(data_root))
-    years_with_list = [year for year in years if _list_path(year, list_name).is_file()]
-    if not years_with_list:
+    layout = _layout_of(Path(data_root))
+    if not layout.has_list(list_name):
         if not required:
             return []
         raise DataError(
             f"there is no image list '{list_name}'",
-            where=_list_path(years[0], list_name),
-            remedy=_name_lists(years),
+            where=layout.list_file(list_name),
+            remedy=_name_lists(layout.list_names()),
         )
-    listed: dict[str, _Listed] = {}
-    for year in years_with_list:
-        _add_listed(listed, year, list_name, faults)
-    records = _check_images(list(listed.values()), faults)
+    listed = layout.listed(list_name, faults)
+    if drop_empty:
+        listed = layout.with_objects(listed, faults)
+    records = _check_images(listed, faults)
     if not records:
         found = "; ".join(faults.lines()) or "the list is empty"
         raise DataError(
             f"no image of the list '{list_name}' can be used ({found})",
-            where=years_with_list[0] / "JPEGImages",
-            remedy="put the listed images there as <id>.jpg, or correct the list",
+            where=layout.list_file(list_name),
+            remedy=f"put the listed images into {layout.image_place(list_name)}, or correct the "
+            "list",
         )
     return records
 
@@ -90,68 +88,32 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _year_folders(data_root: Path) -> list[Path]:
+def _layout_of(data_root: Path) -> VocLayout | CocoLayout:
     if not data_root.is_dir():
         raise DataError(
             "there is no such data folder",
             where=data_root,
-            remedy="correct data_root: a VOC year folder, or a folder with several",
+            remedy="correct data_root: a VOC year folder, a folder with several, or a COCO folder",
         )
-    if (data_root / "ImageSets/Main").is_dir():
-        return [data_root]
-    years = sorted(path.parent.parent for path in data_root.glob("*/ImageSets/Main"))
-    if not years:
+    layout = VocLayout.found_in(data_root) or CocoLayout.found_in(data_root)
+    if layout is None:
         raise DataError(
-            "this folder is not in VOC layout",
+            "this folder is neither in VOC layout nor in COCO layout",
             where=data_root,
             remedy="data_root needs JPEGImages, Annotations and ImageSets/Main, or year folders "
-            "(VOC2007, VOC2012) that have them",
+            "(VOC2007, VOC2012) that have them; or annotations/instances_<list>.json and the "
+            "images in <list> or images",
         )
-    return years
+    return layout
 
 
-def _list_path(year: Path, list_name: str) -> Path:
-    return year / "ImageSets/Main" / f"{list_name}.txt"
-
-
-def _name_lists(years: Sequence[Path]) -> str:
-    names = {path.stem for year in years for path in (year / "ImageSets/Main").glob("*.txt")}
-    # Lists of one class (dog_train) go last: VOC has sixty of them.
-    ordered = sorted(names, key=lambda name: ("_" in name, name))
-    if not ordered:
+def _name_lists(names: Sequence[str]) -> str:
+    if not names:
         return "write one image id a line into this file"
-    return "use one that exists: " + ", ".join(ordered[:8]) + (", ..." if ordered[8:] else "")
+    return "use one that exists: " + ", ".join(names[:8]) + (", ..." if names[8:] else "")
 
 
-def _add_listed(
-    listed: dict[str, _Listed], year: Path, list_name: str, faults: FaultCounts
-) -> None:
-    """Appends what this year's list names to `listed`, counting missing and repeated images."""
-    files: dict[str, list[Path]] = {}
-    for path in sorted((year / "JPEGImages").glob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():  # a link may lead nowhere
-            files.setdefault(path.stem, []).append(path)
-    lines = _list_path(year, list_name).read_text("utf-8-sig", errors="replace").splitlines()
-    ids = [line.split()[0] for line in lines if line.strip()]  # a class list has a second column
-    for image_id in ids:
-        paths = files.get(image_id, [])
-        known = [listed[image_id].image_path] if image_id in listed else []
-        different = [path for path in paths if not path.samefile((known + paths)[0])]
-        if different:
-            raise DataError(
-                f"two different images have the id '{image_id}'",
-                where=f"{(known + paths)[0]} and {different[0]}",
-                remedy="rename or remove one of them",
-            )
-        if known:
-            faults.add("listed twice", image_id)
-        elif not paths:
-            faults.add("listed image missing", image_id)
-        else:
-            listed[image_id] = _Listed(image_id, paths[0], year)
-
-
-def _check_images(listed: Sequence[_Listed], faults: FaultCounts) -> list[ImageRecord]:
+def _check_images(listed: Sequence[Listed], faults: FaultCounts) -> list[ImageRecord]:
     pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
     records = []
     try:
@@ -160,9 +122,7 @@ def _check_images(listed: Sequence[_Listed], faults: FaultCounts) -> list[ImageR
             if isinstance(size, str):
                 faults.add(size, item.id)
                 continue
-            source = SOURCE_NAMES.get(item.year.name, item.year.name)
-            annotation = item.year / "Annotations" / f"{item.id}.xml"
-            records.append(ImageRecord(item.id, source, item.image_path, annotation, *size))
+            records.append(ImageRecord(*item[:4], *size, item.coco_id))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the images still queued
     return records

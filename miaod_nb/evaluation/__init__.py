@@ -18,7 +18,7 @@ from miaod_nb.evaluation.voc import VocResult, average_precision, voc_ap
 __all__ = [
     "COCO_AP", "COCO_AP50", "COCO_AP75", "VOC07_AP", "VOC12_AP",
     "CocoResult", "Detections", "Evaluation", "GroundTruth", "VocResult",
-    "average_precision", "coco_ap", "evaluate", "voc_ap",
+    "average_precision", "coco_ap", "evaluate", "headline", "voc_ap",
 ]  # fmt: skip
 
 VOC07_AP = "VOC07 AP@0.5 (11 points)"
@@ -26,11 +26,21 @@ VOC12_AP = "VOC12 AP@0.5 (area)"
 COCO_AP = "COCO AP@[.5:.95]"
 COCO_AP50 = "COCO AP50"
 COCO_AP75 = "COCO AP75"
+HEADLINES = {"voc0712": VOC07_AP, "voc0712_ssd": VOC07_AP, "coco": COCO_AP}
+
+
+def headline(preset: str) -> str:
+    """Full name of the metric that the results of a preset are read by first: the one its authors
+    published, else VOC12."""
+    return HEADLINES.get(preset, VOC12_AP)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every metric by its full name: over all classes, and in a table with one row a class."""
+    """Every metric by its full name: over all classes, and in a table with one row a class.
+
+    COCO AP by the objects' size is told over all classes alone, for sizes that an object has.
+    """
 
     metrics: dict[str, float]
     per_class: pd.DataFrame  # class, num_objects, num_detections, and a column a metric
@@ -41,8 +51,9 @@ def evaluate(
 ) -> Evaluation:
     """All metrics of a set of images; image i has `detections[i]` and `truths[i]`.
 
-    `num_objects` leaves difficult objects out, as the VOC metrics do; the COCO metrics count them
-    as ordinary objects. Raises DataError when no image has an object that is not difficult.
+    `num_objects` leaves difficult objects and crowds out, as the VOC metrics do; the COCO metrics
+    count difficult objects as ordinary ones. Raises DataError when no image has an object that is
+    neither.
     """
     voc07 = voc_ap(detections, truths, len(classes), mode="voc07")
     voc12 = voc_ap(detections, truths, len(classes), mode="voc12")
@@ -60,6 +71,7 @@ def evaluate(
         "num_detections": voc12.num_detections,
     }
     return Evaluation(
-        metrics={name: mean for name, (mean, _) in results.items()},
+        metrics={name: mean for name, (mean, _) in results.items()}
+        | {f"COCO AP {size}": mean for size, mean in coco["by_size"].items()},
         per_class=pd.DataFrame(counts | {name: values for name, (_, values) in results.items()}),
     )

@@ -22,14 +22,33 @@ class Detections:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The G objects of one image; boxes in the same frame as those of `Detections`."""
+    """The G objects of one image; boxes in the same frame as those of `Detections`.
+
+    crowd: boxes around many objects of a class; none if left out. area: in square pixels; that of
+    the boxes if left out.
+    """
 
     boxes: np.ndarray  # float32 (G, 4)
     labels: np.ndarray  # int64 (G,)
     difficult: np.ndarray  # bool (G,)
+    crowd: np.ndarray = None  # type: ignore[assignment]  # bool (G,)
+    area: np.ndarray = None  # type: ignore[assignment]  # float64 (G,)
 
     def __post_init__(self) -> None:
-        _check_shapes(boxes=self.boxes, labels=self.labels, difficult=self.difficult)
+        if self.crowd is None:
+            object.__setattr__(self, "crowd", np.zeros(len(self.labels), dtype=bool))
+        if self.area is None:
+            sides = (self.boxes[:, 2:] - self.boxes[:, :2]).astype(np.float64)
+            object.__setattr__(self, "area", sides.prod(axis=1))
+        _check_shapes(
+            boxes=self.boxes, labels=self.labels, difficult=self.difficult, crowd=self.crowd,
+            area=self.area,
+        )  # fmt: skip
+
+    @property
+    def ignored(self) -> np.ndarray:
+        """bool (G,): objects that the VOC metrics neither ask for nor hold against a detection."""
+        return self.difficult | self.crowd
 
 
 def check_set(
@@ -50,7 +69,7 @@ def nothing_to_evaluate() -> DataError:
         "no object to evaluate against",
         where="objects of the evaluated images",
         remedy="evaluate on labeled images that show objects of the chosen classes, not all of "
-        "them marked difficult",
+        "them marked difficult or crowd",
     )
 
 

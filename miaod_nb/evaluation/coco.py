@@ -1,13 +1,10 @@
-"""COCO average precision over ten overlaps, by pycocotools."""
+"""COCO average precision over ten overlaps, by faster-coco-eval."""
 
-import contextlib
-import io
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from faster_coco_eval import COCO, COCOeval_faster
 
 from miaod_nb.evaluation.boxes import Detections, GroundTruth, check_set, nothing_to_evaluate
 
@@ -18,53 +15,54 @@ class CocoResult(TypedDict):
     AP: float
     AP50: float
     AP75: float
+    by_size: dict[str, float]  # AP of "small", "medium", "large" objects, as far as there are any
     per_class: dict[str, np.ndarray]  # keys as above, float64 (C,), NaN for a class without object
 
 
 def coco_ap(
     detections: Sequence[Detections], truths: Sequence[GroundTruth], classes: Sequence[str]
 ) -> CocoResult:
-    """COCO AP@[.5:.95], AP50 and AP75 by pycocotools, at most 100 detections an image and class.
+    """COCO AP@[.5:.95], AP50 and AP75 as pycocotools computes them, at most 100 detections an
+    image and class; and AP by the objects' area, bounded by 32 x 32 and 96 x 96 pixels.
 
     Difficult objects are ordinary objects here, neither crowd nor ignored. Raises DataError when
-    no image has an object, ValueError for sequences of different length or labels that no class
-    belongs to.
+    no image has an object but crowds, ValueError for sequences of different length or labels that
+    no class belongs to.
     """
     check_set(detections, truths, len(classes))
-    if not any(len(truth.labels) for truth in truths):
+    if all(truth.crowd.all() for truth in truths):
         raise nothing_to_evaluate()
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        evaluator = COCOeval(_coco_index(truths, classes), _coco_index(detections, classes), "bbox")
-        parameters = evaluator.params
-        # objects of all sizes together: leaving the other size ranges out saves most of the time
-        parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], ["all"]
-        parameters.maxDets = [100]
-        evaluator.evaluate()
-        evaluator.accumulate()
-    curves = evaluator.eval["precision"][..., 0, 0]  # (IoU thresholds, recall points, C)
-    # thresholds 0.5, 0.55, ..., 0.95; pycocotools marks a class without object with -1
-    per_threshold = np.where(curves < 0, np.nan, curves).mean(axis=1)  # (IoU thresholds, C)
-    per_class = {
-        "AP": per_threshold.mean(axis=0),
-        "AP50": per_threshold[0],
-        "AP75": per_threshold[5],
-    }
+    indices = [_coco_index(items, classes) for items in (truths, detections)]
+    evaluator = COCOeval_faster(*indices, "bbox")
+    evaluator.params.maxDets = [100]
+    evaluator.evaluate()
+    evaluator.accumulate()
+    curves = evaluator.eval["precision"][..., 0]  # (IoU thresholds, recall points, C, areas)
+    # thresholds 0.5, 0.55, ..., 0.95; a class without object is marked with -1
+    per_threshold = np.where(curves < 0, np.nan, curves).mean(axis=1)  # (IoU thresholds, C, areas)
+    all_sizes = per_threshold[..., 0]
+    per_class = {"AP": all_sizes.mean(axis=0), "AP50": all_sizes[0], "AP75": all_sizes[5]}
     ap, ap50, ap75 = (float(np.nanmean(values)) for values in per_class.values())
-    return CocoResult(AP=ap, AP50=ap50, AP75=ap75, per_class=per_class)
+    by_size = {
+        name: float(np.nanmean(per_threshold[..., number]))
+        for number, name in enumerate(evaluator.params.areaRngLbl)
+        if number > 0 and not np.isnan(per_threshold[..., number]).all()
+    }
+    return CocoResult(AP=ap, AP50=ap50, AP75=ap75, by_size=by_size, per_class=per_class)
 
 
 def _coco_index(items: Sequence[Detections | GroundTruth], classes: Sequence[str]) -> COCO:
-    """The boxes as pycocotools holds a data set; image and category ids are indices."""
-    annotations: list[dict] = []
+    """The boxes as a COCO data set; image and category ids are indices."""
+    annotations: list[dict[str, Any]] = []
     for image_id, item in enumerate(items):
-        scores = item.scores if isinstance(item, Detections) else np.ones(len(item.labels))
-        columns = (item.boxes.tolist(), item.labels.tolist(), scores.tolist())
-        for (x1, y1, x2, y2), label, score in zip(*columns, strict=True):
+        for (x1, y1, x2, y2), label, extra in zip(
+            item.boxes.tolist(), item.labels.tolist(), _extras(item), strict=True
+        ):
             annotations.append({
-                "id": len(annotations) + 1,  # pycocotools reads 0 as "not matched"
-                "image_id": image_id, "category_id": label, "score": score, "iscrowd": 0,
+                "id": len(annotations) + 1,  # 0 would be read as "not matched"
+                "image_id": image_id, "category_id": label, "iscrowd": 0,
                 "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1),
-            })  # fmt: skip
+            } | extra)  # fmt: skip
     index = COCO()
     index.dataset = {
         "images": [{"id": image_id} for image_id in range(len(items))],
@@ -73,3 +71,11 @@ def _coco_index(items: Sequence[Detections | GroundTruth], classes: Sequence[str
     }
     index.createIndex()
     return index
+
+
+def _extras(item: Detections | GroundTruth) -> list[dict[str, Any]]:
+    """What the boxes have besides their place: scores, or areas and which are crowds."""
+    if isinstance(item, Detections):
+        return [{"score": score} for score in item.scores.tolist()]
+    pairs = zip(item.crowd.tolist(), item.area.tolist(), strict=True)
+    return [{"iscrowd": int(crowd), "area": area} for crowd, area in pairs]

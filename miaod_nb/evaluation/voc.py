@@ -15,7 +15,7 @@ _EPS = float(np.finfo(np.float32).eps)  # keeps empty denominators from dividing
 class VocResult:
     """VOC average precision of each of C classes, and the curves that it comes from.
 
-    Objects marked difficult are not in `num_truths`. The curves of a class have one point a
+    Difficult objects and crowds are not in `num_truths`. The curves of a class have one point a
     detection, best score first.
     """
 
@@ -59,12 +59,12 @@ def voc_ap(
 ) -> VocResult:
     """VOC average precision per class over a set of images (sides without the +1 of the devkit).
 
-    Difficult objects are neither to be found nor held against a detection that matches one.
-    Raises DataError when no image has an object that is not difficult, ValueError for sequences
-    of different length or labels outside [0, num_classes).
+    Difficult objects and crowds are neither to be found nor held against a detection that matches
+    one. Raises DataError when no image has another object, ValueError for sequences of different
+    length or labels outside [0, num_classes).
     """
     check_set(detections, truths, num_classes)
-    counted = [truth.labels[~truth.difficult] for truth in truths]
+    counted = [truth.labels[~truth.ignored] for truth in truths]
     if not any(map(len, counted)):
         raise nothing_to_evaluate()
     num_truths = np.bincount(np.concatenate(counted), minlength=num_classes)
@@ -97,12 +97,12 @@ def _true_and_false(
     """Which detections are true and which are false positives: two bool arrays over the set.
 
     A detection belongs to the object of its class that it overlaps most. It is neither true nor
-    false when that object is difficult; of several that reach the threshold with one object, the
+    false when that object is ignored; of several that reach the threshold with one object, the
     first in `ranking` is true. (All detections in the order of the images; `ranking` indexes it.)
     """
-    overlap, match, difficult = _best_overlaps(detections, truths)
+    overlap, match, ignored = _best_overlaps(detections, truths)
     is_hit = overlap >= iou_threshold
-    is_ignored = is_hit & difficult[match]
+    is_ignored = is_hit & ignored[match]
     hits = ranking[(is_hit & ~is_ignored)[ranking]]
     _, first_of_each_truth = np.unique(match[hits], return_index=True)
     is_true = np.zeros(len(ranking), dtype=bool)
@@ -114,16 +114,16 @@ def _best_overlaps(
     detections: Sequence[Detections], truths: Sequence[GroundTruth]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best IoU of each detection with an object of its class (-1: none), that object's index, and
-    the difficult flags that the index refers to."""
+    the flags of objects to be ignored that the index refers to."""
     overlaps, matches, flags, offset = [], [], [], 0
     for found, truth in zip(detections, truths, strict=True):
-        # difficult objects last: where two overlap a detection equally, the other one counts
-        order = np.argsort(truth.difficult, kind="stable")
+        # ignored objects last: where two overlap a detection equally, the other one counts
+        order = np.argsort(truth.ignored, kind="stable")
         iou = _iou(found.boxes, truth.boxes[order])  # (N, G)
         iou[found.labels[:, None] != truth.labels[order]] = -1
         overlaps.append(iou.max(axis=1, initial=-1))
         matches.append(offset + iou.argmax(axis=1) if len(order) else np.zeros(len(iou), int))
-        flags.append(truth.difficult[order])
+        flags.append(truth.ignored[order])
         offset += len(order)
     return np.concatenate(overlaps), np.concatenate(matches), np.concatenate(flags)
 

@@ -164,7 +164,7 @@ def evaluation_of(
     return evaluate(
         [Detections(**{key: value.numpy() for key, value in results[i].items()}) for i in objects],
         [
-            GroundTruth(o.boxes.numpy(), o.labels.numpy(), o.difficult.numpy())
+            GroundTruth(*(a.numpy() for a in (o.boxes, o.labels, o.difficult, o.crowd, o.area)))
             for o in objects.values()
         ],
         classes,

@@ -128,9 +128,8 @@ class CycleSteps:
                 f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
                 "annotation yet",
                 where=self.folder.path(f"cycle{cycle}/selection.json"),
-                remedy="label these images, put their XML files into "
-                f"{self.study.records[selected[0]].annotation_path.parent} and run the same "
-                "command again",
+                remedy="label these images, put their labels into "
+                f"{self.study.records[selected[0]].labels_at} and run the same command again",
             )
 
     def _train(self, cycle: int, index: int) -> None:
@@ -139,7 +138,7 @@ class CycleSteps:
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
             raise DataError(
                 f"the labels have changed since cycle {cycle} began",
-                where=self.study.records[next(iter(objects))].annotation_path.parent,
+                where=self.study.records[next(iter(objects))].labels_at,
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
@@ -226,7 +225,7 @@ class CycleSteps:
 
     def _score(self, cycle: int) -> None:
         model = self.load_model(cycle)
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        indices = self.study.scored(self.sets(cycle), cycle)
         records = [self.study.pool[i] for i in indices]
         unfinished = f"cycle{cycle}/scores_partial.pt"
         found = over_images(
@@ -246,9 +245,13 @@ class CycleSteps:
         self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
 
     def _select(self, cycle: int) -> None:
-        indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+        sets = self.sets(cycle)
+        indices = remaining_pool(self.study.all_indices, sets.labeled)
+        in_pool, scored = len(indices), 0
         values = np.zeros(len(indices), dtype=np.float32)
         if self.strategy.scores_images:
+            indices = self.study.scored(sets, cycle)
+            scored = len(indices)
             scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
             values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
         budget = min(self.study.budget, len(indices))
@@ -267,13 +270,14 @@ class CycleSteps:
         self.folder.save_json(
             f"cycle{cycle}/selection.json",
             {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
-             "pool": len(indices), "selected": selected},
+             "pool": in_pool, "scored": scored, "selected": selected},
         )  # fmt: skip
         if budget < self.study.budget:
             say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
         self.session.log(
-            cycle, "select", selected=len(selected), pool=len(indices), budget=self.study.budget
-        )
+            cycle, "select", selected=len(selected), pool=in_pool, scored=scored,
+            budget=self.study.budget,
+        )  # fmt: skip
 
 
 def _check_names(config: Config) -> None:

@@ -1,6 +1,7 @@
 """The data of an experiment: which images, which classes, and which labels may be read when."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,15 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.data.annotations import Oracle, refuse_absent_classes
-from miaod_nb.data.pool import Indices, initial_sets, next_sets, resolve_count
+from miaod_nb.data.coco import declared_classes
+from miaod_nb.data.pool import (
+    Indices,
+    initial_sets,
+    next_sets,
+    remaining_pool,
+    resolve_count,
+    scored_part,
+)
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import ConfigError, DataError
@@ -79,9 +88,17 @@ class Study:
         sets = self.first
         for selected in selections:
             ascending = np.array(list(reversed(selected)), dtype=np.int64)
-            labeled, sample = next_sets(self.all_indices, sets.labeled, ascending, self.config.seed)
+            labeled, sample = next_sets(
+                self.all_indices, sets.labeled, ascending, self.config.seed,
+                top_up=self.config.first_unlabeled == "end",
+            )  # fmt: skip
             sets = CycleSets(labeled, sample, np.setdiff1d(labeled, self.held_out))
         return sets
+
+    def scored(self, sets: CycleSets, cycle: int) -> Indices:
+        """Pool indices that the cycle scores: all that are not labeled, or a random part."""
+        pool = remaining_pool(self.all_indices, sets.labeled)
+        return scored_part(pool, num_scored(self.config, len(self.pool)), self.config.seed, cycle)
 
     def labeled_objects(self, sets: CycleSets) -> tuple[dict[str, Objects], FaultCounts]:
         """Objects of the images to train on, by id, and the faults in their labels. Images
@@ -95,7 +112,7 @@ class Study:
             raise DataError(
                 f"none of the {len(sets.trained)} labeled images has a usable annotation "
                 f"({'; '.join(faults.lines())})",
-                where=self.pool[0].annotation_path.parent,
+                where=self.pool[0].labels_at,
                 remedy="add annotations, or give `initial` more images",
             )
         return found, faults
@@ -106,9 +123,15 @@ def digest_of(objects: Mapping[str, Objects]) -> str:
     digest = hashlib.sha256()
     for image_id, found in sorted(objects.items()):
         digest.update(image_id.encode())
-        for array in (found.boxes, found.labels, found.difficult):
+        for array in (found.boxes, found.labels, found.ignored):
             digest.update(array.numpy().tobytes())
     return digest.hexdigest()
+
+
+def num_scored(config: Config, num_images: int) -> int:
+    """How many images of a data set of `num_images` a cycle scores at most."""
+    # The small term keeps 0.29 * 100 = 28.999... from losing an image.
+    return math.floor(config.score_fraction * num_images + 1e-9)
 
 
 def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
@@ -118,7 +141,8 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     and DataError for what cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
-    pool = scan_list(data_root, config.train_list, faults)
+    drop_empty = config.empty_images == "drop"
+    pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty)
     num_initial = resolve_count(config.initial, len(pool), "initial")
     budget = 0 if labels_all else resolve_count(config.budget, len(pool), "budget")
     if budget > len(pool) - num_initial:
@@ -128,8 +152,17 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
             where="budget, initial",
             remedy="lower budget or initial",
         )
+    if budget > num_scored(config, len(pool)):
+        raise ConfigError(
+            f"of {len(pool)} images {num_scored(config, len(pool))} are scored in a cycle, fewer "
+            f"than the budget of {budget}",
+            where=f"score_fraction = {config.score_fraction:g}",
+            remedy="raise score_fraction or lower budget",
+        )
     num_labeled = len(pool) if labels_all else num_initial
-    all_indices, labeled, sample = initial_sets(len(pool), num_labeled, config.split_seed)
+    all_indices, labeled, sample = initial_sets(
+        len(pool), num_labeled, config.split_seed, config.first_unlabeled
+    )
 
     test = scan_list(data_root, config.test_list, test_faults, required=False)
     _refuse_overlap(config, pool, test)
@@ -140,13 +173,14 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     test_oracle, oracle = Oracle(test), Oracle(pool)
     seen = set(test_oracle.class_names(record.id for record in test))
     seen |= set(oracle.class_names(pool[i].id for i in labeled))
-    classes = _classes(config, seen, data_root, [pool[i].id for i in labeled])
+    declared = declared_classes([*pool, *test])
+    classes = _classes(config, seen, declared, pool[0].labels_at, [pool[i].id for i in labeled])
     test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
-    if test and all(objects.difficult.all() for objects in test_objects.values()):
+    if test and all(objects.ignored.all() for objects in test_objects.values()):
         raise DataError(
             f"none of the {len(test)} images to evaluate on has a labeled object that counts "
-            f"({'; '.join(test_faults.lines()) or 'all are marked difficult'})",
-            where=test[0].annotation_path.parent,
+            f"({'; '.join(test_faults.lines()) or 'all are marked difficult or crowd'})",
+            where=test[0].labels_at,
             remedy="add their annotations, or set test_list to a list that has some (without a "
             "test list: give `initial` more images, or set holdout=0)",
         )
@@ -174,18 +208,22 @@ def _refuse_overlap(
 
 
 def _classes(
-    config: Config, seen: set[str], data_root: Path, first_ids: Sequence[str]
-) -> tuple[str, ...]:
-    """The configured class names, or those in the labels read so far."""
+    config: Config, seen: set[str], declared: Sequence[str], labels_at: Path,
+    first_ids: Sequence[str],
+) -> tuple[str, ...]:  # fmt: skip
+    """The configured class names, or those that the data set declares (COCO), or else those in the
+    labels read so far."""
     if not seen:
         raise DataError(
             f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
             "and no test image, has an annotation that names a class",
-            where=data_root,
-            remedy="label the images drawn first, as VOC XML in the Annotations folder, or choose "
-            f"another split_seed or initial; they are: {', '.join(first_ids)}",
+            where=labels_at,
+            remedy="label the images drawn first (VOC XML in the Annotations folder, or "
+            "annotations in the COCO file), or choose another split_seed or initial; they are: "
+            f"{', '.join(first_ids)}",
         )
+    known = declared or sorted(seen)
     if config.classes is None:
-        return tuple(sorted(seen))
-    refuse_absent_classes(config.classes, sorted(seen), data_root)
+        return tuple(known)
+    refuse_absent_classes(config.classes, known, labels_at)
     return config.classes

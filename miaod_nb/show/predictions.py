@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from miaod_nb.data.files import image_files, records_of_files
-from miaod_nb.data.sources import IMAGE_SUFFIXES
+from miaod_nb.data.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
 from miaod_nb.experiment.outputs import out_folder
 from miaod_nb.experiment.session import memory_explained, prepare_torch

@@ -5,17 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from miaod_nb.data.annotations import (
-    AnnotationFault,
-    Oracle,
-    RawObject,
-    audit,
-    read_annotation,
-    refuse_absent_classes,
-    to_objects,
-)
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.annotations import Oracle, audit, refuse_absent_classes, to_objects
+from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, RawObject
 from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.voc import read_voc, voc_box
 from miaod_nb.errors import DataError
 
 
@@ -46,7 +39,7 @@ def test_annotation_without_size_and_with_parts_and_foreign_filename(tmp_path):
         "<bndbox><ymax>40</ymax><xmin>1.9</xmin><ymin>2</ymin><xmax>3e1</xmax></bndbox>"
         "</object></annotation>"
     )
-    assert read_annotation(path) == [RawObject("dog", (1.9, 2.0, 30.0, 40.0), True)]
+    assert read_voc(path) == [RawObject("dog", (0, 1, 29, 39), difficult=True)]
 
 
 BOMB = (
@@ -80,18 +73,18 @@ def test_faulty_annotation(tmp_path, text, reason):
     path = tmp_path / "a.xml"
     path.write_text(text)
     with pytest.raises(AnnotationFault, match=f"annotation malformed: .*{reason}"):
-        read_annotation(path)
+        read_voc(path)
 
 
 def test_bytes_that_are_no_text_are_a_fault(tmp_path):
     (tmp_path / "a.xml").write_bytes(bytes(range(256)))
     with pytest.raises(AnnotationFault, match="not well-formed"):
-        read_annotation(tmp_path / "a.xml")
+        read_voc(tmp_path / "a.xml")
 
 
 def test_missing_annotation(tmp_path):
     with pytest.raises(AnnotationFault, match="^annotation missing$"):
-        read_annotation(tmp_path / "a.xml")
+        read_voc(tmp_path / "a.xml")
 
 
 # ----------------------------------------------------------------------------------------- objects
@@ -99,7 +92,7 @@ def test_missing_annotation(tmp_path):
 
 def _objects(*boxes, classes=("dog",), name="dog"):
     faults = FaultCounts()
-    raw = [RawObject(name, box, False) for box in boxes]
+    raw = [RawObject(name, voc_box(box)) for box in boxes]
     return to_objects(raw, classes, _record(), faults), _faults(faults)
 
 
@@ -144,9 +137,32 @@ def test_boxes_that_reach_over_the_edge_are_clipped_and_counted(box, clipped):
     assert faults == {"box clipped to the image": 1}
 
 
+def test_boxes_of_less_than_a_pixel_are_kept_as_far_as_their_sides_can_be_told() -> None:
+    faults = FaultCounts()
+    boxes = [(5, 5, 5.5, 5.25), (5, 5, 5 + 1e-9, 9), (5, 5, 5 + 1e-300, 9)]
+    objects = to_objects([RawObject("dog", box) for box in boxes], ["dog"], _record(), faults)
+    assert objects.boxes.tolist() == [[5, 5, 5.5, 5.25]]
+    assert _faults(faults) == {"zero-area box": 2}
+
+
+def test_marks_and_areas_stay_with_their_objects() -> None:
+    raw = [
+        RawObject("dog", (0, 0, 9, 9), crowd=True, area=50.5),
+        RawObject("dog", (5, 5, 5, 5), difficult=True),
+        RawObject("cat", (-9, 0, 9, 9)),
+        RawObject("cat", (1, 1, 9, 9), difficult=True, area=0.0),
+    ]
+    objects = to_objects(raw, ["cat", "dog"], _record(), FaultCounts())
+    assert objects.labels.tolist() == [1, 0, 0]
+    assert objects.crowd.tolist() == [True, False, False]
+    assert objects.difficult.tolist() == [False, False, True]
+    assert objects.ignored.tolist() == [True, False, True]
+    assert objects.area.tolist() == [50.5, 81.0, 0.0]  # the second: of the clipped box
+
+
 def test_exact_duplicates_need_the_same_class():
     box = (2.0, 2.0, 9.0, 9.0)
-    raw = [RawObject(name, box, False) for name in ("dog", "cat", "dog")]
+    raw = [RawObject(name, box) for name in ("dog", "cat", "dog")]
     faults = FaultCounts()
     objects = to_objects(raw, ["cat", "dog"], _record(), faults)
     assert objects.labels.tolist() == [1, 0]
@@ -157,6 +173,7 @@ def test_image_without_objects_is_background():
     objects, faults = _objects()
     assert objects.boxes.shape == (0, 4) and objects.labels.shape == objects.difficult.shape == (0,)
     assert objects.labels.dtype == torch.int64 and objects.difficult.dtype == torch.bool
+    assert objects.crowd.shape == objects.area.shape == (0,)
     assert faults == {"image without objects": 1}
 
 

@@ -11,6 +11,7 @@ from miaod_nb.data.pool import (
     next_sets,
     remaining_pool,
     resolve_count,
+    scored_part,
 )
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError
@@ -58,6 +59,66 @@ def test_a_pool_used_up_is_replaced_by_labeled_images():
     now, sample = next_sets(all_indices, labeled, remaining_pool(all_indices, labeled), seed=0)
     assert now.tolist() == sample.tolist() == list(range(8))
     assert remaining_pool(all_indices, now).tolist() == []
+
+
+# numpy.random.RandomState(0).shuffle turns 0..9 into this order
+SHUFFLED = [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]
+
+
+def test_second_images_of_the_shuffle_train_without_labels_first():
+    all_indices, labeled, sample = initial_sets(10, 3, seed=0, first_unlabeled="second")
+    assert all_indices.tolist() == SHUFFLED
+    assert labeled.tolist() == [2, 4, 8] and sample.tolist() == [1, 6, 9]
+    assert initial_sets(10, 3, seed=0)[2].tolist() == [0, 3, 5]
+
+
+def test_second_images_are_not_topped_up():
+    assert initial_sets(10, 7, seed=0, first_unlabeled="second")[2].tolist() == [0, 3, 5]
+    assert len(initial_sets(10, 7, seed=0)[2]) == 7
+
+
+def test_later_samples_are_not_topped_up_when_that_is_asked():
+    all_indices, labeled, _ = initial_sets(10, 4, seed=0)
+    selected = np.array([7, 3])
+    now, sample = next_sets(all_indices, labeled, selected, seed=0, top_up=False)
+    assert now.tolist() == [2, 3, 4, 7, 8, 9] and sample.tolist() == [0, 1, 5, 6]
+    topped_up = next_sets(all_indices, labeled, selected, seed=0)[1]
+    assert len(topped_up) == 6 and set(topped_up) > set(sample)
+
+
+def test_without_top_up_a_large_pool_gives_the_same_sample():
+    all_indices, labeled, _ = initial_sets(50, 5, seed=0)
+    selected = remaining_pool(all_indices, labeled)[:3]
+    plain, other = (
+        next_sets(all_indices, labeled, selected, seed=0, top_up=top_up) for top_up in (True, False)
+    )
+    assert plain[1].tolist() == other[1].tolist() and len(other[1]) == 8
+
+
+def test_labeled_images_stand_in_where_all_are_labeled():
+    """There would be nothing to train on without labels."""
+    all_indices, labeled, sample = initial_sets(10, 10, seed=0, first_unlabeled="second")
+    assert sample.tolist() == labeled.tolist() == list(range(10))
+    all_indices, labeled, _ = initial_sets(10, 8, seed=0)
+    sample = next_sets(all_indices, labeled, np.array([0, 5]), seed=0, top_up=False)[1]
+    assert sample.tolist() == list(range(10))
+
+
+def test_scored_part_is_drawn_by_seed_and_cycle_in_the_order_of_the_pool():
+    pool = np.array([7, 3, 9, 1, 4, 0])
+    part = scored_part(pool, 4, seed=1, cycle=0)
+    drawn = np.random.default_rng([1, 0]).choice(6, 4, replace=False)
+    assert part.tolist() == [pool[i] for i in sorted(drawn)] and len(set(part)) == 4
+    assert scored_part(pool, 4, seed=1, cycle=0).tolist() == part.tolist()
+    large = np.arange(1000)
+    others = [scored_part(large, 100, *where).tolist() for where in ((1, 0), (1, 1), (2, 0))]
+    assert others[0] != others[1] != others[2] != others[0]
+
+
+@pytest.mark.parametrize("count", [6, 7, 1000])
+def test_scored_part_is_at_most_the_pool(count):
+    pool = np.array([7, 3, 9, 1, 4, 0])
+    assert scored_part(pool, count, seed=1, cycle=0).tolist() == pool.tolist()
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_missing_root_is_refused(tmp_path):
 
 def test_folder_of_another_layout_is_refused(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="VOC layout") as error:
+    with pytest.raises(DataError, match="neither in VOC layout nor in COCO layout") as error:
         _scan(tmp_path)
-    assert "JPEGImages" in error.value.remedy
+    assert "JPEGImages" in error.value.remedy and "annotations/instances_" in error.value.remedy
 
 
 def test_missing_list_is_refused_and_the_others_are_named(year):

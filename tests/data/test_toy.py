@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from miaod_nb.data import toy
-from miaod_nb.data.annotations import RawObject, read_annotation
-from miaod_nb.data.records import FaultCounts
+from miaod_nb.data.records import FaultCounts, RawObject
 from miaod_nb.data.sources import scan_list
 from miaod_nb.data.toy import make_toy
 from miaod_nb.data.toy_scenes import FREQUENCIES, KINDS, LEAST_VISIBLE, paint_scene, take_photo
 from miaod_nb.data.toy_shapes import CLASSES, COATS, LIGHT, draw_animal
+from miaod_nb.data.voc import read_voc
 from miaod_nb.errors import DataError
 
 SMALL = {"num_pool": 40, "num_test": 12, "size": 64}
@@ -39,7 +39,7 @@ def ids_of(folder: Path, list_name: str) -> list[str]:
 
 
 def objects_of(folder: Path, image_id: str) -> list[RawObject]:
-    return read_annotation(folder / "Annotations" / f"{image_id}.xml")
+    return read_voc(folder / "Annotations" / f"{image_id}.xml")
 
 
 def table_of(folder: Path) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def test_boxes_lie_inside_and_have_an_area(made: Path) -> None:
     assert len(objects) > 60
     for item in objects:
         x1, y1, x2, y2 = item.box
-        assert 1 <= x1 < x2 <= 64 and 1 <= y1 < y2 <= 64
+        assert 0 <= x1 < x2 <= 63 and 0 <= y1 < y2 <= 63
 
 
 def test_every_class_is_found_in_a_small_test_list_and_in_a_small_pool(made: Path) -> None:
