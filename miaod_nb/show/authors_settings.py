@@ -64,14 +64,17 @@ MAIN = (
     TheirSetting("evaluation.metric", "mAP; COCO bbox",
                  note="all metrics are computed, VOC07, VOC12 and COCO"),
     TheirSetting("num_samples", "COCO 117266", note="the images are counted"),
+    TheirSetting("subset_p", "COCO 5: a fifth", ("score_fraction",)),
     TheirSetting("model.bbox_head.C", "20; COCO 80", ("classes",),
                  "the names, whose number follows; none given: those found in the labels"),
 )  # fmt: skip
 
 DATA = (
-    TheirSetting("data.train, data.test: ann_file", "VOC2007 and VOC2012 trainval.txt",
-                 ("train_list",), "the list of the pool; their `test` is the pool to be scored"),
-    TheirSetting("data.val: ann_file", "VOC2007 test.txt", ("test_list",)),
+    TheirSetting("data.train, data.test: ann_file",
+                 "trainval.txt of VOC2007 and VOC2012; COCO of train2017", ("train_list",),
+                 "the list of the pool; their `test` is the pool to be scored"),
+    TheirSetting("data.val: ann_file", "VOC2007 test.txt; COCO instances_val2017.json",
+                 ("test_list",)),
     TheirSetting("img_prefix", "VOC2007/, VOC2012/", note="follows from `--data-root`"),
     TheirSetting("dataset_type, type", "VOCDataset; COCO also CocoDataset",
                  note="recognized by the folder's content"),

@@ -116,9 +116,8 @@ def _other_values(name: str, presets: Iterable[str]) -> str:
         return ""
     by_value: dict[str, list[str]] = {}
     for preset in presets:
-        if preset in PRESETS:
-            value = _spelled(getattr(make_config(preset), name))
-            by_value.setdefault(value, []).append(f"`{preset}`")
+        value = _spelled(getattr(make_config(preset), name))
+        by_value.setdefault(value, []).append(f"`{preset}`")
     by_value.pop(_default(name), None)
     return "; ".join(f"{', '.join(names)} {value}" for value, names in by_value.items())
 
