@@ -14,6 +14,7 @@ from miaod_nb.data.batches import LabeledBatch, training_loader
 from miaod_nb.data.coco import category_ids, declared_classes
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord
 from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError, DataError
 from tests.coco import annotation_file, change, subset_of, write_coco
 
@@ -198,7 +199,8 @@ def test_crowd_and_area_are_read_and_crowds_are_not_trained_on(coco):
     assert not objects.difficult.any() and objects.crowd.sum() == 1
     (batch,) = training_loader(
         [["000001"]], {record.id: record for record in _scan(coco)[0]}, {"000001": objects},
-        image_size=(64, 64), augmentation="flip", seed=0, epoch=0, mean=(0, 0, 0), std=(1, 1, 1),
+        input_size=InputSize(64, 64), augmentation="flip", seed=0, epoch=0, mean=(0, 0, 0),
+        std=(1, 1, 1),
     )  # fmt: skip
     assert isinstance(batch, LabeledBatch)
     assert len(batch.boxes[0]) == len(batch.labels[0]) == len(objects.boxes) - 1
