@@ -379,7 +379,7 @@ def test_settings_of_a_converted_checkpoint(workplace):
         (["epoch_3.pth", "--out", "x.pt", "--to", "onnx"], "choose one of: miaod, reference"),
         (["epoch_3.pth", "--out", "x.pt", "--data-root", "VOC2007"], "a weight file needs no data"),
         (["runs/mine/cycle0/weights.pt", "--out", "x", "--preset", "voc"], "leave the preset out"),
-        (["missing.pth", "--out", "x.pt"], "there is no such file"),
+        (["missing.pth", "--out", "x.pt"], "there is no such file or folder"),
         (["photos/dog.jpg", "--out", "x.pt"], "torn, or no checkpoint"),
     ],
 )

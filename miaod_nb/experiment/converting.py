@@ -28,6 +28,8 @@ def convert(
     if to not in ("", *TARGETS):
         raise ConfigError(f"there is no format '{to}'", where="--to",
                           remedy=f"choose one of: {', '.join(TARGETS)}")  # fmt: skip
+    if not source.exists():
+        raise _refusal(source, "there is no such file or folder", "correct the path")
     if source.is_dir():
         return _convert_folder(source, out, to, data_root, preset, overrides)
     if data_root is not None:

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.evaluation import COCO_AP, VOC12_AP
 from miaod_nb.experiment.evaluating import evaluate_what, stacked_table, write_evaluation
 from miaod_nb.experiment.prediction_files import categories_beside, read_entries, to_entries
+from tests.coco import write_coco
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,27 @@ def test_files_are_in_coco_format(written, evaluated, data_root):
     assert metrics["metrics"] == evaluated.evaluation.metrics
     table = pd.read_csv(written / "per_class.csv")
     assert table["class"].tolist() == ["disc", "square"]
+
+
+def test_in_coco_layout_other_tools_read_the_file(reference, evaluated, data_root, tmp_path):
+    """Images and categories have the numbers of the COCO file, so that pycocotools finds the same
+    AP in the two files."""
+    root = write_coco(tmp_path / "coco", data_root)
+    found = evaluate_what(reference, data_root=root)
+    assert found.evaluation.metrics[VOC12_AP] == evaluated.evaluation.metrics[VOC12_AP]
+    write_evaluation(found, tmp_path / "out")
+    predictions = tmp_path / "out/predictions.json"
+    again = evaluate_what(predictions, data_root=root)
+    assert again.evaluation.metrics == found.evaluation.metrics
+
+    truth = COCO(str(root / "annotations/instances_test.json"))
+    categories = json.loads((tmp_path / "out/categories.json").read_text())
+    assert {c["id"]: c["name"] for c in categories} == {k: c["name"] for k, c in truth.cats.items()}
+    evaluator = COCOeval(truth, truth.loadRes(str(predictions)), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    evaluator.summarize()
+    assert evaluator.stats[0] == pytest.approx(found.evaluation.metrics[COCO_AP], abs=1e-9)
 
 
 def test_boxes_come_back_as_they_were():
