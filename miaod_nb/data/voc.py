@@ -68,6 +68,26 @@ class VocLayout:
         )
 
 
+def listed_ids(data_root: Path, name: str) -> list[str]:
+    """The ids in a list of a data root in VOC layout, one year after the other, whether or not
+    their images can be used. Raises DataError when there is no such list."""
+    layout = VocLayout.found_in(data_root)
+    if layout is None or not layout.has_list(name):
+        raise DataError(
+            f"there is no image list '{name}' in VOC layout",
+            where=data_root,
+            remedy="give the folder with VOC2007 and VOC2012, or set train_list to a list that is "
+            "there",
+        )
+    paths = [_list_path(year, name) for year in layout.years]
+    return [image_id for path in paths if path.is_file() for image_id in _ids_in(path)]
+
+
+def _ids_in(path: Path) -> list[str]:
+    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    return [line.split()[0] for line in lines if line.strip()]  # a class list has a second column
+
+
 def _list_path(year: Path, list_name: str) -> Path:
     return year / "ImageSets/Main" / f"{list_name}.txt"
 
@@ -78,10 +98,8 @@ def _add_listed(listed: dict[str, Listed], year: Path, list_name: str, faults: F
     for path in sorted((year / "JPEGImages").glob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():  # a link may lead nowhere
             files.setdefault(path.stem, []).append(path)
-    lines = _list_path(year, list_name).read_text("utf-8-sig", errors="replace").splitlines()
-    ids = [line.split()[0] for line in lines if line.strip()]  # a class list has a second column
     source = SOURCE_NAMES.get(year.name, year.name)
-    for image_id in ids:
+    for image_id in _ids_in(_list_path(year, list_name)):
         paths = files.get(image_id, [])
         known = [listed[image_id].image_path] if image_id in listed else []
         different = [path for path in paths if not path.samefile((known + paths)[0])]

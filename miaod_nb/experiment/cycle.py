@@ -10,6 +10,7 @@ import pandas as pd
 
 from miaod_nb.config import Config, lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.session import (
     claim_folder,
     describe_environment,
@@ -64,6 +65,8 @@ class Experiment(CycleSteps):
                 self.folder, self.config, self.study.identity, self.fingerprint, environment,
                 self.data_root,
             )  # fmt: skip
+            if self.imported:
+                save_imported(self.folder, self.imported)
             if note := lr_rescaling(self.config):
                 say(note)
             if len(self.study.classes) == 1:
@@ -103,6 +106,8 @@ class Experiment(CycleSteps):
                 self._refuse_missing(before, [step.name for step in self.steps(before)], cycle)
             if self.is_over(cycle):
                 return
+            if set(names) - {"split"}:
+                self.refuse_imported(cycle)
             self._refuse_absent(names, [step.name for step in self.steps(cycle)])
             self._walk(cycle, names)
 
@@ -192,7 +197,8 @@ class Experiment(CycleSteps):
         """The same experiment with another strategy, in the folder `<run folder>-<strategy>`."""
         root = self.folder.root
         config = self.config.model_copy(update={"strategy": strategy})
-        return Experiment(config, self.data_root, root.with_name(f"{root.name}-{strategy}"))
+        beside = root.with_name(f"{root.name}-{strategy}")
+        return Experiment(config, self.data_root, beside, self.imported[:1])
 
     # ------------------------------------------------------------------- what a run has recorded
 

@@ -207,9 +207,9 @@ def claim_folder(
             if before.get(key) != now.get(key)
         ]
         differing += [
-            f"{key}: {len(stored_data.get(key, []))} there, {len(data[key])} now, or others"
-            for key in data
-            if stored_data.get(key) != data[key]
+            f"{key}: {len(stored_data.get(key, []))} there, {len(data.get(key, []))} now, or others"
+            for key in sorted(data.keys() | stored_data.keys())
+            if stored_data.get(key) != data.get(key)
         ]
         if differing:
             raise RunFolderError(

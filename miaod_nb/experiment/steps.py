@@ -1,6 +1,6 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
+from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.inference import (
     detections_of,
     evaluation_of,
@@ -42,20 +43,31 @@ class CycleSteps:
     """The steps of an experiment's cycles, each by itself; `Experiment` says when which one runs.
 
     config, study (the data), strategy and stages say what is done; folder and session where.
+    imported: the sets of the first cycles where they are not drawn; left out: those that the run
+    folder has taken over.
     """
 
-    def __init__(self, config: Config, data_root: Path, run_dir: Path | None = None) -> None:
+    def __init__(
+        self, config: Config, data_root: Path, run_dir: Path | None = None,
+        imported: Sequence[ImportedSets] = (),
+    ) -> None:  # fmt: skip
         _check_names(config)
         self.config, self.data_root = config, Path(data_root)
         self.device = resolve_device(config.device)
         self.strategy = STRATEGIES[config.strategy](config)
-        self.study = prepare(config, self.data_root, self.strategy.labels_all)
+        self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
+        self.study = prepare(config, self.data_root, self.strategy.labels_all, self.imported)
         self.fingerprint = fingerprint(config, self.study.identity)
         self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
         self.session = Session(self.folder, config.save_every, config.tensorboard)
         self.stages = cycle_stages(config)
 
     # ------------------------------------------------------------------------- results so far
+
+    @property
+    def first_cycle(self) -> int:
+        """The first cycle that this run trains: those before it were imported."""
+        return len(self.study.given) - 1
 
     def sets(self, cycle: int) -> CycleSets:
         """Which images are labeled in a cycle; needs the selections of the cycles before."""
@@ -70,6 +82,7 @@ class CycleSteps:
 
     def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
+        self.refuse_imported(cycle)
         relative = f"cycle{cycle}/weights.pt"
         path = self.folder.path(relative)
         checkpoint = self.folder.load_tensors(relative, self.device)
@@ -83,6 +96,16 @@ class CycleSteps:
         model = build_detector(without_pretrained(self.config), len(self.study.classes))
         load_weights(model.to(self.device), checkpoint.get("model", {}), path)
         return model.eval()
+
+    def refuse_imported(self, cycle: int) -> None:
+        """Raises ConfigError for a cycle that was not trained here, but imported."""
+        if cycle < self.first_cycle:
+            raise ConfigError(
+                f"cycle {cycle} was imported: its training and its detector are not in this run",
+                where=self.folder.path(f"cycle{cycle}"),
+                remedy=f"choose cycle={self.first_cycle}, this run's first, or later; if "
+                "the import was cut off, import the work folder again into this run_dir",
+            )
 
     def metrics(self) -> pd.DataFrame:
         """Metrics of all evaluated cycles, one row each."""
@@ -133,6 +156,7 @@ class CycleSteps:
             )
 
     def _train(self, cycle: int, index: int) -> None:
+        self.refuse_imported(cycle)
         sets = self.sets(cycle)
         objects, _ = self.study.labeled_objects(sets)
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:

@@ -23,6 +23,7 @@ from miaod_nb.data.pool import (
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.experiment.imported import ImportedSets
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Study:
     pool: every usable image of the train list. test, test_objects: what is evaluated on, and its
     labels by id. held_out: pool indices that are evaluated on because there is no test list.
     faults: of the pool's images; test_faults: of the test images and their labels.
+    given: the sets of the first cycle, or, if they were imported, of several; all later ones follow
+    from selections. imported: digests of imported ones.
     """
 
     config: Config
@@ -52,7 +55,8 @@ class Study:
     pool: Sequence[ImageRecord]
     budget: int
     all_indices: Indices
-    first: CycleSets
+    given: Sequence[CycleSets]
+    imported: Sequence[str]
     held_out: Indices
     test: Sequence[ImageRecord]
     test_objects: Mapping[str, Objects]
@@ -68,7 +72,7 @@ class Study:
             "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool],
             "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
-        }
+        } | ({"imported": list(self.imported)} if self.imported else {})
 
     @property
     def evaluated_on(self) -> str:
@@ -85,8 +89,9 @@ class Study:
     def sets(self, selections: Sequence[Sequence[int]]) -> CycleSets:
         """The sets after these selections, each the pool indices chosen in a cycle, most wanted
         first."""
-        sets = self.first
-        for selected in selections:
+        known = min(len(selections), len(self.given) - 1)
+        sets = self.given[known]
+        for selected in selections[known:]:
             ascending = np.array(list(reversed(selected)), dtype=np.int64)
             labeled, sample = next_sets(
                 self.all_indices, sets.labeled, ascending, self.config.seed,
@@ -134,16 +139,24 @@ def num_scored(config: Config, num_images: int) -> int:
     return math.floor(config.score_fraction * num_images + 1e-9)
 
 
-def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
+def prepare(
+    config: Config, data_root: Path, labels_all: bool = False,
+    imported: Sequence[ImportedSets] = (),
+) -> Study:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
-    labels_all: every pool image is labeled from the start (full supervision). Raises ConfigError
-    and DataError for what cannot work.
+    labels_all: every pool image is labeled from the start (full supervision). imported: the sets
+    of the first cycles, where they are not to be drawn. Raises ConfigError and DataError for what
+    cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     drop_empty = config.empty_images == "drop"
     pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty)
-    num_initial = resolve_count(config.initial, len(pool), "initial")
+    taken_over = [sets.indices(pool, faults) for sets in imported]
+    num_initial = (
+        len(imported[0].labeled) if imported
+        else resolve_count(config.initial, len(pool), "initial")
+    )  # fmt: skip
     budget = 0 if labels_all else resolve_count(config.budget, len(pool), "budget")
     if budget > len(pool) - num_initial:
         raise ConfigError(
@@ -163,12 +176,16 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
     all_indices, labeled, sample = initial_sets(
         len(pool), num_labeled, config.split_seed, config.first_unlabeled
     )
+    first_labeled = all_indices[np.isin(all_indices, taken_over[0][0] if imported else labeled)]
+    if labels_all or not imported:
+        imported, taken_over = (), [(labeled, sample)]
+    labeled = taken_over[0][0]
 
     test = scan_list(data_root, config.test_list, test_faults, required=False)
     _refuse_overlap(config, pool, test)
     held_out = np.array([], dtype=np.int64)
     if not test:  # the same images for every strategy, also for full supervision
-        held_out = np.sort(all_indices[: int(config.holdout * num_initial)])
+        held_out = np.sort(first_labeled[: int(config.holdout * num_initial)])
         test = [pool[i] for i in held_out]
     test_oracle, oracle = Oracle(test), Oracle(pool)
     seen = set(test_oracle.class_names(record.id for record in test))
@@ -184,11 +201,12 @@ def prepare(config: Config, data_root: Path, labels_all: bool = False) -> Study:
             remedy="add their annotations, or set test_list to a list that has some (without a "
             "test list: give `initial` more images, or set holdout=0)",
         )
-    first = CycleSets(labeled, sample, np.setdiff1d(labeled, held_out))
+    given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in taken_over]
     return Study(
         config=config, classes=classes, pool=pool, budget=budget, all_indices=all_indices,
-        first=first, held_out=held_out, test=test, test_objects=test_objects, oracle=oracle,
-        faults=faults, test_faults=test_faults, records={record.id: record for record in pool},
+        given=given, imported=[sets.digest for sets in imported], held_out=held_out, test=test,
+        test_objects=test_objects, oracle=oracle, faults=faults, test_faults=test_faults,
+        records={record.id: record for record in pool},
     )  # fmt: skip
 
 

@@ -12,11 +12,13 @@ from miaod_nb.experiment import Experiment
 from miaod_nb.show.plots.lines import FULL
 
 
-def folders_to_compare(runs: Sequence[Experiment]) -> list[Path]:
-    """The run folders, and that of full supervision beside the first if it has been evaluated."""
+def folders_to_compare(runs: Sequence[Experiment], work_folder: str = "") -> list[Path]:
+    """The run folders, that of full supervision beside the first if it has been evaluated, and a
+    work folder of the authors' code if one is named."""
     folders = [run.folder.root for run in runs]
     full = folders[0].with_name(f"{folders[0].name}-{FULL}")
-    return folders + [full] * (full not in folders and (full / "metrics.csv").is_file())
+    folders += [full] * (full not in folders and (full / "metrics.csv").is_file())
+    return folders + [Path(str(work_folder))] * bool(work_folder)
 
 
 def class_results(runs: Sequence[Experiment]) -> pd.DataFrame:
@@ -25,7 +27,10 @@ def class_results(runs: Sequence[Experiment]) -> pd.DataFrame:
     tables = []
     for run in runs:
         for _, row in run.metrics().iterrows():
-            table = pd.read_csv(run.folder.path(f"cycle{row['cycle']}/per_class.csv"))
+            path = run.folder.path(f"cycle{row['cycle']}/per_class.csv")
+            if not path.is_file():  # an imported cycle
+                continue
+            table = pd.read_csv(path)
             of_run = {name: row[name] for name in ("strategy", "labeled_images")}
             tables.append(table.assign(**of_run))
     return pd.concat(tables).sort_values("num_objects", ascending=False, kind="stable")
@@ -33,14 +38,16 @@ def class_results(runs: Sequence[Experiment]) -> pd.DataFrame:
 
 def labeling_cost(runs: Sequence[Experiment]) -> pd.DataFrame:
     """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
-    labeled_images, labeled_boxes and VOC12 AP. Reads labels of labeled images alone."""
+    labeled_images, labeled_boxes and VOC12 AP (NaN for imported cycles). Reads labels of labeled
+    images alone."""
     rows = []
     for run in runs:
         for _, row in run.metrics().iterrows():
             objects, _ = run.study.labeled_objects(run.sets(row["cycle"]))
             boxes = sum(len(found.labels) for found in objects.values())
-            kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images", VOC12_AP)}
-            rows.append(kept | {"labeled_boxes": boxes})
+            kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images")}
+            value = row.get(VOC12_AP, np.nan)
+            rows.append(kept | {VOC12_AP: value, "labeled_boxes": boxes})
     return pd.DataFrame(rows)
 
 

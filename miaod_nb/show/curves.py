@@ -7,36 +7,73 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from miaod_nb.errors import DataError
-from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.evaluation import VOC07_AP, VOC12_AP
+from miaod_nb.experiment.work_folder import EVALUATED_ON, is_work_folder, read_work_folder
 from miaod_nb.show import plots
 from miaod_nb.show.plots.lines import FULL
+
+AUTHORS_CODE = "MI-AOD, authors' code"
 
 
 def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     """The metrics of several runs as one table, a row a run and cycle.
 
-    A run with full supervision on the same images adds the column "ratio to full". Raises
+    A work folder of the authors' code may stand among the runs. A run with full supervision on the
+    same images adds the column "ratio to full", of the metric that `metric_of` names. Raises
     DataError for a folder without metrics.
     """
-    tables = []
-    for run in runs:
-        path = Path(run) / "metrics.csv"
-        if not path.is_file():
-            raise DataError("there are no metrics in this folder", where=path,
-                            remedy="name run folders in which a cycle was evaluated")  # fmt: skip
-        table = pd.read_csv(path) if path.stat().st_size > 1 else pd.DataFrame()
-        if not {"strategy", "labeled_images", "evaluated_on", VOC12_AP} <= set(table.columns):
-            raise DataError(
-                "this is not a table of metrics", where=path, remedy="name run folders of miaod"
-            )
-        tables.append(table.assign(run=Path(run).name))
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat([_rows(Path(run)) for run in runs], ignore_index=True)
+    metric = metric_of(table)
     full: Mapping[str, float] = (
-        table[table["strategy"] == FULL].groupby("evaluated_on")[VOC12_AP].mean().to_dict()
+        table[table["strategy"] == FULL].groupby("evaluated_on")[metric].mean().to_dict()
     )
     if full:
-        table[f"{VOC12_AP}, ratio to full"] = table[VOC12_AP] / table["evaluated_on"].map(full)
+        table[f"{metric}, ratio to full"] = table[metric] / table["evaluated_on"].map(full)
     return table
+
+
+def metric_of(table: pd.DataFrame) -> str:
+    """The metric to compare the rows by: VOC12, or VOC07 where a row, as those of the authors'
+    code, has no other."""
+    return VOC07_AP if VOC12_AP not in table or table[VOC12_AP].isna().any() else VOC12_AP
+
+
+def told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a strategy of its own for what the authors' code measured, so that no figure
+    averages it with runs of this project."""
+    strategy = table["strategy"].mask(table["evaluated_on"] == EVALUATED_ON, AUTHORS_CODE)
+    return table.assign(strategy=strategy)
+
+
+def _rows(run: Path) -> pd.DataFrame:
+    """The metrics of one run or work folder."""
+    path = run / "metrics.csv"
+    if not path.is_file() and is_work_folder(run):
+        return _rows_of_work_folder(run)
+    if not path.is_file():
+        raise DataError("there are no metrics in this folder", where=path,
+                        remedy="name run folders in which a cycle was evaluated, or work folders "
+                        "of the authors' code")  # fmt: skip
+    table = pd.read_csv(path) if path.stat().st_size > 1 else pd.DataFrame()
+    has_metric = bool({VOC07_AP, VOC12_AP} & set(table.columns))
+    if not has_metric or not {"strategy", "labeled_images", "evaluated_on"} <= set(table.columns):
+        raise DataError(
+            "this is not a table of metrics", where=path, remedy="name run folders of miaod"
+        )
+    return table.assign(run=run.name)
+
+
+def _rows_of_work_folder(run: Path) -> pd.DataFrame:
+    work = read_work_folder(run)
+    if not work.mean_ap:
+        raise DataError("no mAP was logged in this work folder", where=work.path / "*.log.json",
+                        remedy="put its log file there")  # fmt: skip
+    rows = [
+        {"cycle": cycle, "strategy": "mi_aod", "labeled_images": len(work.labeled[cycle]),
+         "evaluated_on": EVALUATED_ON, VOC07_AP: value, "run": run.name}
+        for cycle, value in enumerate(work.mean_ap)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
@@ -50,7 +87,7 @@ def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
     table.to_csv(out / "curves.csv", index=False, float_format="%.4f")
     with plots.style():
         figure, axes = plt.subplots()
-        plots.learning_curves(axes, table)
+        plots.learning_curves(axes, told_apart(table), metric_of(table))
         measured = ", ".join(sorted(set(table["evaluated_on"])))
         axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
         figure.savefig(out / "curves.png")

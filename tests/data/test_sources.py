@@ -12,6 +12,7 @@ from PIL import Image
 
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.voc import listed_ids
 from miaod_nb.errors import DataError
 
 
@@ -35,6 +36,21 @@ def test_scan_reads_ids_in_list_order_and_sizes_from_the_images(year):
     assert {record.source for record in records} == {"07"}
     assert records[0].annotation_path == year / "Annotations/000003.xml"
     assert faults.as_dict() == {}
+
+
+def test_listed_ids_are_those_of_all_years_usable_or_not(year, make_voc):
+    """Sorted by year; a year without the list is skipped."""
+    make_voc(year.parent / "VOC2012", num_trainval=2, num_test=0, prefix="2012_")
+    _set_list(year, "000003 1\n\nnowhere -1\n")
+    for root, expected in (
+        (year.parent, ["000003", "nowhere", "2012_000001", "2012_000002"]),
+        (year, ["000003", "nowhere"]),
+    ):
+        assert listed_ids(root, "trainval") == expected
+    (year / "ImageSets/Main/trainval.txt").unlink()
+    assert listed_ids(year.parent, "trainval") == ["2012_000001", "2012_000002"]
+    with pytest.raises(DataError, match="there is no image list 'trainval' in VOC layout"):
+        listed_ids(year, "trainval")
 
 
 def test_size_in_the_annotation_does_not_matter(year, voc_xml):

@@ -10,6 +10,8 @@ import nbformat
 import papermill
 import pytest
 
+from miaod_nb.experiment.work_folder_export import export_run
+from miaod_nb.store import RunFolder
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
@@ -20,6 +22,7 @@ NAMES = (
 )  # fmt: skip
 PARAMETERS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int",
               "overrides": "dict"}  # fmt: skip
+MORE_PARAMETERS = {"06_map_per_cycle": {"work_folder": "str"}}
 
 
 def cells_of(name: str, kind: str = "") -> list[nbformat.NotebookNode]:
@@ -55,7 +58,8 @@ class TestCommitted:
 
     def test_declares_the_parameters_typed_and_explained(self, name):
         declared = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))
-        assert {key: one["inferred_type_name"] for key, one in declared.items()} == PARAMETERS
+        expected = PARAMETERS | MORE_PARAMETERS.get(name, {})
+        assert {key: one["inferred_type_name"] for key, one in declared.items()} == expected
         assert all(one["help"] for one in declared.values())
 
     def test_reads_like_an_essay(self, name):
@@ -113,10 +117,16 @@ def test_in_order_and_again(home, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
     run = shutil.copytree(home / "runs/whole", tmp_path / "whole")
+    parameters = {"run_dir": str(run), "cycle": 1}
+    if "work_folder" in MORE_PARAMETERS.get(name, {}):
+        export_run(RunFolder(run), tmp_path / "MI-AOD")
+        parameters["work_folder"] = str(tmp_path / "MI-AOD")
     papermill.execute_notebook(
-        str(FOLDER / f"{name}.ipynb"), str(tmp_path / "out.ipynb"),
-        {"run_dir": str(run), "cycle": 1}, progress_bar=False, cwd=str(tmp_path),
+        str(FOLDER / f"{name}.ipynb"), str(tmp_path / "out.ipynb"), parameters,
+        progress_bar=False, cwd=str(tmp_path),
     )  # fmt: skip
+    if "work_folder" in parameters:
+        assert "MI-AOD, authors' code" in (tmp_path / "out.ipynb").read_text()
 
 
 @pytest.mark.slow
