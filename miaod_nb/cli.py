@@ -21,11 +21,15 @@ app = typer.Typer(
 )
 
 Preset = Annotated[
-    str, typer.Option(help="toy, voc, voc0712 or tiny; left out: that of the run folder, else voc "
-                      "with --data-root and toy without.")
+    str, typer.Option(help="toy, voc, voc0712, voc0712_ssd, coco or tiny; left out: that of the "
+                      "run folder, else voc with --data-root and toy without.")
 ]  # fmt: skip
 DataRoot = Annotated[
-    Path | None, typer.Option(help="VOC year folder, or a folder with several; not for toy.")
+    Path | None,
+    typer.Option(
+        help="VOC year folder, a folder with several, or a COCO folder; not "
+        "needed for toy (drawn) and voc0712 (downloaded)."
+    ),
 ]
 RunDir = Annotated[Path | None, typer.Option(help="Where results go; continued if it exists.")]
 Settings = Annotated[
