@@ -298,7 +298,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # a second one gains next to nothing on images this small, a second run beside it does.
     "toy": _SMALL_DATA | {
         "image_size": (128, 128), "anchor_scale": 2.0, "initial": 40, "budget": 40, "cycles": 4,
-        "label_set_epochs": 3, "discrepancy_weight": 0.5, "log_every": 5, "threads": 1,
+        "label_set_epochs": 3, "repeats": 2, "min_epoch_steps": 25, "discrepancy_weight": 0.5,
+        "log_every": 5, "threads": 1,
     },
     "tiny": _SMALL_DATA | {
         "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,
