@@ -10,6 +10,9 @@ from miaod_nb.experiment.describing import is_run
 from miaod_nb.experiment.outputs import out_folder
 from miaod_nb.experiment.trained import Detector
 from miaod_nb.experiment.weight_files import is_ours
+from miaod_nb.experiment.work_folder import is_work_folder
+from miaod_nb.experiment.work_folder_export import export_run
+from miaod_nb.experiment.work_folder_import import import_work_folder
 from miaod_nb.store import RunFolder
 
 TARGETS = ("miaod", "reference")
@@ -64,11 +67,6 @@ def _convert_folder(
     source: Path, out: Path, to: str, data_root: Path | None, preset: str,
     overrides: Mapping[str, Any] | None,
 ) -> list[Path]:  # fmt: skip
-    # Each of these reads all that a run reads; a file alone does not wait for that.
-    from miaod_nb.experiment.work_folder import is_work_folder
-    from miaod_nb.experiment.work_folder_export import export_run
-    from miaod_nb.experiment.work_folder_import import import_work_folder
-
     if is_run(source):
         if to == "miaod":
             raise _refusal(

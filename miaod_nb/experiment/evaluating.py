@@ -1,13 +1,10 @@
 """A detector, or predictions written before, against the labels of an image list."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from miaod_nb.data.annotations import Oracle
 from miaod_nb.data.coco import category_ids
@@ -28,6 +25,7 @@ from miaod_nb.experiment.prediction_files import (
     to_entries,
 )
 from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.experiment.tables import stacked_table
 from miaod_nb.experiment.trained import Detector
 
 
@@ -186,22 +184,3 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
 def _evaluated(test: LabeledImages, categories: Mapping[int, str], results: Results) -> Evaluated:
     evaluation = evaluation_of(results, test.objects, list(categories.values()))
     return Evaluated(test, categories, results, evaluation)
-
-
-def stacked_table(table: pd.DataFrame) -> list[str]:
-    """The table's lines, with the words of each column's name on top of each other; no value: -."""
-    heads = [str(name).replace("num_", "").split() for name in table]
-    height = max(map(len, heads))
-    columns = []
-    for head, (_, values) in zip(heads, table.items(), strict=True):
-        cells = [*[""] * (height - len(head)), *head, *map(_cell, values)]
-        width = max(map(len, cells))
-        is_text = not pd.api.types.is_numeric_dtype(values)
-        columns.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
-    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if math.isfinite(value) else "-"
-    return str(value)

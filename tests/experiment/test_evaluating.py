@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import COCO_AP, VOC12_AP
-from miaod_nb.experiment.evaluating import evaluate_what, stacked_table, write_evaluation
+from miaod_nb.experiment.evaluating import evaluate_what, write_evaluation
 from miaod_nb.experiment.prediction_files import categories_beside, read_entries, to_entries
 from tests.coco import write_coco
 
@@ -125,18 +124,6 @@ def test_lines_name_every_metric_and_class(evaluated):
         assert f"{name} " in text and f"{value:.4f}" in text
     assert "\ndisc " in text and "\nsquare " in text
     assert max(map(len, text.splitlines())) <= 100
-
-
-def test_stacked_table():
-    table = pd.DataFrame(
-        {"class": ["a", "bee"], "num_objects": [3, 10], "AP@0.5 (area)": [0.5, np.nan]}
-    )
-    assert stacked_table(table) == [
-        "                AP@0.5",
-        "class  objects  (area)",
-        "a            3  0.5000",
-        "bee         10       -",
-    ]
 
 
 # --------------------------------------------------------------------------------------- refusals
