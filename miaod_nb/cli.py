@@ -21,12 +21,13 @@ app = typer.Typer(
 )
 
 Preset = Annotated[
-    str, typer.Option(help="toy, voc, voc0712 or tiny; left out: that of the run folder, else voc "
-                      "with --data-root and toy without.")
+    str, typer.Option(help="toy, voc, voc0712, voc0712_ssd, coco or tiny; left out: that of the "
+                      "run folder, else voc with --data-root and toy without.")
 ]  # fmt: skip
 DataRoot = Annotated[
-    Path | None, typer.Option(help="VOC year folder, or a folder with several; not for toy.")
-]
+    Path | None, typer.Option(help="VOC year folder, folder with several, or COCO folder; left "
+                              "out: that of the run folder, or images that the preset brings.")
+]  # fmt: skip
 RunDir = Annotated[Path | None, typer.Option(help="Where results go; continued if it exists.")]
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
@@ -64,8 +65,9 @@ def about() -> None:
 ))  # fmt: skip
 def info(
     path: Annotated[
-        Path, typer.Argument(help="Data set (VOC year folder, or a folder with several), run "
-                             "folder, weight file, or work folder of the authors' code.")
+        Path, typer.Argument(help="Data set (VOC year folder, folder with several, or COCO "
+                             "folder), run folder, weight file, or work folder of the authors' "
+                             "code.")
     ],
     image_list: Annotated[
         str, typer.Option("--list", help="Image list of a data set to look at.")
@@ -150,9 +152,15 @@ def notebooks(
     execute_all(names or [], given | parse_settings(parameters), experiment.folder)
 
 
-@app.command(epilog=_examples("miaod curves runs/mine runs/mine-random --out runs/curves"))
+@app.command(epilog=_examples(
+    "miaod curves runs/mine runs/mine-random --out runs/curves",
+    "miaod curves runs/mine work_dirs/MI-AOD --out runs/curves",
+))  # fmt: skip
 def curves(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders to compare.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders to compare, or work folders of the authors' code."),
+    ],
     out: Annotated[Path, typer.Option(help="Where curves.csv and curves.png go.")],
 ) -> None:
     """Compare runs: mAP over labeled images, figure and table.

@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 
 from miaod_nb.cli import app
-from miaod_nb.config import make_config
+from miaod_nb.config import PRESETS, make_config
 from miaod_nb.experiment import Experiment
 from miaod_nb.experiment import evaluating as evaluating_module
 from miaod_nb.experiment.trained import Detector
@@ -28,6 +28,7 @@ from tests.experiment.helpers import (
     miaod,
     run_arguments,
 )
+from tests.experiment.work_folders import mean_ap_lines, write_work_folder
 
 PNG = b"\x89PNG"
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -86,6 +87,10 @@ def test_error_in_a_shell():
     assert child.stderr.startswith("error: there is no such data folder\n  where: nowhere\n")
 
 
+def test_help_names_every_preset():
+    assert all(preset in miaod("run", "--help").out for preset in PRESETS)
+
+
 @pytest.mark.parametrize("verb", ["", *COMMANDS])
 def test_help_fits_a_terminal(verb, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
@@ -113,6 +118,11 @@ def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
     (tmp_path / "photos").mkdir()
     shutil.copy(data_root / "JPEGImages/000001.jpg", tmp_path / "photos/dog.jpg")
     shutil.copy(data_root / "JPEGImages/000002.jpg", tmp_path / "photos/cat.jpg")
+    (tmp_path / "VOCdevkit").mkdir()
+    (tmp_path / "VOCdevkit/VOC2007").symlink_to(tmp_path / "VOC2007")
+    ids = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
+    sets = ([[1, 4], [1, 2, 4]], [[0, 6], [0, 3, 6]])
+    write_work_folder(tmp_path / "work_dirs/MI-AOD", *sets, {"07": ids}, mean_ap_lines(0.25))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -123,6 +133,8 @@ def made_small(example: str) -> list[str]:
     small = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     if words[0] in ("run", "notebooks") and "--run-dir" not in words:
         words += ["--preset", "tiny", "--set", "cycles=1", *small]
+    if "work_dirs/MI-AOD" in words and words[0] == "convert":
+        words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
     if "voc" in words:
         words[words.index("voc")] = "tiny"
         words[words.index("runs/mine")] = "runs/new"
@@ -321,7 +333,9 @@ def test_info_of_a_run(finished):
     assert "12 pool images, 4 to test on" in outcome.out
     assert "  cycle 0     finished" in lines
     assert f"more: miaod run --run-dir {finished[0]} --set cycles=2" in outcome.out
-    assert "VOC12 AP@0.5 (area)" in outcome.out and "test list (4 images)" in outcome.out
+    assert "evaluated on the test list (4 images):" in lines
+    recorded = pd.read_csv(finished[0] / "metrics.csv")["VOC12 AP@0.5 (area)"][0]
+    assert lines[-1].split()[:2] == ["0", "4"] and lines[-1].split()[3] == f"{recorded:.4f}"
 
 
 def test_info_says_what_comes_next(finished, tmp_path):
@@ -345,6 +359,14 @@ def test_info_of_weights(workplace):
         assert "  classes     2: disc, square" in outcome.out
     assert content["settings"]["initial"] == 4 and "initial=4" in ours.out
     assert "num_levels=3" in theirs.out
+
+
+def test_info_of_a_work_folder(workplace):
+    first, header, *rows, last = miaod("info", "work_dirs/MI-AOD").out.splitlines()
+    assert first == "work_dirs/MI-AOD: work folder of the authors' code"
+    assert header.endswith("VOC07 AP@0.5 (11 points)")
+    assert [row.split() for row in rows] == [["0", "2", "2", "0.2500"], ["1", "3", "3", "-"]]
+    assert last.startswith("to go on: miaod convert work_dirs/MI-AOD --data-root")
 
 
 def test_info_of_nothing_known(tmp_path):
@@ -379,11 +401,38 @@ def test_settings_of_a_converted_checkpoint(workplace):
         (["epoch_3.pth", "--out", "x.pt", "--to", "onnx"], "choose one of: miaod, reference"),
         (["epoch_3.pth", "--out", "x.pt", "--data-root", "VOC2007"], "a weight file needs no data"),
         (["runs/mine/cycle0/weights.pt", "--out", "x", "--preset", "voc"], "leave the preset out"),
-        (["missing.pth", "--out", "x.pt"], "there is no such file"),
+        (["missing.pth", "--out", "x.pt"], "there is no such file or folder"),
         (["photos/dog.jpg", "--out", "x.pt"], "torn, or no checkpoint"),
+        (["photos", "--out", "x"], "neither a run folder nor a work folder"),
+        (["runs/mine", "--out", "x", "--to", "miaod"], "in miaod's format already"),
+        (["work_dirs/MI-AOD", "--out", "x"], "give --data-root"),
+        (["work_dirs/MI-AOD", "--out", "x", "--to", "reference"], "authors' code already"),
     ],
 )
 def test_convert_refuses(workplace, arguments, words):
     outcome = miaod("convert", *arguments)
     assert outcome.code == 1 and words in outcome.err
     assert outcome.out == "" and not list(workplace.glob("x*"))
+
+
+def test_a_work_folder_goes_on_as_a_run(workplace):
+    arguments = ["--data-root", "VOC2007", "--preset", "tiny", "--set", "threads=1",
+                 "--set", "device=cpu"]  # fmt: skip
+    outcome = miaod("convert", "work_dirs/MI-AOD", "--out", "runs/continued", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == "runs/continued"
+    lines = miaod("info", "runs/continued").out
+    assert "  cycle 0     finished" in lines and "next        split of cycle 1" in lines
+    assert miaod("run", "--run-dir", "runs/continued").code == 0
+    table = pd.read_csv("runs/continued/metrics.csv")
+    assert table["labeled_images"].tolist() == [2, 3]
+    assert table["VOC07 AP@0.5 (11 points)"][0] == 0.25
+
+
+def test_a_run_becomes_a_work_folder(workplace):
+    outcome = miaod("convert", "runs/mine", "--out", "theirs")
+    assert outcome.code == 0, outcome.err
+    assert "theirs/X_L_0.npy" in outcome.out.splitlines()
+    theirs = Detector.load("theirs/latest.pth")
+    ours = Detector.load("runs/mine").model.state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in theirs.model.state_dict().items())

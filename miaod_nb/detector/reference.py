@@ -79,11 +79,6 @@ class ReferenceCheckpoint:
     settings: dict[str, Any]
 
 
-def is_reference(content: Mapping[Any, Any]) -> bool:
-    """Whether a checkpoint's content is a detector of the authors' code, whole or not."""
-    return any(key.startswith("bbox_head.f_1_") for key in _their_arrays(content))
-
-
 def read_reference(path: Path) -> ReferenceCheckpoint:
     """The detector in a checkpoint of the authors' code: RetinaNet on a ResNet, or SSD300.
 

@@ -10,6 +10,9 @@ from miaod_nb.experiment.describing import is_run
 from miaod_nb.experiment.outputs import out_folder
 from miaod_nb.experiment.trained import Detector
 from miaod_nb.experiment.weight_files import is_ours
+from miaod_nb.experiment.work_folder import is_work_folder
+from miaod_nb.experiment.work_folder_export import export_run
+from miaod_nb.experiment.work_folder_import import import_work_folder
 from miaod_nb.store import RunFolder
 
 TARGETS = ("miaod", "reference")
@@ -28,6 +31,8 @@ def convert(
     if to not in ("", *TARGETS):
         raise ConfigError(f"there is no format '{to}'", where="--to",
                           remedy=f"choose one of: {', '.join(TARGETS)}")  # fmt: skip
+    if not source.exists():
+        raise _refusal(source, "there is no such file or folder", "correct the path")
     if source.is_dir():
         return _convert_folder(source, out, to, data_root, preset, overrides)
     if data_root is not None:
@@ -62,11 +67,6 @@ def _convert_folder(
     source: Path, out: Path, to: str, data_root: Path | None, preset: str,
     overrides: Mapping[str, Any] | None,
 ) -> list[Path]:  # fmt: skip
-    # Each of these reads all that a run reads; a file alone does not wait for that.
-    from miaod_nb.experiment.work_folder import is_work_folder
-    from miaod_nb.experiment.work_folder_export import export_run
-    from miaod_nb.experiment.work_folder_import import import_work_folder
-
     if is_run(source):
         if to == "miaod":
             raise _refusal(

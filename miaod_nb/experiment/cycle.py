@@ -173,6 +173,14 @@ class Experiment(CycleSteps):
         names = step_names(self.config, bool(self.study.test))
         return [Step(name, partial(work[name], cycle)) for name in names]
 
+    def is_finished(self) -> bool:
+        """Whether no step of any cycle is left."""
+        cycles = range(self.config.cycles)
+        return all(
+            {step.name for step in self.steps(cycle)} <= set(self.folder.done_steps(cycle))
+            for cycle in cycles
+        )
+
     def is_over(self, cycle: int) -> bool:
         """Whether there is nothing left to learn from: every image was labeled before."""
         if cycle == 0:

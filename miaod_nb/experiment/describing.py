@@ -17,7 +17,9 @@ from miaod_nb.detector.reference import as_reference
 from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.cycle import shown, step_names
 from miaod_nb.experiment.opening import stored_experiment
+from miaod_nb.experiment.tables import stacked_table
 from miaod_nb.experiment.weight_files import is_ours, our_weights
+from miaod_nb.experiment.work_folder import is_work_folder, read_work_folder
 from miaod_nb.store import RunFolder
 
 WIDTH = 80
@@ -38,7 +40,7 @@ def describe(path: Path, image_list: str = "trainval", audit: bool = False) -> l
         return describe_checkpoint(path)
     if is_run(path):
         return describe_run(path)
-    if any(path.glob("X_L_*.npy")) or any(path.glob("*/X_L_*.npy")):
+    if is_work_folder(path):
         return describe_work_folder(path)
     return describe_data(path, image_list, audit)
 
@@ -59,8 +61,6 @@ def describe_data(data_root: Path, image_list: str, audit: bool) -> list[str]:
 
 def describe_work_folder(path: Path) -> list[str]:
     """The cycles in a work folder of the authors' code. Raises RunFolderError."""
-    from miaod_nb.experiment.work_folder import read_work_folder
-
     work = read_work_folder(path)
     mean_ap = [f"{value:.4f}" for value in work.mean_ap]
     mean_ap += ["-"] * (work.cycles - len(mean_ap))
@@ -114,8 +114,18 @@ def describe_run(path: Path) -> list[str]:
     ]
     lines += _progress(folder, config, bool(identity.get("test")))
     if folder.exists("metrics.csv") and folder.path("metrics.csv").stat().st_size > 1:
-        lines += ["", pd.read_csv(folder.path("metrics.csv")).T.to_string(header=False)]
+        lines += ["", *_metrics(pd.read_csv(folder.path("metrics.csv")))]
     return lines
+
+
+def _metrics(table: pd.DataFrame) -> list[str]:
+    """A row for each evaluated cycle, with every metric."""
+    first = ["cycle", "labeled_images"]
+    about = {*first, "strategy", "training", "trained_images", "labeled_percent", "evaluated_on",
+             "seed"}  # fmt: skip
+    measured = ", ".join(dict.fromkeys(table["evaluated_on"]))
+    columns = [*first, *(name for name in table if name not in about)]
+    return [f"evaluated on the {measured}:", *stacked_table(table[columns])]
 
 
 def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str]:

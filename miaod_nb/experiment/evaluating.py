@@ -1,14 +1,13 @@
 """A detector, or predictions written before, against the labels of an image list."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from miaod_nb.data.annotations import Oracle
+from miaod_nb.data.coco import category_ids
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
 from miaod_nb.data.sources import scan_list
 from miaod_nb.detector.detections import DetectionSettings
@@ -26,11 +25,12 @@ from miaod_nb.experiment.prediction_files import (
     to_entries,
 )
 from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.experiment.tables import stacked_table
 from miaod_nb.experiment.trained import Detector
 
 
 @dataclass(frozen=True)
-class TestSet:
+class LabeledImages:
     """Images with their labels, by id, and the faults met in both."""
 
     list_name: str
@@ -40,8 +40,17 @@ class TestSet:
 
     @property
     def image_ids(self) -> dict[str, ImageId]:
-        """What a prediction file calls each image."""
-        return {record.id: record.id for record in self.records}
+        """What a prediction file calls each image: by its number in a COCO file, else by its id."""
+        return {r.id: r.id if r.coco_id is None else r.coco_id for r in self.records}
+
+    def categories(self, classes: Sequence[str]) -> dict[int, str]:
+        """The numbers of these classes: those of the COCO file, else 1, 2, ..."""
+        if self.records[0].coco_id is None:
+            return dict(enumerate(classes, start=1))
+        numbers = category_ids(self.records[0].annotation_path)
+        unknown = [name for name in classes if name not in numbers]
+        numbers |= dict(zip(unknown, count(max(numbers.values(), default=0) + 1), strict=False))
+        return {numbers[name]: name for name in classes}
 
     @property
     def described(self) -> str:
@@ -53,7 +62,7 @@ class TestSet:
 class Evaluated:
     """The metrics of detections on a test set, and the detections, by image id."""
 
-    test: TestSet
+    test: LabeledImages
     categories: Mapping[int, str]
     results: Results
     evaluation: Evaluation
@@ -106,7 +115,7 @@ def _data_root_near(what: Path) -> Path | None:
     return data_root_of(what) or data_root_of(what.parent.parent)
 
 
-def read_test_set(data_root: Path, list_name: str, classes: Sequence[str]) -> TestSet:
+def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> LabeledImages:
     """The images of a list and their objects of these classes. Raises DataError."""
     faults = FaultCounts()
     records = scan_list(data_root, list_name, faults)
@@ -118,14 +127,14 @@ def read_test_set(data_root: Path, list_name: str, classes: Sequence[str]) -> Te
             where=data_root,
             remedy="evaluate on labeled images that show objects of these classes",
         )
-    return TestSet(list_name, records, objects, faults)
+    return LabeledImages(list_name, records, objects, faults)
 
 
 def evaluate_detector(detector: Detector, data_root: Path, list_name: str) -> Evaluated:
     """The metrics of a detector on an image list. Raises DataError."""
     config, model = detector.config, detector.model
     prepare_torch(config, model.device)
-    test = read_test_set(data_root, list_name, detector.classes)
+    test = read_labeled(data_root, list_name, detector.classes)
     settings = DetectionSettings.of(config)
     results: Results = {}
     with memory_explained():
@@ -135,7 +144,7 @@ def evaluate_detector(detector: Detector, data_root: Path, list_name: str) -> Ev
         ):  # fmt: skip
             results |= found
     ordered = {record.id: results[record.id] for record in test.records}
-    return _evaluated(test, dict(enumerate(detector.classes, start=1)), ordered)
+    return _evaluated(test, test.categories(detector.classes), ordered)
 
 
 def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluated:
@@ -144,7 +153,7 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
     Boxes in images outside the list are counted and left out. Raises DataError.
     """
     categories = categories_beside(path)
-    test = read_test_set(data_root, list_name, list(categories.values()))
+    test = read_labeled(data_root, list_name, list(categories.values()))
     results, others = read_entries(path, test.image_ids, categories)
     if others and not any(len(found["labels"]) for found in results.values()):
         raise DataError(
@@ -172,25 +181,6 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
     return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
 
 
-def _evaluated(test: TestSet, categories: Mapping[int, str], results: Results) -> Evaluated:
+def _evaluated(test: LabeledImages, categories: Mapping[int, str], results: Results) -> Evaluated:
     evaluation = evaluation_of(results, test.objects, list(categories.values()))
     return Evaluated(test, categories, results, evaluation)
-
-
-def stacked_table(table: pd.DataFrame) -> list[str]:
-    """The table's lines, with the words of each column's name on top of each other; no value: -."""
-    heads = [str(name).replace("num_", "").split() for name in table]
-    height = max(map(len, heads))
-    columns = []
-    for head, (_, values) in zip(heads, table.items(), strict=True):
-        cells = [*[""] * (height - len(head)), *head, *map(_cell, values)]
-        width = max(map(len, cells))
-        is_text = not pd.api.types.is_numeric_dtype(values)
-        columns.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
-    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}" if math.isfinite(value) else "-"
-    return str(value)

@@ -84,8 +84,8 @@ def _own_data(config: Config) -> Path:
     raise ConfigError(
         f"the preset '{config.preset}' needs a data set",
         where="data_root",
-        remedy="give the path of its folder (of a VOC year, or of several); the preset 'toy' "
-        "brings its own images, and 'voc0712' downloads VOC",
+        remedy="give the path of its folder, in VOC or COCO layout; the preset 'toy' brings its "
+        "own images, and 'voc0712' downloads VOC",
     )
 
 

@@ -201,6 +201,9 @@ def claim_folder(
     if folder.exists("config.json"):
         before, stored_data = _stored_identity(folder)
         now = config.identity()
+        # A setting that did not exist when the run began had its default.
+        defaults = Config().model_dump(mode="json")
+        before = {key: defaults[key] for key in now.keys() - before.keys()} | before
         differing = [
             f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
             for key in sorted(before.keys() | now.keys())

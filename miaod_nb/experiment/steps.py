@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.config import Config, fingerprint
-from miaod_nb.data.pool import ids_by_source, remaining_pool
+from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
@@ -268,16 +268,22 @@ class CycleSteps:
         self.folder.delete(unfinished)
         self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
 
-    def _select(self, cycle: int) -> None:
+    def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
+        """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
         sets = self.sets(cycle)
-        indices = remaining_pool(self.study.all_indices, sets.labeled)
-        in_pool, scored = len(indices), 0
-        values = np.zeros(len(indices), dtype=np.float32)
-        if self.strategy.scores_images:
-            indices = self.study.scored(sets, cycle)
-            scored = len(indices)
-            scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet")
-            values = scores.set_index("index").loc[indices, "score"].to_numpy(np.float32)
+        if not self.strategy.scores_images:
+            indices = remaining_pool(self.study.all_indices, sets.labeled)
+            return indices, np.zeros(len(indices), dtype=np.float32)
+        indices = self.study.scored(sets, cycle)
+        scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet").set_index("index")
+        return indices, scores.loc[indices, "score"].to_numpy(np.float32)
+
+    def _select(self, cycle: int) -> None:
+        in_pool = len(self.study.pool) - len(self.sets(cycle).labeled)
+        indices, values = self._candidates(cycle)
+        scored = len(indices) if self.strategy.scores_images else 0
+        if 0 < scored < in_pool:
+            say(f"  scored and selected from: {scored} of the {in_pool} images in the pool")
         budget = min(self.study.budget, len(indices))
         rng = np.random.default_rng([self.config.seed, cycle])
         chosen = self.strategy.choose(values, budget, rng)[::-1]  # most wanted first

@@ -36,18 +36,17 @@ def class_results(runs: Sequence[Experiment]) -> pd.DataFrame:
     return pd.concat(tables).sort_values("num_objects", ascending=False, kind="stable")
 
 
-def labeling_cost(runs: Sequence[Experiment]) -> pd.DataFrame:
+def labeling_cost(runs: Sequence[Experiment], metric: str = VOC12_AP) -> pd.DataFrame:
     """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
-    labeled_images, labeled_boxes and VOC12 AP (NaN for imported cycles). Reads labels of labeled
-    images alone."""
+    labeled_images, labeled_boxes and the metric (NaN where an imported cycle has none). Reads the
+    labels of labeled images alone."""
     rows = []
     for run in runs:
         for _, row in run.metrics().iterrows():
             objects, _ = run.study.labeled_objects(run.sets(row["cycle"]))
             boxes = sum(len(found.labels) for found in objects.values())
             kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images")}
-            value = row.get(VOC12_AP, np.nan)
-            rows.append(kept | {VOC12_AP: value, "labeled_boxes": boxes})
+            rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
     return pd.DataFrame(rows)
 
 

@@ -7,10 +7,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from miaod_nb.errors import DataError
-from miaod_nb.evaluation import VOC07_AP, VOC12_AP
+from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
 from miaod_nb.experiment.work_folder import EVALUATED_ON, is_work_folder, read_work_folder
 from miaod_nb.show import plots
 from miaod_nb.show.plots.lines import FULL
+from miaod_nb.store import RunFolder
 
 AUTHORS_CODE = "MI-AOD, authors' code"
 
@@ -18,7 +19,8 @@ AUTHORS_CODE = "MI-AOD, authors' code"
 def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     """The metrics of several runs as one table, a row a run and cycle.
 
-    A work folder of the authors' code may stand among the runs. A run with full supervision on the
+    `headline` is the metric that the run's preset is judged by. A work folder of the authors' code
+    may stand among the runs. A run with full supervision on the
     same images adds the column "ratio to full", of the metric that `metric_of` names. Raises
     DataError for a folder without metrics.
     """
@@ -33,9 +35,11 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
 
 
 def metric_of(table: pd.DataFrame) -> str:
-    """The metric to compare the rows by: VOC12, or VOC07 where a row, as those of the authors'
-    code, has no other."""
-    return VOC07_AP if VOC12_AP not in table or table[VOC12_AP].isna().any() else VOC12_AP
+    """The metric to compare the rows by: their headline, VOC12 where these differ, or VOC07 where a
+    row, as those of the authors' code, has no other."""
+    headlines = table["headline"].unique()
+    metric = headlines[0] if len(headlines) == 1 else VOC12_AP
+    return metric if metric in table and table[metric].notna().all() else VOC07_AP
 
 
 def told_apart(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +64,13 @@ def _rows(run: Path) -> pd.DataFrame:
         raise DataError(
             "this is not a table of metrics", where=path, remedy="name run folders of miaod"
         )
-    return table.assign(run=run.name)
+    return table.assign(run=run.name, headline=_headline_of(RunFolder(run)))
+
+
+def _headline_of(folder: RunFolder) -> str:
+    if not folder.exists("config.json"):
+        return VOC12_AP
+    return headline(folder.load_json("config.json")["settings"]["preset"])
 
 
 def _rows_of_work_folder(run: Path) -> pd.DataFrame:
@@ -70,7 +80,7 @@ def _rows_of_work_folder(run: Path) -> pd.DataFrame:
                         remedy="put its log file there")  # fmt: skip
     rows = [
         {"cycle": cycle, "strategy": "mi_aod", "labeled_images": len(work.labeled[cycle]),
-         "evaluated_on": EVALUATED_ON, VOC07_AP: value, "run": run.name}
+         "evaluated_on": EVALUATED_ON, VOC07_AP: value, "run": run.name, "headline": VOC07_AP}
         for cycle, value in enumerate(work.mean_ap)
     ]  # fmt: skip
     return pd.DataFrame(rows)

@@ -17,7 +17,7 @@ from miaod_nb.experiment.trained import Detector, ImageResult
 from miaod_nb.show import plots
 from miaod_nb.show.views import pixels
 
-LONGEST_SIDE = 10.0  # inches of a picture, so that texts and lines keep their share of it
+LONGEST_SIDE = 7.0  # inches of a picture, so that texts and lines keep their share of it
 MIN_PIXELS = 1000  # of the longest side of a picture: small images are enlarged
 PICTURES = "images"  # the folder of the pictures
 
@@ -84,7 +84,8 @@ def picture(detector: Detector, result: ImageResult, score: float) -> bytes:
     ]  # fmt: skip
     size = (width / longest * LONGEST_SIDE, height / longest * LONGEST_SIDE)
     with plots.style(), plt.rc_context({"savefig.bbox": "standard"}):
-        figure = plt.figure(figsize=size, dpi=max(longest, MIN_PIXELS) / LONGEST_SIDE)
+        dpi = (max(longest, MIN_PIXELS) + 0.01) / LONGEST_SIDE  # matplotlib rounds down
+        figure = plt.figure(figsize=size, dpi=dpi)
         axes = figure.add_axes((0, 0, 1, 1))
         plots.boxes_on_image(axes, image, result.boxes[shown], texts, role="prediction")
         buffer = io.BytesIO()

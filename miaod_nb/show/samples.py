@@ -41,13 +41,13 @@ def gallery(records: Sequence[ImageRecord], columns: int = 5) -> list[Axes]:
 def object_counts(
     lists: Mapping[str, Mapping[str, Objects]], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """How many objects of each class every list has, difficult ones left out.
+    """How many objects of each class every list has, those that are not trained on left out.
 
     lists: objects by image id, under the name that becomes a column; rows are classes.
     """
     counts = {}
     for name, objects in lists.items():
-        labels = [o.labels[~o.difficult] for o in objects.values()]
+        labels = [o.labels[~o.ignored] for o in objects.values()]
         joined = torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64)
         counts[name] = torch.bincount(joined, minlength=len(classes)).tolist()
     return pd.DataFrame(counts, index=pd.Index(classes, name="class"))

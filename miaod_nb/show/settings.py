@@ -28,7 +28,8 @@ one. `--preset NAME` begins with the preset's values. This page is written from 
 
 The default is the authors' value for VOC with RetinaNet (`voc0712`); what other presets have in its
 place stands beside it. Settings with a star change how a run is carried out but not what it finds;
-all others belong to the fingerprint of a run folder.
+all others belong to the fingerprint of a run folder. `detector=ssd300` brings what SSD needs, as in
+`voc0712_ssd`, unless it is set beside it.
 """
 
 THEIR_NAMES = """\
@@ -115,9 +116,8 @@ def _other_values(name: str, presets: Iterable[str]) -> str:
         return ""
     by_value: dict[str, list[str]] = {}
     for preset in presets:
-        if preset in PRESETS:
-            value = _spelled(getattr(make_config(preset), name))
-            by_value.setdefault(value, []).append(f"`{preset}`")
+        value = _spelled(getattr(make_config(preset), name))
+        by_value.setdefault(value, []).append(f"`{preset}`")
     by_value.pop(_default(name), None)
     return "; ".join(f"{', '.join(names)} {value}" for value, names in by_value.items())
 

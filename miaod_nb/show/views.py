@@ -50,6 +50,11 @@ class View:
         sizes = torch.tensor(self.grid.level_sizes, device=self.weights.device)
         return self.weights * sizes.repeat_interleave(sizes)[:, None]
 
+    def placed(self, boxes: Tensor, record: ImageRecord) -> Tensor:
+        """Boxes (N, 4) in pixels of the record's file, in pixels of the image as it is seen."""
+        height, width = self.size
+        return boxes * torch.tensor([width / record.width, height / record.height] * 2)
+
 
 @torch.inference_mode()
 def view(model: DetectionModel, record: ImageRecord, config: Config) -> View:
@@ -81,7 +86,7 @@ def labeled_batch(
     batch = batch_of(model, [record], config)
     (height, width), (old_height, old_width) = batch.image_sizes[0], batch.original_sizes[0]
     scale = torch.tensor([width / old_width, height / old_height] * 2)
-    kept = ~objects.difficult
+    kept = ~objects.ignored
     return LabeledBatch(
         **vars(batch), boxes=(scale * objects.boxes[kept],), labels=(objects.labels[kept],)
     ).to(model.device)

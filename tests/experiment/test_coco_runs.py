@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from miaod_nb.data.records import Objects
+from miaod_nb.experiment.inference import evaluation_of
 from miaod_nb.store import RunFolder
 from tests.coco import Document, annotation_file, change, write_coco
 from tests.experiment.helpers import log_of, miaod, results, run_arguments
@@ -147,7 +150,9 @@ def test_info_counts_what_the_labels_hold(coco):
 def test_part_of_the_pool_is_scored_and_selected_from(data_root, tmp_path):
     """Of 12 images 4 are labeled; 0.4 of 12 are 4 that are scored, of the other 8 and then 6."""
     run_dir = tmp_path / "run"
-    assert miaod(*run_arguments(data_root, run_dir, **QUICK, score_fraction=0.4)).code == 0
+    outcome = miaod(*run_arguments(data_root, run_dir, **QUICK, score_fraction=0.4))
+    assert outcome.code == 0
+    assert "scored and selected from: 4 of the 8 images in the pool" in outcome.out
     scored = []
     for cycle, in_pool in ((0, 8), (1, 6)):
         selection = _selection(run_dir, cycle)
@@ -193,3 +198,17 @@ def test_second_images_train_without_labels_until_the_pool_is_used_up(data_root,
     assert samples[0] == sorted(order[5:10])
     assert samples[1] == sorted(set(range(12)) - labeled[1]) and len(samples[1]) == 3
     assert len(labeled[2]) == 12 and samples[2] == list(range(12))
+
+
+def test_crowds_and_areas_reach_the_metrics():
+    boxes = torch.tensor([[10.0, 10, 30, 30], [60, 60, 90, 90]])
+    flags = torch.tensor([False, True])
+    objects = Objects(
+        boxes, torch.zeros(2, dtype=torch.int64), torch.zeros(2).bool(), flags,
+        area=torch.tensor([32.0**2 + 1, 1.0]),
+    )  # fmt: skip
+    found = {"boxes": boxes[:1], "scores": torch.ones(1), "labels": torch.zeros(1).long()}
+    evaluation = evaluation_of({"a": found}, {"a": objects}, ["dog"])
+    assert evaluation.metrics["COCO AP medium"] == pytest.approx(1)
+    assert evaluation.metrics["COCO AP@[.5:.95]"] == pytest.approx(1)  # the crowd is not missed
+    assert "COCO AP small" not in evaluation.metrics

@@ -4,14 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from miaod_nb.errors import ConfigError, DataError
-from miaod_nb.experiment.evaluating import evaluate_what, stacked_table, write_evaluation
+from miaod_nb.evaluation import COCO_AP, VOC12_AP
+from miaod_nb.experiment.evaluating import evaluate_what, write_evaluation
 from miaod_nb.experiment.prediction_files import categories_beside, read_entries, to_entries
+from tests.coco import write_coco
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,27 @@ def test_files_are_in_coco_format(written, evaluated, data_root):
     assert table["class"].tolist() == ["disc", "square"]
 
 
+def test_in_coco_layout_other_tools_read_the_file(reference, evaluated, data_root, tmp_path):
+    """Images and categories have the numbers of the COCO file, so that pycocotools finds the same
+    AP in the two files."""
+    root = write_coco(tmp_path / "coco", data_root)
+    found = evaluate_what(reference, data_root=root)
+    assert found.evaluation.metrics[VOC12_AP] == evaluated.evaluation.metrics[VOC12_AP]
+    write_evaluation(found, tmp_path / "out")
+    predictions = tmp_path / "out/predictions.json"
+    again = evaluate_what(predictions, data_root=root)
+    assert again.evaluation.metrics == found.evaluation.metrics
+
+    truth = COCO(str(root / "annotations/instances_test.json"))
+    categories = json.loads((tmp_path / "out/categories.json").read_text())
+    assert {c["id"]: c["name"] for c in categories} == {k: c["name"] for k, c in truth.cats.items()}
+    evaluator = COCOeval(truth, truth.loadRes(str(predictions)), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    evaluator.summarize()
+    assert evaluator.stats[0] == pytest.approx(found.evaluation.metrics[COCO_AP], abs=1e-9)
+
+
 def test_boxes_come_back_as_they_were():
     generator = torch.Generator().manual_seed(0)
     corners = 1000 * torch.rand(50, 2, generator=generator)
@@ -100,18 +124,6 @@ def test_lines_name_every_metric_and_class(evaluated):
         assert f"{name} " in text and f"{value:.4f}" in text
     assert "\ndisc " in text and "\nsquare " in text
     assert max(map(len, text.splitlines())) <= 100
-
-
-def test_stacked_table():
-    table = pd.DataFrame(
-        {"class": ["a", "bee"], "num_objects": [3, 10], "AP@0.5 (area)": [0.5, np.nan]}
-    )
-    assert stacked_table(table) == [
-        "                AP@0.5",
-        "class  objects  (area)",
-        "a            3  0.5000",
-        "bee         10       -",
-    ]
 
 
 # --------------------------------------------------------------------------------------- refusals

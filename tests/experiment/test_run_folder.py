@@ -50,6 +50,19 @@ def test_fields_of_the_run_may_change(data_root, copy, reference):
     assert {key: settings[key] for key in changed} == changed
 
 
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(data_root, copy, reference):
+    path = copy / "config.json"
+    document = json.loads(path.read_text())
+    for part in (document["settings"], document["identity"]):
+        del part["resize"], part["uncertainty_scores"]
+    path.write_text(json.dumps(document))
+    assert miaod(*run_arguments(data_root, copy)).code == 0
+    assert results(copy) == results(reference)
+    path.write_text(json.dumps(document))
+    outcome = miaod(*run_arguments(data_root, copy, resize="stretch"))
+    assert outcome.code == 1 and "resize: 'fit' there, 'stretch' now" in outcome.err
+
+
 def test_another_environment_is_a_warning(data_root, copy):
     path = copy / "environment.json"
     environment = json.loads(path.read_text())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from miaod_nb.config import PRESETS, Config, make_config
+from miaod_nb.config import DETECTOR_SETTINGS, Config, make_config
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.show import settings
 from miaod_nb.show.authors_settings import AUTHORS, TheirSetting
@@ -18,26 +18,21 @@ from tests.conftest import PROJECT
 THEIR_NAMES = re.findall(
     r"\S+",
     """
-data_root data_root_coco data_root_voc dataset_type X_L_0_size X_S_size X_L_repeat X_U_repeat cycles
-epoch epoch_ratio k param_lambda num_samples work_directory optimizer.type lr momentum weight_decay
-grad_clip policy step warmup warmup_iters warmup_ratio checkpoint_config log_config.interval hooks
-evaluation.interval evaluation.metric ann_file img_prefix samples_per_gpu workers_per_gpu times
-img_scale flip_ratio PhotoMetricDistortion Expand MinIoURandomCrop mean std to_rgb size_divisor
-MultiScaleFlipAug model.type pretrained depth num_stages out_indices frozen_stages requires_grad
-norm_eval style in_channels out_channels start_level add_extra_convs num_outs bbox_head.type
-bbox_head.C stacked_convs feat_channels octave_base_scale scales_per_octave ratios strides
-basesize_ratio_range input_size scale_major l2_norm_scale target_means target_stds FL gamma alpha
-use_sigmoid loss_weight SmoothL1 pos_iou_thr neg_iou_thr min_pos_iou ignore_iof_thr
-gt_max_assign_all allowed_border pos_weight neg_pos_ratio smoothl1_beta debug nms_pre min_bbox_size
-score_thr iou_threshold max_per_img theta_f_1 theta_f_2 dist_params log_level load_from resume_from
-workflow cudnn_benchmark
+data_root data_root_coco data_root_voc dataset_type X_L_0_size X_S_size X_L_repeat X_U_repeat
+cycles epoch epoch_ratio k param_lambda num_samples subset_p work_directory optimizer.type lr
+momentum weight_decay grad_clip policy step warmup warmup_iters warmup_ratio checkpoint_config
+log_config.interval hooks evaluation.interval evaluation.metric ann_file img_prefix
+samples_per_gpu workers_per_gpu times img_scale keep_ratio flip_ratio PhotoMetricDistortion Expand
+MinIoURandomCrop mean std to_rgb size_divisor MultiScaleFlipAug model.type pretrained depth
+num_stages out_indices frozen_stages requires_grad norm_eval style in_channels out_channels
+start_level add_extra_convs num_outs bbox_head.type bbox_head.C stacked_convs feat_channels
+octave_base_scale scales_per_octave ratios strides basesize_ratio_range input_size scale_major
+l2_norm_scale target_means target_stds FL gamma alpha use_sigmoid loss_weight SmoothL1 pos_iou_thr
+neg_iou_thr min_pos_iou ignore_iof_thr gt_max_assign_all allowed_border pos_weight neg_pos_ratio
+smoothl1_beta debug nms_pre min_bbox_size score_thr iou_threshold max_per_img theta_f_1 theta_f_2
+dist_params log_level load_from resume_from workflow cudnn_benchmark
 """,
 )
-PUBLISHED = [
-    ("voc0712", 16551, 827, 413),
-    ("voc0712_ssd", 16551, 1000, 1000),
-    ("coco", 117266, 2345, 2345),
-]
 
 ROWS = [setting for rows in AUTHORS.values() for setting in rows]
 
@@ -76,6 +71,14 @@ def test_values_of_presets_are_listed_where_they_differ():
     assert row.split(" | ")[1:3] == ["5", "`voc`, `toy` 4; `tiny` 3"]
 
 
+def test_ssd_brings_its_settings_as_the_page_says():
+    names = [name for name in Config.model_fields if "`voc0712_ssd`" in settings._our_row(name)[2]]
+    ssd, other = make_config("voc0712_ssd"), make_config("voc", {"detector": "ssd300"})
+    assert {"resize", "image_size", "nms_iou"} <= set(names)
+    assert all(getattr(ssd, name) == getattr(other, name) for name in DETECTOR_SETTINGS["ssd300"])
+    assert make_config("voc", {"detector": "ssd300", "nms_iou": 0.6}).nms_iou == 0.6
+
+
 @pytest.mark.parametrize("name", THEIR_NAMES)
 def test_every_name_of_the_authors_is_mapped(name):
     pattern = rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])"
@@ -95,7 +98,7 @@ def test_a_mapped_name_is_a_setting_or_says_why_not(setting):
 )
 def test_values_here_are_those_of_the_authors(setting: TheirSetting):
     assert setting.ours and not isinstance(setting.value, str)
-    for preset in PROTOCOLS.keys() & PRESETS.keys():
+    for preset in PROTOCOLS:
         config = make_config(preset)
         ours = tuple(getattr(config, name) for name in setting.ours)
         theirs = setting.value.get(preset, setting.value["voc0712"])
@@ -103,7 +106,12 @@ def test_values_here_are_those_of_the_authors(setting: TheirSetting):
 
 
 @pytest.mark.parametrize(
-    ("preset", "pool", "initial", "budget"), [case for case in PUBLISHED if case[0] in PRESETS]
+    ("preset", "pool", "initial", "budget"),
+    [
+        ("voc0712", 16551, 827, 413),
+        ("voc0712_ssd", 16551, 1000, 1000),
+        ("coco", 117266, 2345, 2345),
+    ],
 )
 def test_first_and_later_labels_are_as_many_as_the_authors(preset, pool, initial, budget):
     config = make_config(preset)
@@ -112,4 +120,4 @@ def test_first_and_later_labels_are_as_many_as_the_authors(preset, pool, initial
 
 
 def test_weight_decay_is_the_one_in_effect():
-    assert all(make_config(p).weight_decay == 5e-4 for p in PROTOCOLS.keys() & PRESETS.keys())
+    assert all(make_config(p).weight_decay == 5e-4 for p in PROTOCOLS)

@@ -43,8 +43,7 @@ def add_boxes(axes: Axes, boxes: ArrayLike, texts: Sequence[str] = (), role: str
     for box in rows:
         _add_box(axes, box, color, dash, width)
     labeled = list(zip(rows, texts, strict=True)) if len(texts) else []
-    for box, text in sorted(labeled, key=lambda pair: -_area(pair[0])):
-        _add_text(axes, box, text)
+    _add_texts(axes, sorted(labeled, key=lambda pair: -_area(pair[0])))
     return axes
 
 
@@ -64,8 +63,8 @@ def anchors_on_image(axes: Axes, image: np.ndarray, levels: Mapping[str, np.ndar
     height, width = image.shape[:2]
     axes.set_xlim(min(0, every[:, 0].min()), max(width, every[:, 2].max()))
     axes.set_ylim(max(height, every[:, 3].max()), min(0, every[:, 1].min()))
-    for name, boxes in levels.items():
-        _add_text(axes, boxes[boxes[:, 1].argmin()], name)  # at the tallest one
+    tallest = [boxes[boxes[:, 1].argmin()] for boxes in levels.values()]
+    _add_texts(axes, list(zip(tallest, levels, strict=True)))
     center = (every[:, :2] + every[:, 2:]).mean(axis=0) / 2
     axes.plot(*center, "o", color="black", markersize=5, markeredgecolor="white")
     return axes
@@ -114,16 +113,19 @@ def _add_box(axes: Axes, box: np.ndarray, color: str, dash: str, width: float) -
     )  # fmt: skip
 
 
-def _add_text(axes: Axes, box: np.ndarray, text: str) -> None:
-    """Writes above the box's upper left corner, or at its lower edge or middle, but never over
+def _add_texts(axes: Axes, labeled: Sequence[tuple[np.ndarray, str]]) -> None:
+    """Writes above each box's upper left corner, or at its lower edge or middle, but never over
     another text (then not at all) and always inside the picture."""
     axes.apply_aspect()  # texts are measured where they will be
     taken = [other.get_window_extent() for other in axes.texts]
-    for y in (box[1], box[3], (box[1] + box[3]) / 2):
-        written = _write_inside(axes, text, box[0], y)
-        if not any(written.get_window_extent().overlaps(other) for other in taken):
-            return
-        written.remove()
+    for box, text in labeled:
+        for y in (box[1], box[3], (box[1] + box[3]) / 2):
+            written = _write_inside(axes, text, box[0], y)
+            place = written.get_window_extent()
+            if not any(place.overlaps(other) for other in taken):
+                taken.append(place)
+                break
+            written.remove()
 
 
 def _write_inside(axes: Axes, text: str, x: float, y: float) -> Annotation:

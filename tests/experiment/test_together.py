@@ -1,0 +1,110 @@
+"""Experiments that run beside each other give what they give alone, and end together."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from miaod_nb.errors import Stopped, TrainingError
+from miaod_nb.experiment import Experiment, open_run, run_all, together
+from miaod_nb.selection.strategies import STRATEGIES, Random
+from tests.experiment.helpers import SETTINGS
+
+
+@pytest.fixture
+def opened(data_root, tmp_path, monkeypatch):
+    """`opened(name, **settings)`: an experiment in a folder of that name, on two cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+    def open_(name: str, **settings: object) -> Experiment:
+        overrides = SETTINGS | {"strategy": "random"} | settings
+        return open_run("tiny", data_root=data_root, run_dir=tmp_path / name, overrides=overrides)
+
+    return open_
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The run folders for which a process was started."""
+    roots: list[Path] = []
+    real = subprocess.Popen
+
+    def popen(arguments, **how):
+        roots.append(Path(arguments[-1]))
+        return real(arguments, **how)
+
+    monkeypatch.setattr(together.subprocess, "Popen", popen)
+    return roots
+
+
+def chosen(run: Experiment, cycle: int) -> list[int]:
+    return [
+        one["index"] for one in run.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
+    ]
+
+
+@pytest.mark.slow
+def test_a_run_beside_another_gives_what_it_gives_alone(opened, started, tmp_path, capfd):
+    first, control = opened("first", strategy="mi_aod"), opened("control", strategy="entropy")
+    run_all([first, control])
+    assert started == [tmp_path / "control"] and first.is_finished() and control.is_finished()
+    assert "finished" in (tmp_path / "control/output.log").read_text()
+    alone = opened("elsewhere/alone", strategy="entropy")
+    alone.run()
+    for cycle in range(2):
+        assert chosen(control, cycle) == chosen(alone, cycle)
+    assert control.metrics().equals(alone.metrics())
+    run_all([first, control])  # nothing is left: no other process
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "cores"), [({"threads": 0}, 2), ({"threads": 2}, 2), ({"threads": 1}, 1)]
+)
+def test_without_room_one_follows_the_other(opened, started, monkeypatch, settings, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    done = []
+    monkeypatch.setattr(Experiment, "run", lambda run: done.append(run.folder.root.name))
+    run_all([opened("first", **settings), opened("control", **settings)])
+    assert done == ["first", "control"] and not started
+
+
+def test_a_strategy_that_a_new_process_would_not_know_stays_here(opened, started, monkeypatch):
+    class Own(Random):
+        pass
+
+    monkeypatch.setitem(STRATEGIES, "own", lambda config: Own())
+    done = []
+    monkeypatch.setattr(Experiment, "run", lambda run: done.append(run.folder.root.name))
+    run_all([opened("first"), opened("control", strategy="own")])
+    assert done == ["first", "control"] and not started
+
+
+@pytest.mark.slow
+def test_what_stops_the_other_process_is_said(opened, tmp_path):
+    first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
+    with control.opened():
+        control.folder.save_bytes("cycle0/state.pt", b"no checkpoint")
+    with pytest.raises(TrainingError) as caught:
+        run_all([first, control])
+    assert "control stopped: the file is broken" in str(caught.value)
+    assert "output.log" in str(caught.value) and first.is_finished()
+
+
+@pytest.mark.slow
+def test_stopping_one_stops_all_and_both_go_on(opened, monkeypatch, tmp_path):
+    first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
+    real = Experiment.run
+
+    def stopped(run):
+        raise Stopped("stopped as you asked")
+
+    monkeypatch.setattr(Experiment, "run", stopped)
+    with pytest.raises(Stopped):
+        run_all([first, control])
+    monkeypatch.setattr(Experiment, "run", real)
+    run_all([first, control])  # the folder is free again
+    assert first.is_finished() and control.is_finished()
+    assert json.loads((tmp_path / "control/config.json").read_text())["settings"]["cycles"] == 1
