@@ -133,6 +133,7 @@ def made_small(example: str) -> list[str]:
     small = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     if words[0] in ("run", "notebooks") and "--run-dir" not in words:
         words += ["--preset", "tiny", "--set", "cycles=1", *small]
+    words = ["cycle=0" if word == "cycle=1" else word for word in words]  # the only one
     if "work_dirs/MI-AOD" in words and words[0] == "convert":
         words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
     if "voc" in words:
