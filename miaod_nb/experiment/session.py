@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from miaod_nb.config import Config, make_config
+from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import ConfigError, RunFolderError, Stopped, TrainingError
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
@@ -202,7 +202,7 @@ def claim_folder(
         before, stored_data = _stored_identity(folder)
         now = config.identity()
         # A setting that did not exist when the run began had its default.
-        defaults = Config().model_dump(mode="json")
+        defaults = validated({}).model_dump(mode="json")
         before = {key: defaults[key] for key in now.keys() - before.keys()} | before
         differing = [
             f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"

@@ -76,7 +76,7 @@ def test_another_environment_is_a_warning(data_root, copy):
 
 
 def test_log_every_thins_the_records(data_root, tmp_path):
-    settings = {"strategy": "random", "rounds": 0, "label_set_epochs": 2, "min_epoch_steps": 5}
+    settings = {"strategy": "random", "rounds": 0, "label_set_epochs": 2, "min_epoch_steps": 6}
     arguments = run_arguments(data_root, tmp_path / "run", **settings, cycles=1, log_every=3)
     assert miaod(*arguments).code == 0
     records = log_of(tmp_path / "run", "step")
