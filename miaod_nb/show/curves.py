@@ -20,9 +20,8 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     """The metrics of several runs as one table, a row a run and cycle.
 
     `headline` is the metric that the run's preset is judged by. A work folder of the authors' code
-    may stand among the runs. A run with full supervision on the
-    same images adds the column "ratio to full", of the metric that `metric_of` names. Raises
-    DataError for a folder without metrics.
+    may stand among the runs. A run with full supervision on the same images adds the column "ratio
+    to full", of the metric that `metric_of` names. Raises DataError for a folder without metrics.
     """
     table = pd.concat([_rows(Path(run)) for run in runs], ignore_index=True)
     metric = metric_of(table)
