@@ -125,14 +125,19 @@ class Config(BaseModel):
                                    "VGG")
     frozen_stages: int = Field(1, ge=0, le=4, description="backbone stages (after the stem, which "
                                "is frozen with the first) that never train")
-    num_levels: int = Field(5, ge=3, le=7, description="feature levels, the first has stride 8")
-    fpn_channels: int = Field(256, ge=4, le=1024, description="channels of every feature level")
-    tower_channels: int = Field(256, ge=4, le=1024, description="channels inside the towers")
-    tower_convs: int = Field(4, ge=0, le=8, description="3x3 convolutions in each tower")
-    anchor_scale: float = Field(4.0, gt=0, le=16, description="anchor side at ratio 1, in strides")
-    scales_per_octave: int = Field(3, ge=1, le=5, description="anchor sizes between two levels")
-    anchor_ratios: Ratios = Field((0.5, 1.0, 2.0), description="anchor height / width: numbers "
-                                  "above 0 to 10 such as 0.5,1,2")
+    num_levels: int = Field(5, ge=3, le=7, description="retinanet: feature levels, the first has "
+                            "stride 8")
+    fpn_channels: int = Field(256, ge=4, le=1024, description="retinanet: channels of every "
+                              "feature level")
+    tower_channels: int = Field(256, ge=4, le=1024, description="retinanet: channels inside the "
+                                "towers")
+    tower_convs: int = Field(4, ge=0, le=8, description="retinanet: 3x3 convolutions in each tower")
+    anchor_scale: float = Field(4.0, gt=0, le=16, description="retinanet: anchor side at ratio 1, "
+                                "in strides")
+    scales_per_octave: int = Field(3, ge=1, le=5, description="retinanet: anchor sizes between two "
+                                   "levels")
+    anchor_ratios: Ratios = Field((0.5, 1.0, 2.0), description="retinanet: anchor height / width, "
+                                  "numbers above 0 to 10 such as 0.5,1,2")
 
     # method
     training: Literal["auto", "mi_aod", "label_set"] = Field(

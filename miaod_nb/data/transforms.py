@@ -20,6 +20,7 @@ from miaod_nb.config import Config
 PADDING_VALUE = 127
 PAD_MULTIPLE = 32
 IMAGENET_MEAN = (124, 116, 104)  # RGB, around an image that was made smaller for SSD
+MAX_SSD_SIDE = 1200
 RECIPES = ("flip", "crop_flip", "ssd")
 
 
@@ -115,9 +116,14 @@ def _distort_expand_crop(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """SSD's augmentation by torchvision's transforms.
 
-    Where no object is known the crops are drawn as if one object filled the image.
+    Where no object is known the crops are drawn as if one object filled the image. A large image
+    is made smaller first: its canvas of up to four times the sides would need much memory.
     """
     height, width = image.shape[-2:]
+    scale = MAX_SSD_SIDE / max(height, width)
+    if scale < 1:
+        width, height = max(round(width * scale), 1), max(round(height * scale), 1)
+        image, boxes = _resize_to(image, boxes, width, height)
     known = boxes if len(boxes) else boxes.new_tensor([[0, 0, width, height]])
     sample = {
         "image": tv_tensors.Image(image),

@@ -13,14 +13,14 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from miaod_nb.errors import CheckpointError, ConfigError
 
-_RESNETS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], list[int]]] = {
+RESNETS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], list[int]]] = {
     "resnet18": (BasicBlock, [2, 2, 2, 2]),
     "resnet34": (BasicBlock, [3, 4, 6, 3]),
     "resnet50": (Bottleneck, [3, 4, 6, 3]),
     "resnet101": (Bottleneck, [3, 4, 23, 3]),
 }
 
-BACKBONES = (*_RESNETS, "efficientnet_lite0")
+BACKBONES = (*RESNETS, "efficientnet_lite0")
 
 
 class ResNet(torchvision.models.ResNet):
@@ -33,7 +33,7 @@ class ResNet(torchvision.models.ResNet):
     pixel_std = (0.229, 0.224, 0.225)
 
     def __init__(self, name: str, channels: int = 64) -> None:
-        block, depths = _RESNETS[name]
+        block, depths = RESNETS[name]
         nn.Module.__init__(self)  # the parent's own __init__ fixes the width at 64
         self._norm_layer = nn.BatchNorm2d
         self.inplanes, self.dilation, self.groups, self.base_width = channels, 1, 1, 64
@@ -114,22 +114,22 @@ def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> 
         return lite0
     resnet = ResNet(name, channels)
     if weights == "imagenet":
-        if channels != 64:
-            raise ConfigError(
-                f"there are no ImageNet weights for a {name} of width {channels}",
-                where="backbone_weights, backbone_channels",
-                remedy="set backbone_weights=none, or backbone_channels=64",
-            )
         imagenet = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
-        load_weights(resnet, download_weights(name, imagenet), weights)
+        load_weights(resnet, download_weights(name, imagenet, channels), weights)
     elif weights != "none":
         load_weights(resnet, read_weights(Path(weights)), weights)
     return resnet
 
 
-def download_weights(name: str, weights: WeightsEnum) -> dict[str, Tensor]:
-    """torchvision's weights, downloaded once and checked. Raises CheckpointError without a
-    network."""
+def download_weights(name: str, weights: WeightsEnum, channels: int) -> dict[str, Tensor]:
+    """torchvision's weights, downloaded once and checked. Raises ConfigError for another stem width
+    than theirs, CheckpointError without a network."""
+    if channels != 64:
+        raise ConfigError(
+            f"there are no ImageNet weights for a {name} of width {channels}",
+            where="backbone_weights, backbone_channels",
+            remedy="set backbone_weights=none, or backbone_channels=64",
+        )
     try:
         return weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision.models.resnet import Bottleneck
 
 from miaod_nb.config import Config, make_config
 from miaod_nb.detector import build_detector
+from miaod_nb.detector.backbones import RESNETS
 from miaod_nb.detector.checkpoints import named_arrays, read_checkpoint
 from miaod_nb.errors import CheckpointError
 
@@ -20,12 +22,7 @@ _SHOWN = 10  # names in an error
 _COUNTER = "num_batches_tracked"  # of a BatchNorm: never used, and some checkpoints lack them
 
 # Block counts of the four stages, and whether blocks are bottlenecks (three convolutions).
-_RESNETS: dict[tuple[tuple[int, ...], bool], str] = {
-    ((2, 2, 2, 2), False): "resnet18",
-    ((3, 4, 6, 3), False): "resnet34",
-    ((3, 4, 6, 3), True): "resnet50",
-    ((3, 4, 23, 3), True): "resnet101",
-}
+_RESNETS = {(tuple(depths), block is Bottleneck): name for name, (block, depths) in RESNETS.items()}
 
 
 def _prefixes() -> dict[str, str]:

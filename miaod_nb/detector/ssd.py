@@ -21,7 +21,7 @@ SIDE = 300
 STRIDES = (8, 16, 32, 64, 100, 300)
 ANCHOR_SIDES = (30, 60, 111, 162, 213, 264, 315)  # of each level, and of the one that would follow
 EXTRA_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
-CONV4_3, FC7 = 22, 34  # places in `features` whose outputs are feature levels
+CONV4_3 = 22  # place in `features` whose output is the first feature level; the last is the second
 _POOLS_AND_WIDTHS = (1, 1, "P", 2, 2, "P", 4, 4, 4, "P", 8, 8, 8, "P", 8, 8, 8)
 _EXTRA = (  # (outputs in stem widths, kernel, stride, padding); every second is a feature level
     (4, 1, 1, 0), (8, 3, 2, 1), (2, 1, 1, 0), (4, 3, 2, 1),
@@ -192,14 +192,9 @@ def build_ssd300(config: Config, num_classes: int) -> SSD300:
             )
     backbone = SSDVGG16(config.backbone_channels)
     if config.backbone_weights == "imagenet":
-        if config.backbone_channels != 64:
-            raise ConfigError(
-                f"there are no ImageNet weights for a vgg16 of width {config.backbone_channels}",
-                where="backbone_weights, backbone_channels",
-                remedy="set backbone_weights=none, or backbone_channels=64",
-            )
         weights = torchvision.models.VGG16_Weights.IMAGENET1K_FEATURES
-        _load_features(backbone, download_weights("vgg16", weights), "imagenet")
+        state = download_weights("vgg16", weights, config.backbone_channels)
+        _load_features(backbone, state, "imagenet")
     elif config.backbone_weights != "none":
         state = read_weights(Path(config.backbone_weights))
         _load_features(backbone, state, config.backbone_weights)

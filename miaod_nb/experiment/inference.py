@@ -93,7 +93,7 @@ def detections_and_uncertainties(
     predictions = model(batch.images, towers)
     settings = DetectionSettings.of(config)
     found = detect(predictions, batch.image_sizes, scales_of(batch), settings)
-    instances = MiAod.of(config).anchor_uncertainty(predictions).mean(dim=-1)  # (B, A)
+    instances = MiAod.of(config).instance_uncertainty(predictions)  # (B, A)
     values = image_uncertainty(instances, config.top_k)
     return [
         {"boxes": d.boxes, "scores": d.scores, "labels": d.labels, "uncertainty": value}

@@ -79,9 +79,10 @@ class _Child:
                           done):  # fmt: skip
             pass
         if self.process.returncode:
-            printed = self.run.folder.load_text(OUTPUT)
+            _, found, words = self.run.folder.load_text(OUTPUT).rpartition("error: ")
+            reason = words.strip() if found else f"exit status {self.process.returncode}"
             raise TrainingError(
-                f"{self.run.folder.root.name} stopped: {printed.rpartition('error: ')[2].strip()}",
+                f"{self.run.folder.root.name} stopped: {reason}",
                 where=self.run.folder.path(OUTPUT),
                 remedy="mend what it says and run the same again to go on",
             )

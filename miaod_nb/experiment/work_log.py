@@ -27,8 +27,8 @@ TOTALS = {"label_set": "L_det", "minimize": "L_wave_min", "maximize": "L_wave_ma
 class WorkLog:
     """What the authors' code logged.
 
-    path: the folder. evaluations: every logged mAP, in order. training: the records of loss terms.
-    seed: of the run, if noted.
+    path: the folder. evaluations: the mAP of every evaluated detector, in order. training: the
+    records of loss terms. seed: of the run, if noted.
     """
 
     path: Path
@@ -64,10 +64,29 @@ def read_work_log(folder: Path) -> WorkLog:
     seeds = [r["seed"] for r in records if isinstance(r.get("seed"), int)]
     return WorkLog(
         path=folder,
-        evaluations=tuple(_checked(r["mAP"], folder) for r in records if "mAP" in r),
-        training=tuple(r for r in records if r.get("mode") == "train" and "mAP" not in r),
+        evaluations=tuple(_checked(r["mAP"], folder) for r in _evaluations(records)),
+        training=tuple(record for record in records if _is_training(record)),
         seed=seeds[-1] if seeds else None,
     )
+
+
+def _evaluations(records: Sequence[Record]) -> list[Record]:
+    """The records with a mAP; of several without training between them the last, since the same
+    detector was evaluated again."""
+    found: list[Record] = []
+    trained = logs_training = any(_is_training(record) for record in records)
+    for record in records:
+        trained = trained or _is_training(record)
+        if "mAP" in record:
+            if not trained and logs_training:
+                found.pop()
+            found.append(record)
+            trained = False
+    return found
+
+
+def _is_training(record: Record) -> bool:
+    return record.get("mode") == "train" and "mAP" not in record
 
 
 def _read_records(path: Path) -> Sequence[Record]:

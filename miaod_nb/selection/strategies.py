@@ -84,7 +84,7 @@ class MiAod(_ByScore):
 
     def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         towers = ("classifier_1", "classifier_2", *(("mil_classifier",) if self.weighted else ()))
-        per_output = self.anchor_uncertainty(model(batch.images, towers))  # (B, A, K)
+        per_output = self._differences(model(batch.images, towers))  # (B, A, K)
         instances = per_output.mean(dim=-1)  # (B, A)
         k = num_averaged(self.top_k, instances.shape[1])
         top = instances.topk(k, dim=1, sorted=False)
@@ -92,9 +92,13 @@ class MiAod(_ByScore):
         picked = top.indices[..., None].expand(-1, -1, model.num_classes)
         return ImageScores(top.values.mean(dim=1), per_class.gather(1, picked).mean(dim=1))
 
-    def anchor_uncertainty(self, predictions: Predictions) -> Tensor:
+    def instance_uncertainty(self, predictions: Predictions) -> Tensor:
+        """How uncertain each anchor is: (B, A)."""
+        return self._differences(predictions).mean(dim=-1)
+
+    def _differences(self, predictions: Predictions) -> Tensor:
         """How far the classifiers differ at each anchor and output, weighted if asked for:
-        (B, A, K); the mean over K is the instance uncertainty."""
+        (B, A, K)."""
         logits_1, logits_2 = predictions.need("logits_1", "logits_2")
         probs_1, probs_2 = (self._probabilities(logits) for logits in (logits_1, logits_2))
         difference = disagreement(probs_1, probs_2, self.norm)

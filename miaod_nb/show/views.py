@@ -63,7 +63,7 @@ def view(model: DetectionModel, record: ImageRecord, config: Config) -> View:
     predictions = model(batch.images)
     probs_1, probs_2 = predictions.both_probabilities()  # (1, A, K)
     weights, _ = Method.of(config).instance_and_image_scores(predictions)
-    instances = MiAod.of(config).anchor_uncertainty(predictions).mean(dim=-1)
+    instances = MiAod.of(config).instance_uncertainty(predictions)
     (detections,) = detect(
         predictions, batch.image_sizes, [(1.0, 1.0)], DetectionSettings.of(config)
     )

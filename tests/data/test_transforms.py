@@ -126,6 +126,14 @@ def test_ssd_recipe_keeps_boxes_inside_with_their_labels():
     assert len(kept) > 2
 
 
+def test_ssd_recipe_makes_large_images_smaller_first():
+    image = torch.zeros(3, 30, 6000, dtype=torch.uint8)
+    boxes = torch.tensor([[0.0, 0.0, 6000.0, 30.0]])
+    for epoch in range(5):
+        out, found, _ = augment(image, boxes, LABELS[:1], "ssd", augmentation_rng(0, epoch, "a"))
+        assert out.shape[2] <= 4 * 1200 and found[0, 2] <= out.shape[2]
+
+
 def test_ssd_recipe_draws_from_its_generator_alone():
     torch.manual_seed(1)
     before = torch.get_rng_state()

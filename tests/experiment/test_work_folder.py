@@ -8,6 +8,7 @@ import pytest
 
 from miaod_nb.errors import MiaodError, RunFolderError
 from miaod_nb.experiment.work_folder import is_work_folder, read_work_folder
+from miaod_nb.experiment.work_log import read_work_log
 from tests.experiment.work_folders import mean_ap_lines, write_work_folder
 
 LABELED = [[1, 4], [1, 2, 4, 7], [0, 1, 2, 4, 5, 7]]
@@ -158,3 +159,15 @@ def test_damaged_folders_are_refused(folder, damage, words, where):
         read_work_folder(folder)
     assert words in error.value.what
     assert where in str(error.value.where) and error.value.remedy
+
+
+def test_a_detector_evaluated_twice_counts_once(tmp_path):
+    """Two mAPs without training between them are of one detector: the later one is taken."""
+    train = {"mode": "train", "epoch": 1, "iter": 50, "l_det_cls": 0.5}
+    maps = [{"mode": "val", "mAP": value} for value in (0.3, 0.4, 0.5)]
+    lines = [train, maps[0], maps[1], train, maps[2]]
+    (tmp_path / "1.log.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_work_log(tmp_path).mean_ap(3) == (0.4, 0.5)
+    lines = maps  # nothing of the training was kept: one each
+    (tmp_path / "1.log.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_work_log(tmp_path).mean_ap(3) == (0.3, 0.4, 0.5)
