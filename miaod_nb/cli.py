@@ -188,8 +188,8 @@ def evaluate(
         Path | None, typer.Option(help="Labeled images; left out: those of the run folder.")
     ] = None,
     image_list: Annotated[
-        str, typer.Option("--list", help="Image list to evaluate on; left out: the test_list "
-                          "setting, `test` unless it was changed.")
+        str, typer.Option("--list", help="Image list to evaluate on; left out: what the run was "
+                          "evaluated on, the list that predictions were made for, or `test`.")
     ] = "",
     cycle: Cycle = None,
     out: Annotated[
@@ -206,8 +206,12 @@ def evaluate(
     """
     from miaod_nb.config import parse_settings
     from miaod_nb.experiment import evaluating
+    from miaod_nb.experiment.outputs import check_out, refuse_run
 
     with _stoppable():
+        if out:
+            check_out(out)
+            refuse_run(out)
         evaluated = evaluating.evaluate_what(
             what, data_root=data_root, list_name=image_list, cycle=cycle,
             overrides=parse_settings(settings),
@@ -273,7 +277,7 @@ def convert(
         str, typer.Option(help="miaod or reference (the authors' code); left out: the other one.")
     ] = "",
     data_root: Annotated[
-        Path | None, typer.Option(help="The data set that a work folder was made with.")
+        Path | None, typer.Option(help="The data set of the work folder or run.")
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Settings that the authors' files do not hold; left out: voc0712.")

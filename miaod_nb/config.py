@@ -447,7 +447,7 @@ def _scaled_rate(config: Config) -> float:
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else "known are: " + ", ".join(known)
 
 

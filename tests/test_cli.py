@@ -373,7 +373,23 @@ def test_info_of_a_work_folder(workplace):
 def test_info_of_nothing_known(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     outcome = miaod("info", tmp_path / "notes.txt")
-    assert outcome.code == 1 and "torn, or no checkpoint" in outcome.err
+    assert outcome.code == 1 and "this is no weight file, or a torn one" in outcome.err
+    assert "what to do: name a data set" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("metrics.csv", 'cycle,"strategy\n0,mi_aod\n', "not a table of metrics"),
+        ("metrics.csv", "cycle,labeled_images\n0,4\n", "there is no column strategy, evaluated_on"),
+        ("config.json", '{"settings": {}, "identity": []}', "does not describe an experiment"),
+    ],
+)
+def test_info_of_a_damaged_run(finished, tmp_path, name, content, words):
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    (run / name).write_text(content)
+    outcome = miaod("info", run)
+    assert outcome.code == 1 and words in outcome.err and str(run / name) in outcome.err
 
 
 # ---------------------------------------------------------------------------------------- convert
@@ -406,6 +422,8 @@ def test_settings_of_a_converted_checkpoint(workplace):
         (["photos/dog.jpg", "--out", "x.pt"], "torn, or no checkpoint"),
         (["photos", "--out", "x"], "neither a run folder nor a work folder"),
         (["runs/mine", "--out", "x", "--to", "miaod"], "in miaod's format already"),
+        (["runs/mine", "--out", "x", "--preset", "voc"], "the run has its own settings"),
+        (["runs/mine", "--out", "x", "--set", "seed=1"], "leave --preset and --set out"),
         (["work_dirs/MI-AOD", "--out", "x"], "give --data-root"),
         (["work_dirs/MI-AOD", "--out", "x", "--to", "reference"], "authors' code already"),
     ],

@@ -323,6 +323,7 @@ def test_unknown_setting_suggests_the_nearest() -> None:
     assert "'learning_rate'" in str(refused({"learing_rate": 1}).remedy)
     assert "'cycles'" in str(refused({"cycle": 1}).remedy)
     assert "known are: preset, classes" in str(refused({"qqq": 1}).remedy)
+    assert "known are: preset, classes" in str(refused({"color": 1}).remedy)
 
 
 def test_unknown_preset_suggests_the_nearest() -> None:

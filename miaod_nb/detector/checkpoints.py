@@ -20,6 +20,7 @@ _AS_PLAIN_ARRAYS = (
     "arrays = {k: v.detach() for k, v in state.items() if torch.is_tensor(v)}; "
     'torch.save({"meta": {"CLASSES": names}, "state_dict": arrays}, sys.argv[2])'
 )
+_BEGINNINGS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # archive, pickles
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"the file cannot be read ({what})", where=path,
                               remedy=remedy) from None  # fmt: skip
     except pickle.UnpicklingError as error:
-        if path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        if not begins_as_checkpoint(path):
             raise _no_checkpoint(path) from None
         raise _holds_code(path, str(error)) from None
     except (MemoryError, torch.OutOfMemoryError):  # says nothing about the file
@@ -49,6 +50,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _no_checkpoint(path)
     return content
+
+
+def begins_as_checkpoint(path: Path) -> bool:
+    """Whether the file's first bytes are those of a weight file, or of another pickle."""
+    with open(path, "rb") as file:
+        return file.read(2) in _BEGINNINGS
 
 
 def named_arrays(mapping: Mapping[Any, Any]) -> dict[str, Tensor]:

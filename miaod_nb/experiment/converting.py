@@ -74,8 +74,11 @@ def _convert_folder(
                 "the run folder is in miaod's format already",
                 "leave --to out, or convert one of its cycles: cycle0/weights.pt",
             )
+        if preset or overrides:
+            raise ConfigError("the run has its own settings", where="preset, settings",
+                              remedy="leave --preset and --set out")  # fmt: skip
         with out_folder(out):
-            return export_run(RunFolder(source), out)
+            return export_run(RunFolder(source), out, data_root)
     if not is_work_folder(source):
         raise _refusal(source, "this is neither a run folder nor a work folder of the authors' "
                        "code", "give a folder with config.json, or with X_L_0.npy")  # fmt: skip

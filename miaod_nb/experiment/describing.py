@@ -12,17 +12,22 @@ from miaod_nb.config import Config, changes, validated
 from miaod_nb.data.annotations import audit as audit_labels
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
-from miaod_nb.detector.checkpoints import read_checkpoint
+from miaod_nb.detector.checkpoints import begins_as_checkpoint, read_checkpoint
 from miaod_nb.detector.reference import as_reference
+from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.cycle import shown, step_names
 from miaod_nb.experiment.opening import stored_experiment
-from miaod_nb.experiment.tables import stacked_table
+from miaod_nb.experiment.tables import read_metrics, stacked_table
 from miaod_nb.experiment.weight_files import is_ours, our_weights
 from miaod_nb.experiment.work_folder import is_work_folder, read_work_folder
 from miaod_nb.store import RunFolder
 
 WIDTH = 80
+WANTED = (
+    "name a data set (VOC or COCO folder), a run folder, a weight file, or a work folder of the "
+    "authors' code"
+)
 _NOT_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")  # of BatchNorms
 
 
@@ -37,6 +42,8 @@ def describe(path: Path, image_list: str = "trainval", audit: bool = False) -> l
     Raises CheckpointError, DataError and RunFolderError.
     """
     if path.is_file():
+        if not begins_as_checkpoint(path):
+            raise DataError("this is no weight file, or a torn one", where=path, remedy=WANTED)
         return describe_checkpoint(path)
     if is_run(path):
         return describe_run(path)
@@ -114,7 +121,8 @@ def describe_run(path: Path) -> list[str]:
     ]
     lines += _progress(folder, config, bool(identity.get("test")))
     if folder.exists("metrics.csv") and folder.path("metrics.csv").stat().st_size > 1:
-        lines += ["", *_metrics(pd.read_csv(folder.path("metrics.csv")))]
+        table = read_metrics(folder.path("metrics.csv"))
+        lines += ["", *_metrics(table)] if len(table) else []
     return lines
 
 

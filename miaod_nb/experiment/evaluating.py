@@ -14,29 +14,36 @@ from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation
 from miaod_nb.experiment.inference import Results, batch_results, detections_of, evaluation_of
-from miaod_nb.experiment.opening import data_root_of
-from miaod_nb.experiment.outputs import out_folder
+from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
+from miaod_nb.experiment.outputs import out_folder, refuse_run
 from miaod_nb.experiment.prediction_files import (
     CATEGORIES,
     PREDICTIONS,
     ImageId,
     categories_beside,
+    list_beside,
     read_entries,
     to_entries,
 )
 from miaod_nb.experiment.session import memory_explained, prepare_torch
 from miaod_nb.experiment.tables import stacked_table
 from miaod_nb.experiment.trained import Detector
+from miaod_nb.store import RunFolder
 
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Images with their labels, by id, and the faults met in both."""
+    """Images with their labels, by id, and the faults met in both.
+
+    list_name: "" for images that a run held out of its train list. described: what metrics are
+    measured on, in words.
+    """
 
     list_name: str
     records: Sequence[ImageRecord]
     objects: Mapping[str, Objects]
     faults: FaultCounts
+    described: str
 
     @property
     def image_ids(self) -> dict[str, ImageId]:
@@ -51,11 +58,6 @@ class LabeledImages:
         unknown = [name for name in classes if name not in numbers]
         numbers |= dict(zip(unknown, count(max(numbers.values(), default=0) + 1), strict=False))
         return {numbers[name]: name for name in classes}
-
-    @property
-    def described(self) -> str:
-        """What metrics are measured on, in words."""
-        return f"{self.list_name} list ({len(self.objects)} images)"
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,12 @@ def evaluate_what(
 ) -> Evaluated:  # fmt: skip
     """The metrics of a run folder, a weight file, or a prediction file (its name ends in .json).
 
-    data_root: left out, that of the run. list_name: left out, the list that the settings name.
-    Raises MiaodErrors.
+    data_root: left out, that of the run. list_name: left out, the list that the settings name, or
+    that the predictions were made for; with both left out, a run without a test list is evaluated
+    on the images that it held out. Raises MiaodErrors.
     """
+    if not what.exists():
+        raise DataError("there is no such file or folder", where=what, remedy="correct the path")
     overrides = dict(overrides or {})
     is_predictions = what.suffix.lower() == ".json"
     if is_predictions and (overrides or cycle is not None):
@@ -97,7 +102,8 @@ def evaluate_what(
             where=what,
             remedy="leave settings and cycle out, or give the run folder or weight file",
         )
-    root = data_root or (None if is_predictions else _data_root_near(what))
+    run_dir = _run_of(what)
+    root = data_root or (data_root_of(run_dir) if run_dir and not is_predictions else None)
     if root is None:
         raise ConfigError(
             "there are no labels to evaluate against",
@@ -105,20 +111,45 @@ def evaluate_what(
             remedy="give --data-root, the data set that has the labels",
         )
     if is_predictions:
-        return evaluate_predictions(what, root, list_name or "test")
+        return evaluate_predictions(what, root, list_name or list_beside(what))
     detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
-    return evaluate_detector(detector, root, list_name or detector.config.test_list)
+    is_as_in_run = not (data_root or list_name or "test_list" in overrides)
+    test = _held_out(run_dir) if run_dir and is_as_in_run else None
+    name = list_name or detector.config.test_list
+    return evaluate_detector(detector, test or read_labeled(root, name, detector.classes))
 
 
-def _data_root_near(what: Path) -> Path | None:
-    """Where the data lie of the run folder that this is, or that it lies in."""
-    return data_root_of(what) or data_root_of(what.parent.parent)
+def _run_of(what: Path) -> Path | None:
+    """The run folder that this is, or that this weight file lies in."""
+    places = (what, what.parent.parent)
+    return next((place for place in places if (place / "config.json").is_file()), None)
+
+
+def _held_out(run_dir: Path) -> LabeledImages | None:
+    """The images of its train list that a run held out, for want of a test list; None if it did
+    not. Raises MiaodErrors."""
+    data = stored_experiment(RunFolder(run_dir)).get("identity", {}).get("data", {})
+    test = set(data.get("test", ()))
+    if not test or not test <= set(data.get("pool", ())):
+        return None
+    study = open_run(run_dir=run_dir, overrides={"device": "cpu"}).study
+    if not len(study.held_out):  # images of the same names in two lists
+        return None
+    return LabeledImages(
+        "", study.test, study.test_objects, study.test_faults, study.evaluated_on
+    )  # fmt: skip
 
 
 def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> LabeledImages:
     """The images of a list and their objects of these classes. Raises DataError."""
     faults = FaultCounts()
-    records = scan_list(data_root, list_name, faults)
+    records = scan_list(data_root, list_name, faults, required=False)
+    if not records:
+        raise DataError(
+            f"there is no image list '{list_name}'",
+            where=data_root,
+            remedy="name another by --list, one of labeled images that were never trained on",
+        )
     objects = Oracle(records).read([record.id for record in records], classes, faults)
     if not any(len(found.labels) for found in objects.values()):
         raise DataError(
@@ -127,14 +158,14 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
             where=data_root,
             remedy="evaluate on labeled images that show objects of these classes",
         )
-    return LabeledImages(list_name, records, objects, faults)
+    described = f"{list_name} list ({len(objects)} images)"
+    return LabeledImages(list_name, records, objects, faults, described)
 
 
-def evaluate_detector(detector: Detector, data_root: Path, list_name: str) -> Evaluated:
-    """The metrics of a detector on an image list. Raises DataError."""
+def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:
+    """The metrics of a detector on these images. Raises DataError."""
     config, model = detector.config, detector.model
     prepare_torch(config, model.device)
-    test = read_labeled(data_root, list_name, detector.classes)
     settings = DetectionSettings.of(config)
     results: Results = {}
     with memory_explained():
@@ -170,7 +201,9 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
     """Writes `metrics.json`, `per_class.csv`, `predictions.json` and `categories.json`."""
     test, evaluation = evaluated.test, evaluated.evaluation
     categories = [{"id": key, "name": name} for key, name in evaluated.categories.items()]
-    about = {"evaluated_on": test.described, "classes": list(evaluated.categories.values())}
+    about = {"evaluated_on": test.described, "list": test.list_name,
+             "classes": list(evaluated.categories.values())}  # fmt: skip
+    refuse_run(out)
     with out_folder(out) as folder:
         folder.save_json("metrics.json", {"about": about, "metrics": evaluation.metrics,
                                           "exclusions": test.faults.as_dict()})  # fmt: skip

@@ -65,7 +65,9 @@ def data_root_of(run_dir: Path) -> Path | None:
 def stored_experiment(folder: RunFolder) -> dict[str, Any]:
     """What the run folder says of its experiment: its settings, and where its data lie."""
     document = folder.load_json("config.json")
-    if not isinstance(document, dict) or not isinstance(document.get("settings"), dict):
+    identity = document.get("identity", {}) if isinstance(document, dict) else None
+    data = identity.get("data", {}) if isinstance(identity, dict) else None
+    if not isinstance(data, dict) or not isinstance(document.get("settings"), dict):
         raise RunFolderError(
             "the file does not describe an experiment",
             where=folder.path("config.json"),

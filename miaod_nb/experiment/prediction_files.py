@@ -5,7 +5,6 @@ pixels of the image) and `score`. Beside it lies `categories.json`, which names 
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ import torch
 
 from miaod_nb.errors import DataError
 from miaod_nb.experiment.inference import Results
+from miaod_nb.store import RunFolder
 
 PREDICTIONS, CATEGORIES = "predictions.json", "categories.json"
 ImageId = str | int
 Categories = Mapping[int, str]  # name by id, in the order of the classes
+_TOO_LARGE = 1e9  # for any number of a file
 _FORMAT = (
     '[{"image_id": "000001", "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, ...]'
 )
@@ -60,7 +61,7 @@ def read_entries(
     for position, entry in enumerate(entries):
         try:
             image_id, label, box, score = _parse(entry, labels)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _wrong(path, f"entry {position}", error, _FORMAT) from None
         if image_id in names:
             rows[names[image_id]].append((box, score, label))
@@ -77,20 +78,45 @@ def categories_beside(path: Path) -> dict[int, str]:
     for position, entry in enumerate(_read_list(beside, wanted)):
         try:
             categories[int(entry["id"])] = str(entry["name"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _wrong(beside, f"entry {position}", error, wanted) from None
     if not categories:
         raise DataError("there is no category", where=beside, remedy=f"write them as {wanted}")
     return categories
 
 
+def list_beside(path: Path) -> str:
+    """The image list that predictions were made for, as the `metrics.json` beside them says it;
+    without that file, `test`. Raises DataError."""
+    beside = RunFolder(path.parent)
+    if not beside.exists("metrics.json"):
+        return "test"
+    document = beside.load_json("metrics.json")
+    about = document.get("about") if isinstance(document, dict) else None
+    name = about.get("list", "test") if isinstance(about, dict) else "test"
+    if not name or not isinstance(name, str):
+        raise DataError(
+            "the predictions are of images that a run held out of its train list, and no list "
+            "names them" if name == "" else f"list = {name!r} is no name of an image list",
+            where=beside.path("metrics.json"),
+            remedy="write the ids of these images into a list of the data set and name it: --list",
+        )  # fmt: skip
+    return name
+
+
 def _parse(entry: Any, labels: Mapping[int, int]) -> tuple[ImageId, int, list[float], float]:
     if entry["category_id"] not in labels:
         raise ValueError(f"the category {entry['category_id']!r} is not in {CATEGORIES}")
+    if not isinstance(entry["image_id"], str | int):
+        raise ValueError("image_id is neither a text nor a whole number")
+    if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
+        raise ValueError("bbox is no list of four numbers")
     x, y, width, height = (float(value) for value in entry["bbox"])
     score = float(entry["score"])
-    if not all(map(math.isfinite, (x, y, width, height, score))) or min(width, height) < 0:
-        raise ValueError("a number is not finite, or a side is negative")
+    if not all(abs(value) < _TOO_LARGE for value in (x, y, width, height, score)):
+        raise ValueError("a number is not finite, or too large")
+    if min(width, height) < 0:
+        raise ValueError("a side is negative")
     return entry["image_id"], labels[entry["category_id"]], [x, y, x + width, y + height], score
 
 

@@ -2,9 +2,44 @@
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from miaod_nb.errors import DataError
+from miaod_nb.evaluation import VOC07_AP, VOC12_AP
+
+NUMBERS, TEXTS = ("cycle", "labeled_images"), ("strategy", "evaluated_on")
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """The `metrics.csv` of a run, a row an evaluated cycle. Raises DataError for a damaged file,
+    and for another table."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise _no_metrics(path, str(error).strip()) from error
+    measured = [name for name in (VOC07_AP, VOC12_AP) if name in table]
+    missing = [name for name in (*NUMBERS, *TEXTS) if name not in table]
+    if missing or (len(table) and not measured):
+        raise _no_metrics(path, f"there is no column {', '.join(missing) or VOC12_AP}")
+    for name in (*NUMBERS, *measured):
+        if len(table) and not pd.api.types.is_numeric_dtype(table[name]):
+            raise _no_metrics(path, f"the column {name} holds something other than numbers")
+    for name in (*NUMBERS, *TEXTS):
+        if table[name].isna().any():
+            raise _no_metrics(path, f"the column {name} has gaps")
+    return table
+
+
+def _no_metrics(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"this is not a table of metrics: {reason}",
+        where=path,
+        remedy="name a run folder of miaod, or restore the file (the run's next evaluated cycle "
+        "writes it again)",
+    )
 
 
 def stacked_table(table: pd.DataFrame) -> list[str]:

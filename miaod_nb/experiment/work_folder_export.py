@@ -1,7 +1,7 @@
 """A run in the names of the authors' code, for tools and people that know their work folders."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +13,45 @@ from miaod_nb.data.voc import listed_ids
 from miaod_nb.detector.reference import to_reference_arrays
 from miaod_nb.errors import CheckpointError, DataError, RunFolderError
 from miaod_nb.evaluation import VOC07_AP
-from miaod_nb.experiment.work_log import cycle_lines
+from miaod_nb.experiment.work_log import Record, cycle_lines
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
 
 
-def export_run(folder: RunFolder, out: Path) -> list[Path]:
+def export_run(folder: RunFolder, out: Path, data_root: Path | None = None) -> list[Path]:
     """Writes a run, finished or not, as a work folder of the authors' code; returns its files.
 
     `X_L_0.npy`, `cycle0/trainval_L_07.txt` ...: the sets, whose indices count every listed image;
     `<timestamp>.log.json`; the detector of each trained cycle as `cycle0/epoch_3.pth` ..., that of
     the last one as `latest.pth` too. A detector that the authors' code does not have is left out,
-    and said. Raises RunFolderError for a folder without a run, and an `out` with something else.
+    and said. data_root: where the lists are; left out, where the run's data lay. Raises
+    RunFolderError for a folder without a run, and an `out` with something else.
     """
     document = folder.load_json("config.json") if folder.exists("config.json") else {}
     if not folder.exists("X_L_0.npy") or "settings" not in document:
         raise RunFolderError("the folder holds no run that has begun", where=folder.root,
                              remedy="give the run folder of `miaod run`")  # fmt: skip
-    log_name, out_folder = f"{_timestamp(folder)}.log.json", RunFolder(out)
+    log = folder.read_log()
+    log_name, out_folder = f"{_timestamp(folder, log)}.log.json", RunFolder(out)
     is_usable = out.is_dir() and (not any(out.iterdir()) or (out / log_name).exists())
     if out.exists() and not is_usable:
         raise RunFolderError("the place to write to holds something else", where=out,
                              remedy="choose a new folder")  # fmt: skip
+    if data_root is not None:
+        document |= {"data_root": str(data_root)}
+    steps = {cycle: _steps(log, cycle) for cycle in _cycles(folder)}
     written = [
         *_save_sets(folder, out_folder, document),
-        _save_log(folder, out_folder, document, log_name),
-        *_save_checkpoints(folder, out_folder),
+        _save_log(folder, out_folder, document, log_name, steps),
+        *_save_checkpoints(folder, out_folder, steps),
     ]
     return [out_folder.path(name) for name in written]
 
 
-def _timestamp(folder: RunFolder) -> str:
+def _timestamp(folder: RunFolder, log: Sequence[Record]) -> str:
     """When the run began, as the authors' code names its folders."""
-    times = [record["time"] for record in folder.read_log() if "time" in record]
+    times = [record["time"] for record in log if "time" in record]
     begun = min(times, default=folder.path("config.json").stat().st_mtime)
     return time.strftime("%Y%m%d_%H%M%S", time.localtime(begun))
 
@@ -75,17 +80,19 @@ def _places(document: Mapping[str, Any]) -> Indices:
         return np.arange(len(pool))
 
 
-def _save_log(folder: RunFolder, out: RunFolder, document: Mapping[str, Any], name: str) -> str:
+def _save_log(
+    folder: RunFolder, out: RunFolder, document: Mapping[str, Any], name: str,
+    steps: Mapping[int, Sequence[Record]],
+) -> str:  # fmt: skip
     settings = document["settings"]
     environment = folder.load_json("environment.json")
     meta = {"env_info": "\n".join(f"{k}: {v}" for k, v in environment.items()),
             "seed": settings["seed"]}  # fmt: skip
     lines: list[str] = []
-    for cycle in _cycles(folder):
+    for cycle, of_cycle in steps.items():
         relative = f"cycle{cycle}/metrics.json"
         metrics = folder.load_json(relative)["metrics"] if folder.exists(relative) else {}
-        steps, mean_ap = _steps(folder, cycle), metrics.get(VOC07_AP)
-        lines += cycle_lines(steps, mean_ap, meta, settings["batch_size"])
+        lines += cycle_lines(of_cycle, metrics.get(VOC07_AP), meta, settings["batch_size"])
     out.save_text(name, "".join(f"{line}\n" for line in lines))
     return name
 
@@ -94,16 +101,17 @@ def _cycles(folder: RunFolder) -> range:
     return range(len(list(folder.root.glob("X_L_*.npy"))))
 
 
-def _steps(folder: RunFolder, cycle: int) -> list[dict[str, Any]]:
+def _steps(log: Sequence[Record], cycle: int) -> list[Record]:
     """The logged training steps of a cycle."""
-    records = folder.read_log()
-    return [r for r in records if (r.get("cycle"), r.get("event")) == (cycle, "step")]
+    return [r for r in log if (r.get("cycle"), r.get("event")) == (cycle, "step")]
 
 
-def _save_checkpoints(folder: RunFolder, out: RunFolder) -> list[str]:
+def _save_checkpoints(
+    folder: RunFolder, out: RunFolder, steps: Mapping[int, Sequence[Record]]
+) -> list[str]:
     """Writes the detectors; returns the names of the files, [] if the authors' code has no such."""
     written: list[str] = []
-    for cycle in _cycles(folder):
+    for cycle, of_cycle in steps.items():
         relative = f"cycle{cycle}/weights.pt"
         if not folder.exists(relative):  # imported, or not trained to its end
             continue
@@ -115,7 +123,7 @@ def _save_checkpoints(folder: RunFolder, out: RunFolder) -> list[str]:
             return []
         config = validated(checkpoint["settings"])
         epochs = cycle_stages(config)[-1].epochs
-        last_step = max((record["step"] for record in _steps(folder, cycle)[-1:]), default=0)
+        last_step = max((record["step"] for record in of_cycle[-1:]), default=0)
         meta = {"CLASSES": tuple(checkpoint["classes"]), "epoch": epochs, "iter": last_step,
                 "seed": config.seed}  # fmt: skip
         written.append(f"cycle{cycle}/epoch_{epochs}.pth")

@@ -1,13 +1,18 @@
 """Learning curves of several runs: one table and one figure, in files."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from miaod_nb.config import validated
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
+from miaod_nb.experiment.opening import stored_experiment
+from miaod_nb.experiment.outputs import out_folder
+from miaod_nb.experiment.tables import read_metrics
 from miaod_nb.experiment.work_folder import EVALUATED_ON, is_work_folder, read_work_folder
 from miaod_nb.show import plots
 from miaod_nb.show.plots.lines import FULL
@@ -54,22 +59,23 @@ def _rows(run: Path) -> pd.DataFrame:
     if not path.is_file() and is_work_folder(run):
         return _rows_of_work_folder(run)
     if not path.is_file():
-        raise DataError("there are no metrics in this folder", where=path,
-                        remedy="name run folders in which a cycle was evaluated, or work folders "
-                        "of the authors' code")  # fmt: skip
-    table = pd.read_csv(path) if path.stat().st_size > 1 else pd.DataFrame()
-    has_metric = bool({VOC07_AP, VOC12_AP} & set(table.columns))
-    if not has_metric or not {"strategy", "labeled_images", "evaluated_on"} <= set(table.columns):
-        raise DataError(
-            "this is not a table of metrics", where=path, remedy="name run folders of miaod"
-        )
+        raise _nothing_measured(path)
+    table = read_metrics(path)
+    if not len(table):
+        raise _nothing_measured(path)
     return table.assign(run=run.name, headline=_headline_of(RunFolder(run)))
+
+
+def _nothing_measured(path: Path) -> DataError:
+    return DataError("there are no metrics in this folder", where=path,
+                     remedy="name run folders in which a cycle was evaluated, or work folders "
+                     "of the authors' code")  # fmt: skip
 
 
 def _headline_of(folder: RunFolder) -> str:
     if not folder.exists("config.json"):
         return VOC12_AP
-    return headline(folder.load_json("config.json")["settings"]["preset"])
+    return headline(validated(stored_experiment(folder)["settings"]).preset)
 
 
 def _rows_of_work_folder(run: Path) -> pd.DataFrame:
@@ -88,17 +94,15 @@ def _rows_of_work_folder(run: Path) -> pd.DataFrame:
 def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
     """Writes `curves.csv` and `curves.png` of these runs into the folder `out`."""
     table = gather_metrics(runs)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"the folder cannot be made ({error.strerror})", where=out,
-                        remedy="choose another --out") from error  # fmt: skip
-    table.to_csv(out / "curves.csv", index=False, float_format="%.4f")
+    image = io.BytesIO()
     with plots.style():
         figure, axes = plt.subplots()
         plots.learning_curves(axes, told_apart(table), metric_of(table))
         measured = ", ".join(sorted(set(table["evaluated_on"])))
         axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
-        figure.savefig(out / "curves.png")
+        figure.savefig(image, format="png")
         plt.close(figure)
+    with out_folder(out) as folder:
+        folder.save_text("curves.csv", table.to_csv(index=False, float_format="%.4f"))
+        folder.save_bytes("curves.png", image.getbuffer())
     return [out / "curves.csv", out / "curves.png"]

@@ -11,7 +11,7 @@ import pandas as pd
 from miaod_nb.data.files import image_files, records_of_files
 from miaod_nb.data.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
-from miaod_nb.experiment.outputs import out_folder
+from miaod_nb.experiment.outputs import check_out, out_folder, refuse_run
 from miaod_nb.experiment.session import memory_explained, prepare_torch
 from miaod_nb.experiment.trained import Detector, ImageResult
 from miaod_nb.show import plots
@@ -31,6 +31,8 @@ def predict_files(
     columns rank, file, uncertainty and boxes (those shown), the most uncertain image first, and
     why files were left out, by name. Raises DataError.
     """
+    check_out(out)
+    refuse_run(out)
     prepare_torch(detector.config, detector.model.device)
     if out.exists() and path.is_dir() and out.samefile(path):
         raise DataError("the images and the results would lie in one folder", where=out,

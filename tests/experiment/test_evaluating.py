@@ -15,6 +15,7 @@ from miaod_nb.evaluation import COCO_AP, VOC12_AP
 from miaod_nb.experiment.evaluating import evaluate_what, write_evaluation
 from miaod_nb.experiment.prediction_files import categories_beside, read_entries, to_entries
 from tests.coco import write_coco
+from tests.experiment.helpers import miaod, run_arguments
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,72 @@ def test_lines_name_every_metric_and_class(evaluated):
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_run_without_a_test_list_is_evaluated_on_what_it_held_out(make_voc, tmp_path):
+    data = make_voc(tmp_path / "VOC2007")
+    (data / "ImageSets/Main/test.txt").unlink()
+    arguments = run_arguments(data, tmp_path / "run", cycles=1, holdout=0.5)
+    assert miaod(*arguments).code == 0
+    recorded = json.loads((tmp_path / "run/cycle0/metrics.json").read_text())
+    for what in (tmp_path / "run", tmp_path / "run/cycle0/weights.pt"):
+        found = evaluate_what(what)
+        assert found.test.described == recorded["about"]["evaluated_on"]
+        assert found.test.described.startswith("holdout (2 of the first labeled images")
+        assert found.evaluation.metrics == pytest.approx(recorded["metrics"], rel=1e-6)
+    with pytest.raises(DataError, match="no image list 'test'") as caught:
+        evaluate_what(tmp_path / "run", data_root=data)
+    assert "never trained on" in str(caught.value) and "trainval" not in str(caught.value)
+    write_evaluation(found, tmp_path / "run/evaluated")
+    with pytest.raises(DataError, match="images that a run held out"):
+        evaluate_what(tmp_path / "run/evaluated/predictions.json", data_root=data)
+
+
+def test_predictions_say_their_list(reference, data_root, tmp_path):
+    data = shutil.copytree(data_root, tmp_path / "VOC2007")
+    lists = data / "ImageSets/Main"
+    (lists / "mine.txt").write_text((lists / "test.txt").read_text().splitlines()[0])
+    found = evaluate_what(reference, data_root=data, list_name="mine")
+    write_evaluation(found, tmp_path / "out")
+    again = evaluate_what(tmp_path / "out/predictions.json", data_root=data)
+    assert again.test.described == "mine list (1 images)"
+    assert again.evaluation.metrics == found.evaluation.metrics
+    (tmp_path / "out/metrics.json").unlink()
+    again = evaluate_what(tmp_path / "out/predictions.json", data_root=data)
+    assert again.test.described == "test list (4 images)"
+    (tmp_path / "out/metrics.json").write_text('{"about": {"list": 3}}')
+    with pytest.raises(DataError, match="list = 3 is no name of an image list"):
+        evaluate_what(tmp_path / "out/predictions.json", data_root=data)
+
+
 # --------------------------------------------------------------------------------------- refusals
+
+
+def test_files_of_a_run_are_not_overwritten(reference, evaluated, tmp_path, monkeypatch):
+    run = shutil.copytree(reference, tmp_path / "run")
+    before = (run / "cycle1/metrics.json").read_bytes()
+    with pytest.raises(DataError, match="files of this run would be overwritten"):
+        write_evaluation(evaluated, run / "cycle1")
+
+    def computed(*arguments, **settings):
+        raise AssertionError("this comes after the refusal")
+
+    monkeypatch.setattr("miaod_nb.experiment.evaluating.evaluate_what", computed)
+    (tmp_path / "file").write_text("mine")
+    for out, words in (
+        (run, "files of this run would be overwritten"),
+        (run / "cycle1", "files of this run would be overwritten"),
+        (tmp_path / "file", "--out is a file"),
+        (tmp_path / "file/below", "--out lies below a file"),
+    ):
+        outcome = miaod("evaluate", run, "--out", out)
+        assert outcome.code == 1 and words in outcome.err
+    assert (run / "cycle1/metrics.json").read_bytes() == before
+    assert write_evaluation(evaluated, run / "evaluated")
+
+
+def test_path_that_is_not_there(tmp_path):
+    for name in ("run", "weights.pt", "predictions.json"):
+        with pytest.raises(DataError, match="there is no such file or folder"):
+            evaluate_what(tmp_path / name)
 
 
 def test_boxes_outside_the_list_are_counted(changed, data_root):
@@ -138,6 +204,10 @@ def test_boxes_outside_the_list_are_counted(changed, data_root):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (lambda e: e[1].update(image_id=["000013"]), "entry 1 .* neither a text nor a whole"),
+        (lambda e: e[1].update(bbox="1234"), "entry 1 .* bbox is no list of four numbers"),
+        (lambda e: e[1].update(score=10**400), "entry 1 cannot be used: int too large"),
+        (lambda e: e[1].update(bbox=[1e39, 0, 1, 1]), "a number is not finite, or too large"),
         (lambda e: e[3].pop("score"), "entry 3 cannot be used: there is no 'score'"),
         (lambda e: e[0].update(category_id=7), "entry 0 .* category 7 is not in categories.json"),
         (lambda e: e[1].update(bbox=[1, 2, 3]), "entry 1 cannot be used"),

@@ -128,6 +128,22 @@ def test_data_set_that_is_gone_is_said(data_root, tmp_path, capsys):
     assert labeled.tolist() == run.sets(0).labeled.tolist()
 
 
+def test_log_is_read_once(reference, tmp_path, monkeypatch):
+    folder, read = RunFolder(reference), []
+    monkeypatch.setattr(folder, "read_log", lambda: read.append(1) or log_of(reference))
+    export_run(folder, tmp_path / "work")
+    assert len(read) == 1
+
+
+def test_data_set_may_be_named(data_root, tmp_path, capsys):
+    data = shutil.copytree(data_root, tmp_path / "VOC2007")
+    run = Experiment(make_config("tiny", SETTINGS), data, tmp_path / "run")
+    run.advance(0, ["split"])
+    data.rename(tmp_path / "moved")
+    export_run(run.folder, tmp_path / "work", tmp_path / "moved")
+    assert "count the usable images only" not in capsys.readouterr().out
+
+
 def test_detector_that_the_authors_code_lacks_is_left_out_and_said(reference, tmp_path, capsys):
     run = RunFolder(shutil.copytree(reference, tmp_path / "run"))
     checkpoint = run.load_tensors("cycle1/weights.pt")

@@ -62,16 +62,23 @@ def test_saving_leaves_no_figure_open_and_no_setting_changed(runs, tmp_path):
     assert plt.get_fignums() == open_figures
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", 'cycle,"strategy\n0,mi_aod\n'])
 def test_foreign_table_is_named(runs, tmp_path, content):
     (runs[0] / "metrics.csv").write_text(content)
     with pytest.raises(DataError, match="not a table of metrics"):
+        save_curves(runs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_foreign_settings_are_named(runs, tmp_path):
+    (runs[0] / "config.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="does not describe an experiment"):
         save_curves(runs, tmp_path / "out")
 
 
 def test_output_that_is_a_file_is_named(runs, tmp_path):
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(DataError, match="--out is a file"):
         save_curves(runs, tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
 

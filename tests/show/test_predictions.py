@@ -130,9 +130,17 @@ def test_an_original_is_never_overwritten(detector, tmp_path):
 
 def test_out_that_is_a_file(detector, tmp_path):
     photo(tmp_path / "a.png")
-    with pytest.raises(DataError, match="cannot be written") as caught:
+    with pytest.raises(DataError, match="--out is a file") as caught:
         predict_files(detector, tmp_path / "a.png", tmp_path / "a.png", 0.3)
     assert "choose another --out" in str(caught.value)
+
+
+def test_files_of_a_run_are_not_overwritten(detector, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    path = photo(tmp_path / "a.png")
+    for out in (tmp_path, tmp_path / "cycle0"):
+        with pytest.raises(DataError, match="files of this run would be overwritten"):
+            predict_files(detector, path, out, 0.3)
 
 
 def test_names_of_pictures():
