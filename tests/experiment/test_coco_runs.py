@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from miaod_nb.data import annotations
 from miaod_nb.data.records import Objects
 from miaod_nb.experiment.inference import evaluation_of
 from miaod_nb.store import RunFolder
@@ -68,6 +69,20 @@ def test_run_knows_nothing_of_labels_that_were_not_asked_for(coco, data_root, tm
         asked_for |= {one["id"] for one in _selection(tmp_path / "run", cycle)["selected"]}
     assert len(asked_for) == 4 + 2 + 2
     assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def test_annotations_are_read_of_labeled_and_test_images_alone(coco, tmp_path, monkeypatch):
+    read: set[int] = set()
+    original = annotations.read_coco
+    monkeypatch.setattr(
+        annotations, "read_coco", lambda path, number: read.add(number) or original(path, number)
+    )
+    assert miaod(*run_arguments(coco, tmp_path / "run", **QUICK)).code == 0
+    labeled = {1000 + i for i in np.load(tmp_path / "run/X_L_1.npy")}
+    tested = {
+        image["id"] for image in json.loads(annotation_file(coco, "test").read_text())["images"]
+    }
+    assert len(labeled) == 6 and len(tested) == 4 and read == labeled | tested
 
 
 def test_classes_are_the_categories_whether_or_not_an_image_shows_them(coco, data_root, tmp_path):
