@@ -44,8 +44,8 @@ class CocoLayout:
         return f"{' or '.join(map(str, self._image_folders(name)))}, under their file_name"
 
     def listed(self, name: str, faults: FaultCounts) -> list[Listed]:
-        """The images of the list's file, in its order; missing and repeated ones are counted, and
-        annotations that belong to none of them.
+        """The images of the list's file, in its order; missing and repeated ones and those with a
+        path out of the data folder are counted, and annotations that belong to none of them.
 
         An image's id is its file's name without suffix, or, unless these all differ, its COCO id.
         Raises DataError for a file that is not COCO's or has two images of one id.
@@ -58,6 +58,9 @@ class CocoLayout:
         ids = stems if len(set(stems)) == len(stems) else [str(image["id"]) for image in images]
         found = []
         for image_id, image in zip(ids, images, strict=True):
+            if _leads_out(image["file_name"]):
+                faults.add("file name leads out of the data folder", image_id)
+                continue
             image_path = self._image_path(name, image["file_name"])
             if image_path is None:
                 faults.add("listed image missing", image_id)
@@ -81,6 +84,11 @@ class CocoLayout:
     def _image_path(self, name: str, file_name: str) -> Path | None:
         paths = (folder / file_name for folder in self._image_folders(name))
         return next((path for path in paths if path.is_file()), None)
+
+
+def _leads_out(file_name: str) -> bool:
+    """Whether it is absolute or climbs with `..`; links inside the data folder are the user's."""
+    return Path(file_name).is_absolute() or ".." in Path(file_name).parts
 
 
 def _each_file_once(images: Iterable[Entry], faults: FaultCounts) -> list[Entry]:
