@@ -121,3 +121,12 @@ def declared_classes(records: Iterable[ImageRecord]) -> list[str]:
     them, in category order; [] for images in VOC layout."""
     paths = dict.fromkeys(r.annotation_path for r in records if r.coco_id is not None)
     return list(dict.fromkeys(name for path in paths for name in category_ids(path)))
+
+
+def lacks_annotations(record: ImageRecord) -> bool:
+    """Whether the image's COCO file has no annotation of it: it is unlabeled or shows no object,
+    and the file cannot say which. Not so for images in VOC layout, which have files of their own.
+    """
+    if record.coco_id is None:
+        return False
+    return record.coco_id not in coco_header(record.annotation_path).annotated
