@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from miaod_nb.data.coco import declared_classes, read_coco
+from miaod_nb.data.coco import declared_classes
+from miaod_nb.data.coco_file import read_coco
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Objects, RawObject
 from miaod_nb.data.voc import read_voc
 from miaod_nb.errors import DataError

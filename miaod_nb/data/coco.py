@@ -1,18 +1,16 @@
-"""COCO data sets: which images a list names, and the objects of an image."""
+"""COCO data sets: which images a list names, and which classes."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pycocotools.coco import COCO
-
-from miaod_nb.data.coco_file import load_coco
-from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Listed, RawObject
+from miaod_nb.data.coco_file import CocoHeader, coco_header
+from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
 
 PREFIX = "instances_"
+Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,23 @@ class CocoLayout:
         return f"{' or '.join(map(str, self._image_folders(name)))}, under their file_name"
 
     def listed(self, name: str, faults: FaultCounts) -> list[Listed]:
-        """The images of the list's file, in its order; missing and repeated ones are counted, and
-        annotations that belong to none of them.
+        """The images of the list's file, in its order; missing and repeated ones and those with a
+        path out of the data folder are counted, and annotations that belong to none of them.
 
         An image's id is its file's name without suffix, or, unless these all differ, its COCO id.
         Raises DataError for a file that is not COCO's or has two images of one id.
         """
         path = self.list_file(name)
-        index = load_coco(path)
-        _count_stray_annotations(index, faults)
-        images = _each_file_once(index.dataset["images"], faults)
+        header = coco_header(path)
+        _count_stray_annotations(header, faults)
+        images = _each_file_once(header.images, faults)
         stems = [Path(image["file_name"]).stem for image in images]
         ids = stems if len(set(stems)) == len(stems) else [str(image["id"]) for image in images]
         found = []
         for image_id, image in zip(ids, images, strict=True):
+            if _leads_out(image["file_name"]):
+                faults.add("file name leads out of the data folder", image_id)
+                continue
             image_path = self._image_path(name, image["file_name"])
             if image_path is None:
                 faults.add("listed image missing", image_id)
@@ -71,7 +72,7 @@ class CocoLayout:
         """Those images that have an annotation, whatever it says; the others are counted."""
         kept = []
         for item in listed:
-            if load_coco(item.annotation_path).imgToAnns.get(item.coco_id):
+            if item.coco_id in coco_header(item.annotation_path).annotated:
                 kept.append(item)
             else:
                 faults.add("image without objects, left out (empty_images=drop)", item.id)
@@ -85,8 +86,13 @@ class CocoLayout:
         return next((path for path in paths if path.is_file()), None)
 
 
-def _each_file_once(images: Iterable[dict[str, Any]], faults: FaultCounts) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _leads_out(file_name: str) -> bool:
+    """Whether it is absolute or climbs with `..`; links inside the data folder are the user's."""
+    return Path(file_name).is_absolute() or ".." in Path(file_name).parts
+
+
+def _each_file_once(images: Iterable[Entry], faults: FaultCounts) -> list[Entry]:
+    found: dict[str, Entry] = {}
     for image in images:
         if image["file_name"] in found:
             faults.add("listed twice", image["file_name"])
@@ -94,23 +100,20 @@ def _each_file_once(images: Iterable[dict[str, Any]], faults: FaultCounts) -> li
     return list(found.values())
 
 
-def _count_stray_annotations(index: COCO, faults: FaultCounts) -> None:
-    """Counts annotations without an image, and ids of more than one; looks at ids alone."""
-    annotations = index.dataset["annotations"]
-    for entry in annotations:
-        if entry["image_id"] not in index.imgs:
-            faults.add("annotation of an image that is not in the file", f"id {entry['id']}")
-    for annotation_id, count in Counter(entry["id"] for entry in annotations).items():
+def _count_stray_annotations(header: CocoHeader, faults: FaultCounts) -> None:
+    """Counts annotations without an image, and ids of more than one."""
+    image_ids = {image["id"] for image in header.images}
+    for annotation_id, image_id in header.annotations:
+        if image_id not in image_ids:
+            faults.add("annotation of an image that is not in the file", f"id {annotation_id}")
+    for annotation_id, count in Counter(one for one, _ in header.annotations).items():
         if count > 1:
             faults.add("annotation id used again", f"id {annotation_id}", count - 1)
 
 
-# ------------------------------------------------------------------------------------- annotations
-
-
 def category_ids(path: Path) -> dict[str, int]:
     """The class names of a COCO file with their category ids, in the order of the ids."""
-    return {category["name"]: number for number, category in sorted(load_coco(path).cats.items())}
+    return {name: number for number, name in sorted(coco_header(path).categories.items())}
 
 
 def declared_classes(records: Iterable[ImageRecord]) -> list[str]:
@@ -120,34 +123,10 @@ def declared_classes(records: Iterable[ImageRecord]) -> list[str]:
     return list(dict.fromkeys(name for path in paths for name in category_ids(path)))
 
 
-def read_coco(path: Path, coco_id: int) -> list[RawObject]:
-    """The objects of an image of a COCO file, unchecked but for being complete and numeric.
-
-    Raises AnnotationFault when the file has no annotations at all or no such image, and for an
-    object of an unknown category or without a numeric box; DataError as `load_coco`.
+def lacks_annotations(record: ImageRecord) -> bool:
+    """Whether the image's COCO file has no annotation of it: it is unlabeled or shows no object,
+    and the file cannot say which. Not so for images in VOC layout, which have files of their own.
     """
-    index = load_coco(path)
-    if not index.anns or coco_id not in index.imgs:
-        raise AnnotationFault("annotation missing")
-    return [_read_object(entry, index.cats) for entry in index.imgToAnns.get(coco_id, [])]
-
-
-def _read_object(entry: dict[str, Any], categories: Mapping[int, dict[str, Any]]) -> RawObject:
-    if entry["category_id"] not in categories:
-        raise AnnotationFault("annotation malformed: category that is not in the file")
-    box = entry.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise AnnotationFault("annotation malformed: coordinate missing or not a number")
-    x, y, width, height = map(float, box)
-    area = entry.get("area", -1)
-    return RawObject(
-        name=categories[entry["category_id"]]["name"],
-        box=(x, y, x + width, y + height),
-        crowd=entry.get("iscrowd") == 1,
-        area=float(area) if _is_number(area) and area >= 0 else None,
-    )
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a finite number that fits a float."""
-    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    if record.coco_id is None:
+        return False
+    return record.coco_id not in coco_header(record.annotation_path).annotated

@@ -1,15 +1,19 @@
-"""A COCO annotation file, checked and indexed by pycocotools."""
+"""A COCO annotation file, checked and indexed by pycocotools: its header for everyone, and the
+objects of an image for the oracle alone."""
 
 import contextlib
 import io
 import json
+import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pycocotools.coco import COCO
 
+from miaod_nb.data.records import AnnotationFault, RawObject
 from miaod_nb.errors import DataError, disk_fault
 
 NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
@@ -20,12 +24,67 @@ NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
 DISTINCT = (("images", "id"), ("categories", "id"), ("categories", "name"))
 
 
-def load_coco(path: Path) -> COCO:
-    """The file as pycocotools indexes it; read once, and again when it was changed.
+class CocoHeader(NamedTuple):
+    """What a file says without its annotations: of those, no more than their ids and images.
 
-    `dataset` has all three lists: without annotations, or categories, they are empty. Raises
-    DataError for a file that cannot be read or is not a COCO annotation file.
+    images: as in the file. categories: names by id. annotations: (id, image id) of each.
+    annotated: ids of the images that have one.
     """
+
+    images: Sequence[Mapping[str, Any]]
+    categories: Mapping[int, str]
+    annotations: Sequence[tuple[int | str, int]]
+    annotated: frozenset[int]
+
+
+class _Loaded(NamedTuple):
+    header: CocoHeader
+    index: COCO
+
+
+def coco_header(path: Path) -> CocoHeader:
+    """The file's header; lists that the file lacks are empty.
+
+    The file is read once, and again when it was changed. Raises DataError for one that cannot be
+    read or is not a COCO annotation file.
+    """
+    return _loaded(path).header
+
+
+def read_coco(path: Path, coco_id: int) -> list[RawObject]:
+    """The objects of an image of a COCO file, unchecked but for being complete and numeric.
+
+    Raises AnnotationFault when the file has no annotations at all or no such image, and for an
+    object of an unknown category or without a numeric box; DataError as `coco_header`.
+    """
+    index = _loaded(path).index
+    if not index.anns or coco_id not in index.imgs:
+        raise AnnotationFault("annotation missing")
+    return [_read_object(entry, index.cats) for entry in index.imgToAnns.get(coco_id, [])]
+
+
+def _read_object(entry: dict[str, Any], categories: Mapping[int, dict[str, Any]]) -> RawObject:
+    if entry["category_id"] not in categories:
+        raise AnnotationFault("annotation malformed: category that is not in the file")
+    box = entry.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        raise AnnotationFault("annotation malformed: coordinate missing or not a number")
+    x, y, width, height = map(float, box)
+    area = entry.get("area", -1)
+    return RawObject(
+        name=categories[entry["category_id"]]["name"],
+        box=(x, y, x + width, y + height),
+        crowd=entry.get("iscrowd") == 1,
+        area=float(area) if _is_number(area) and area >= 0 else None,
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number that fits a float."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+
+
+def _loaded(path: Path) -> _Loaded:
     try:
         status = path.stat()
         return _load(path, status.st_mtime_ns, status.st_size)
@@ -37,7 +96,7 @@ def load_coco(path: Path) -> COCO:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, mtime_ns: int, size: int) -> COCO:
+def _load(path: Path, mtime_ns: int, size: int) -> _Loaded:
     try:
         dataset = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -61,7 +120,17 @@ def _load(path: Path, mtime_ns: int, size: int) -> COCO:
     index.dataset = dataset
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         index.createIndex()
-    return index
+    return _Loaded(_header_of(dataset), index)
+
+
+def _header_of(dataset: Mapping[str, Any]) -> CocoHeader:
+    annotations = [(entry["id"], entry["image_id"]) for entry in dataset["annotations"]]
+    return CocoHeader(
+        images=dataset["images"],
+        categories={category["id"]: category["name"] for category in dataset["categories"]},
+        annotations=annotations,
+        annotated=frozenset(image_id for _, image_id in annotations),
+    )
 
 
 def _check_entries(entries: Any, kind: str, needed: dict[str, Any], path: Path) -> None:

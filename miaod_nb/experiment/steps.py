@@ -146,13 +146,14 @@ class CycleSteps:
 
     def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
         selected = self.study.ids(np.array(self.selection(cycle)))
-        if not any(image_id in objects for image_id in selected):
+        if not self.study.any_labeled(i for i in selected if i in objects):
             raise DataError(
                 f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
                 "annotation yet",
                 where=self.folder.path(f"cycle{cycle}/selection.json"),
                 remedy="label these images, put their labels into "
-                f"{self.study.records[selected[0]].labels_at} and run the same command again",
+                f"{self.study.records[selected[0]].labels_at} and run the same command again"
+                + self.study.empty_hint,
             )
 
     def _train(self, cycle: int, index: int) -> None:

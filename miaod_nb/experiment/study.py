@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.data.annotations import Oracle, refuse_absent_classes
-from miaod_nb.data.coco import declared_classes
+from miaod_nb.data.coco import declared_classes, lacks_annotations
 from miaod_nb.data.pool import (
     Indices,
     initial_sets,
@@ -112,20 +112,36 @@ class Study:
 
     def labeled_objects(self, sets: CycleSets) -> tuple[dict[str, Objects], FaultCounts]:
         """Objects of the images to train on, by id, and the faults in their labels. Images
-        without a usable annotation are left out and counted. Raises DataError if none is left."""
+        without a usable annotation are left out and counted. Raises DataError if none is labeled.
+        """
         faults = FaultCounts()
         found = self.oracle.read(
             self.ids(sets.trained), self.classes, faults,
             refuse_unknown=self.config.classes is None,
         )  # fmt: skip
-        if not found:
+        if not self.any_labeled(found):
             raise DataError(
                 f"none of the {len(sets.trained)} labeled images has a usable annotation "
                 f"({'; '.join(faults.lines())})",
                 where=self.pool[0].labels_at,
-                remedy="add annotations, or give `initial` more images",
+                remedy="add annotations, or give `initial` more images" + self.empty_hint,
             )
         return found, faults
+
+    def any_labeled(self, ids: Iterable[str]) -> bool:
+        """Whether one of these images, which have usable annotations, was labeled for certain: a
+        COCO file says that of images with an annotation alone."""
+        return any(not lacks_annotations(self.records[image_id]) for image_id in ids)
+
+    @property
+    def empty_hint(self) -> str:
+        """The end of a remedy: how a COCO file says that images were labeled and show nothing."""
+        if self.pool[0].coco_id is None:
+            return ""
+        return (
+            "; a COCO file cannot tell images without objects from unlabeled ones: if all of these "
+            "are labeled and show none, give one of them an annotation with the bbox [0, 0, 0, 0]"
+        )
 
 
 def digest_of(objects: Mapping[str, Objects]) -> str:

@@ -144,6 +144,28 @@ def test_missing_images_are_counted(coco):
     assert _counts(faults) == {"listed image missing": 1, "image unreadable": 1}
 
 
+@pytest.mark.parametrize("kind", ["absolute", "climbing", "within"])
+def test_file_name_that_leads_out_of_the_data_folder_is_counted(coco, tmp_path, kind):
+    outside = shutil.copy(coco / "trainval/000002.jpg", tmp_path / "outside.jpg")
+    (coco / "trainval/within").mkdir()
+    name = {
+        "absolute": str(outside),
+        "climbing": "../../outside.jpg",
+        "within": "within/../../../outside.jpg",
+    }[kind]
+    change(coco, lambda d: d["images"][1].update(file_name=name))
+    records, faults = _scan(coco)
+    assert [record.coco_id for record in records] == [1000, 1002, 1003]
+    assert _counts(faults) == {"file name leads out of the data folder": 1}
+
+
+def test_folder_of_images_may_be_a_link(coco, tmp_path):
+    shutil.move(coco / "trainval", tmp_path / "elsewhere")
+    (coco / "trainval").symlink_to(tmp_path / "elsewhere")
+    records, faults = _scan(coco)
+    assert len(records) == 4 and faults.as_dict() == {}
+
+
 def test_folder_without_any_image_is_refused_with_the_places_to_put_them(coco):
     shutil.rmtree(coco / "trainval")
     with pytest.raises(DataError, match="4 x listed image missing") as error:

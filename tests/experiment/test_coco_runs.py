@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from miaod_nb.data import annotations
 from miaod_nb.data.records import Objects
 from miaod_nb.experiment.inference import evaluation_of
 from miaod_nb.store import RunFolder
@@ -70,6 +71,20 @@ def test_run_knows_nothing_of_labels_that_were_not_asked_for(coco, data_root, tm
     assert results(tmp_path / "run") == results(tmp_path / "whole")
 
 
+def test_annotations_are_read_of_labeled_and_test_images_alone(coco, tmp_path, monkeypatch):
+    read: set[int] = set()
+    original = annotations.read_coco
+    monkeypatch.setattr(
+        annotations, "read_coco", lambda path, number: read.add(number) or original(path, number)
+    )
+    assert miaod(*run_arguments(coco, tmp_path / "run", **QUICK)).code == 0
+    labeled = {1000 + i for i in np.load(tmp_path / "run/X_L_1.npy")}
+    tested = {
+        image["id"] for image in json.loads(annotation_file(coco, "test").read_text())["images"]
+    }
+    assert len(labeled) == 6 and len(tested) == 4 and read == labeled | tested
+
+
 def test_classes_are_the_categories_whether_or_not_an_image_shows_them(coco, data_root, tmp_path):
     root = write_coco(tmp_path / "coco", data_root)
     change(root, lambda d: d["categories"].append({"id": 1, "name": "zebra"}))
@@ -113,6 +128,44 @@ def test_pool_without_annotations_says_what_to_label(coco, data_root, tmp_path):
     assert outcome.code == 1
     assert "none of the 4 labeled images has a usable annotation (4 x annotation" in outcome.err
     assert str(annotation_file(root)) in outcome.err
+
+
+def _say_that_it_is_empty(root: Path, image_id: str) -> None:
+    def edit(document: Document) -> None:
+        (number,) = (i["id"] for i in document["images"] if Path(i["file_name"]).stem == image_id)
+        document["annotations"].append(
+            {"id": 9999, "image_id": number, "category_id": 3, "bbox": [0, 0, 0, 0]}
+        )
+
+    change(root, edit)
+
+
+def test_selection_that_nobody_labeled_waits_for_labels(coco, data_root, tmp_path):
+    """Also when it might show no object; said to be so, it trains as background."""
+    root, run_dir = write_coco(tmp_path / "coco", data_root), tmp_path / "run"
+    assert miaod(*run_arguments(root, run_dir, **QUICK, cycles=1)).code == 0
+    pool = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
+    _keep_labels_of(root, coco, {pool[i] for i in np.load(run_dir / "X_L_0.npy")})
+    outcome = miaod(*run_arguments(root, run_dir, **QUICK))
+    assert outcome.code == 1 and str(annotation_file(root)) in outcome.err
+    assert "none of the 2 images that cycle 0 selected has a usable annotation" in outcome.err
+    assert "an annotation with the bbox [0, 0, 0, 0]" in outcome.err
+    _say_that_it_is_empty(root, _selection(run_dir)["selected"][0]["id"])
+    outcome = miaod(*run_arguments(root, run_dir, **QUICK))
+    assert outcome.code == 0 and "6 of 12 images are labeled, 6 train" in outcome.out
+    assert "1 x zero-area box" in outcome.out
+
+
+def test_first_images_that_nobody_labeled_are_refused(coco, data_root, tmp_path):
+    root = write_coco(tmp_path / "coco", data_root)
+    assert miaod(*run_arguments(coco, tmp_path / "other", **QUICK, cycles=1)).code == 0
+    pool = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
+    first = {pool[i] for i in np.load(tmp_path / "other/X_L_0.npy")}
+    _keep_labels_of(root, coco, set(pool) - first)
+    outcome = miaod(*run_arguments(root, tmp_path / "run", **QUICK))
+    assert outcome.code == 1
+    assert "none of the 4 labeled images has a usable annotation (4 x image with" in outcome.err
+    assert "cannot tell images without objects from unlabeled ones" in outcome.err
 
 
 def test_crowds_alone_are_nothing_to_evaluate(coco, data_root, tmp_path):
