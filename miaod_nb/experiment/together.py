@@ -14,7 +14,7 @@ from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.progress import progress, say
 
 OUTPUT = "output.log"  # what a process of its own prints, in its run folder
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def run_all(runs: Sequence[Experiment]) -> None:
@@ -72,11 +72,10 @@ class _Child:
         return cls(run, process, output)
 
     def wait(self) -> None:
-        """Waits for the process to end, and shows how far it is."""
-        total = sum(len(self.run.steps(cycle)) for cycle in range(self.run.config.cycles))
+        """Waits for the process to end, and shows how many epochs of training are done."""
+        name, total = self.run.folder.root.name, self.run.config.cycles * self._epochs_of_a_cycle()
         done = self._done()
-        for _ in progress(self._steps(done), f"waiting for {self.run.folder.root.name}", total,
-                          done):  # fmt: skip
+        for _ in progress(self._epochs_since(done), f"waiting for {name}", total, done):
             pass
         if self.process.returncode:
             _, found, words = self.run.folder.load_text(OUTPUT).rpartition("error: ")
@@ -87,8 +86,8 @@ class _Child:
                 remedy="mend what it says and run the same again to go on",
             )
 
-    def _steps(self, seen: int) -> Iterator[None]:
-        """One item for each step that was done since, until the process has ended."""
+    def _epochs_since(self, seen: int) -> Iterator[None]:
+        """One item for each epoch that was done since, until the process has ended."""
         running = True
         while running:
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -98,7 +97,17 @@ class _Child:
             seen = done
 
     def _done(self) -> int:
-        return sum(len(self.run.folder.done_steps(c)) for c in range(self.run.config.cycles))
+        """Epochs of training that the log says are done, in all cycles."""
+        steps = [record for record in self.run.folder.read_log() if record.get("event") == "step"]
+        if not steps:
+            return 0
+        last, names = steps[-1], [plan.name for plan in self.run.stages]
+        before = self.run.stages[: names.index(last["stage"])]
+        epochs = sum(plan.epochs for plan in before) + last["epoch"]
+        return last["cycle"] * self._epochs_of_a_cycle() + epochs
+
+    def _epochs_of_a_cycle(self) -> int:
+        return sum(plan.epochs for plan in self.run.stages)
 
     def stop(self) -> None:
         """Asks a process that still runs to save its state and end, and waits for that."""

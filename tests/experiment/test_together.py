@@ -60,6 +60,17 @@ def test_a_run_beside_another_gives_what_it_gives_alone(opened, started, tmp_pat
     assert len(started) == 1
 
 
+def test_epochs_done_are_read_from_the_log(opened):
+    run = opened("run", strategy="mi_aod", label_set_epochs=3, rounds=1)  # 3 + 1 + 1 + 3 epochs
+    child = together._Child(run, None, None)
+    assert child._done() == 0
+    for cycle, stage, epoch, done in (
+        (0, "label_set", 2, 2), (0, "maximize_1", 0, 4), (1, "label_set_1", 1, 14)
+    ):  # fmt: skip
+        run.folder.append_log({"cycle": cycle, "event": "step", "stage": stage, "epoch": epoch})
+        assert child._done() == done
+
+
 @pytest.mark.parametrize(
     ("settings", "cores"), [({"threads": 0}, 2), ({"threads": 2}, 2), ({"threads": 1}, 1)]
 )
