@@ -191,6 +191,18 @@ def test_images_may_be_records_or_paths(tmp_path):
     assert by_record.uncertainty == by_path.uncertainty and by_record.record is record
 
 
+def test_images_of_one_id_in_two_data_sets_have_results_of_their_own(tmp_path):
+    paths = [photo(tmp_path / f"{i}.png", seed=i) for i in range(2)]
+    records = [ImageRecord("1", "data", p, p.with_suffix(".xml"), 64, 48) for p in paths]
+    detector = make_detector()
+    found = detector.predict(records)
+    assert [result.record for result in found] == records
+    assert [r.uncertainty for r in found] == pytest.approx(
+        [r.uncertainty for path in paths for r in detector.predict([path])], rel=1e-4
+    )
+    assert found[0].uncertainty != pytest.approx(found[1].uncertainty, rel=1e-4)
+
+
 def test_damaged_files_are_named(tmp_path):
     (tmp_path / "x.png").write_text("no image")
     with pytest.raises(DataError, match="1 files cannot be used, first: image unreadable"):
