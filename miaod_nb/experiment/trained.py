@@ -79,13 +79,13 @@ class Detector:
     @classmethod
     def from_reference(
         cls, path: str | Path, classes: Sequence[str] | None = None,
-        overrides: Mapping[str, Any] | None = None, preset: str = "voc0712", device: str = "auto",
+        overrides: Mapping[str, Any] | None = None, preset: str = "", device: str = "auto",
     ) -> Self:  # fmt: skip
         """The detector of a checkpoint of the authors' code: RetinaNet or SSD300.
 
         classes: names for its outputs; None: as the file has them. The architecture comes from
-        the file, other settings from the preset and the overrides. Raises CheckpointError and
-        ConfigError.
+        the file, other settings from the preset and the overrides; preset "" is coco for a file
+        with 80 classes, else voc0712. Raises CheckpointError and ConfigError.
         """
         named = dict(overrides or {}) | ({} if classes is None else {"classes": tuple(classes)})
         weights = their_weights(read_checkpoint(Path(path)), Path(path), named, preset)

@@ -74,6 +74,23 @@ def test_there_and_back_through_the_authors_format(tmp_path):
         assert again.config.image_size == (1000, 600)  # the file does not say
 
 
+@pytest.mark.parametrize(
+    ("num_classes", "given", "preset", "size"),
+    [(80, "", "coco", (1333, 800)), (79, "", "voc0712", (1000, 600)),
+     (80, "voc0712", "voc0712", (1000, 600))],
+)  # fmt: skip
+def test_preset_of_a_file_of_the_authors_is_said(
+    tmp_path, capsys, num_classes, given, preset, size
+):
+    names, config = [f"class {n}" for n in range(num_classes)], make_config("tiny")
+    detector = Detector(build_detector(config, num_classes), names, config)
+    detector.save_reference(tmp_path / "theirs.pth")
+    again = Detector.from_reference(tmp_path / "theirs.pth", preset=given)
+    assert (again.config.preset, again.config.image_size) == (preset, size)
+    expected = f"theirs.pth: settings of inference from the preset {preset}, images {size[0]}x"
+    assert expected in capsys.readouterr().out
+
+
 def test_settings_and_names_for_a_file_of_the_authors(tmp_path):
     make_detector().save_reference(tmp_path / "theirs.pth")
     again = Detector.from_reference(
