@@ -280,7 +280,8 @@ def convert(
         Path | None, typer.Option(help="The data set of the work folder or run.")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Settings that the authors' files do not hold; left out: voc0712.")
+        str, typer.Option(help="Settings that the authors' files do not hold; left out: voc0712, "
+                              "or coco for a detector of 80 classes.")
     ] = "",
     settings: Settings = [],  # noqa: B006
 ) -> None:  # fmt: skip

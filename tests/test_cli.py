@@ -396,7 +396,8 @@ def test_info_of_a_damaged_run(finished, tmp_path, name, content, words):
 
 
 def test_convert_there_and_back(workplace):
-    assert miaod("convert", "epoch_3.pth", "--out", "new/mine.pt").out == "new/mine.pt\n"
+    said, written = miaod("convert", "epoch_3.pth", "--out", "new/mine.pt").out.splitlines()
+    assert "from the preset voc0712, images 1000x600" in said and written == "new/mine.pt"
     assert miaod("convert", "new/mine.pt", "--out", "back.pth").code == 0
     came, back = (torch.load(name)["state_dict"] for name in ("epoch_3.pth", "back.pth"))
     assert came.keys() == back.keys() and all(torch.equal(came[key], back[key]) for key in came)

@@ -47,9 +47,7 @@ def _convert_file(
     is_theirs = not is_ours(read_checkpoint(source))
     _refuse_existing(out)
     if is_theirs:
-        detector = Detector.from_reference(
-            source, overrides=overrides, preset=preset or "voc0712", device="cpu"
-        )
+        detector = Detector.from_reference(source, overrides=overrides, preset=preset, device="cpu")
     elif preset:
         raise ConfigError("the weights have their own settings", where=f"preset = {preset}",
                           remedy="leave the preset out")  # fmt: skip

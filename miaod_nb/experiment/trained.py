@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -79,13 +79,13 @@ class Detector:
     @classmethod
     def from_reference(
         cls, path: str | Path, classes: Sequence[str] | None = None,
-        overrides: Mapping[str, Any] | None = None, preset: str = "voc0712", device: str = "auto",
+        overrides: Mapping[str, Any] | None = None, preset: str = "", device: str = "auto",
     ) -> Self:  # fmt: skip
         """The detector of a checkpoint of the authors' code: RetinaNet or SSD300.
 
         classes: names for its outputs; None: as the file has them. The architecture comes from
-        the file, other settings from the preset and the overrides. Raises CheckpointError and
-        ConfigError.
+        the file, other settings from the preset and the overrides; preset "" is coco for a file
+        with 80 classes, else voc0712. Raises CheckpointError and ConfigError.
         """
         named = dict(overrides or {}) | ({} if classes is None else {"classes": tuple(classes)})
         weights = their_weights(read_checkpoint(Path(path)), Path(path), named, preset)
@@ -122,12 +122,13 @@ class Detector:
 
     def results(self, records: Sequence[ImageRecord]) -> Iterator[ImageResult]:
         """What is found in each image, as it is found; images of one size come together."""
-        by_id = {record.id: record for record in records}
+        # Numbers, because images of different data sets may have one id.
+        numbered = [replace(record, id=str(n)) for n, record in enumerate(records)]
         compute = partial(detections_and_uncertainties, self.model, config=self.config)
-        for found in batch_results(self.model, records, compute, self.config, "predict"):
-            for image_id, result in found.items():
+        for found in batch_results(self.model, numbered, compute, self.config, "predict"):
+            for number, result in found.items():
                 uncertainty = float(result.pop("uncertainty"))
-                yield ImageResult(by_id[image_id], **result, uncertainty=uncertainty)
+                yield ImageResult(records[int(number)], **result, uncertainty=uncertainty)
 
     def predict(self, images: Sequence[str | Path | ImageRecord]) -> list[ImageResult]:
         """What is found in these images, in their order.
@@ -142,9 +143,9 @@ class Detector:
                             remedy="leave them out, or restore them")  # fmt: skip
         by_name = {record.id: record for record in made}
         records = [i if isinstance(i, ImageRecord) else by_name[str(i)] for i in images]
-        each_once = list({record.id: record for record in records}.values())
-        found = {result.record.id: result for result in self.results(each_once)}
-        return [found[record.id] for record in records]
+        each_once = list(dict.fromkeys(records))
+        found = {result.record: result for result in self.results(each_once)}
+        return [found[record] for record in records]
 
 
 def _save(path: str | Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,9 @@ from miaod_nb.config import Config, make_config, validated
 from miaod_nb.detector.checkpoints import named_arrays
 from miaod_nb.detector.reference import as_reference
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
+from miaod_nb.progress import say
+
+COCO_CLASSES = 80
 
 
 class Weights(NamedTuple):
@@ -44,10 +47,13 @@ def our_weights(
 
 def their_weights(
     content: Mapping[str, Any], path: Path, overrides: Mapping[str, Any] | None = None,
-    preset: str = "voc0712",
+    preset: str = "",
 ) -> Weights:  # fmt: skip
     """The detector in a checkpoint of the authors' code: its architecture comes from the file, its
     class names from the overrides or the file, all else from the preset and the overrides.
+
+    preset: "" is coco for a file with COCO's 80 classes, and voc0712 for any other. Prints which
+    one it is and the size of images, because the file does not say them.
 
     Raises CheckpointError and ConfigError.
     """
@@ -57,12 +63,15 @@ def their_weights(
     if settings["classes"] is None:
         raise CheckpointError(f"the file does not name its {found.num_classes} classes",
                               where=path, remedy=remedy)  # fmt: skip
+    preset = preset or ("coco" if found.num_classes == COCO_CLASSES else "voc0712")
     config = make_config(preset, settings)
     if len(config.classes or ()) != found.num_classes:
         raise CheckpointError(
             f"there are {len(config.classes or ())} names for the file's {found.num_classes} "
             "classes", where=path, remedy=remedy,
         )  # fmt: skip
+    width, height = config.image_size
+    say(f"  {path.name}: settings of inference from the preset {preset}, images {width}x{height}")
     return Weights(config, found.arrays)
 
 

@@ -74,6 +74,23 @@ def test_there_and_back_through_the_authors_format(tmp_path):
         assert again.config.image_size == (1000, 600)  # the file does not say
 
 
+@pytest.mark.parametrize(
+    ("num_classes", "given", "preset", "size"),
+    [(80, "", "coco", (1333, 800)), (79, "", "voc0712", (1000, 600)),
+     (80, "voc0712", "voc0712", (1000, 600))],
+)  # fmt: skip
+def test_preset_of_a_file_of_the_authors_is_said(
+    tmp_path, capsys, num_classes, given, preset, size
+):
+    names, config = [f"class {n}" for n in range(num_classes)], make_config("tiny")
+    detector = Detector(build_detector(config, num_classes), names, config)
+    detector.save_reference(tmp_path / "theirs.pth")
+    again = Detector.from_reference(tmp_path / "theirs.pth", preset=given)
+    assert (again.config.preset, again.config.image_size) == (preset, size)
+    expected = f"theirs.pth: settings of inference from the preset {preset}, images {size[0]}x"
+    assert expected in capsys.readouterr().out
+
+
 def test_settings_and_names_for_a_file_of_the_authors(tmp_path):
     make_detector().save_reference(tmp_path / "theirs.pth")
     again = Detector.from_reference(
@@ -189,6 +206,18 @@ def test_images_may_be_records_or_paths(tmp_path):
     record = ImageRecord("a", "somewhere", path, path.with_suffix(".xml"), 64, 48)
     by_record, by_path = make_detector().predict([record, path])
     assert by_record.uncertainty == by_path.uncertainty and by_record.record is record
+
+
+def test_images_of_one_id_in_two_data_sets_have_results_of_their_own(tmp_path):
+    paths = [photo(tmp_path / f"{i}.png", seed=i) for i in range(2)]
+    records = [ImageRecord("1", "data", p, p.with_suffix(".xml"), 64, 48) for p in paths]
+    detector = make_detector()
+    found = detector.predict(records)
+    assert [result.record for result in found] == records
+    assert [r.uncertainty for r in found] == pytest.approx(
+        [r.uncertainty for path in paths for r in detector.predict([path])], rel=1e-4
+    )
+    assert found[0].uncertainty != pytest.approx(found[1].uncertainty, rel=1e-4)
 
 
 def test_damaged_files_are_named(tmp_path):
