@@ -18,6 +18,8 @@ from miaod_nb.errors import ConfigError, RunFolderError, Stopped, TrainingError
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
 
+THREADS_AT_START = torch.get_num_threads()  # one a core, unless the environment says otherwise
+
 
 class Session:
     """One process at work on a run folder.
@@ -135,8 +137,7 @@ def resolve_device(name: str) -> torch.device:
 
 def prepare_torch(config: Config, device: torch.device) -> None:
     """Makes torch's results reproducible on the device, with the configured number of threads."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads or THREADS_AT_START)
     if device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.experiment import Experiment
+from miaod_nb.experiment.session import THREADS_AT_START, prepare_torch
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
 
@@ -61,6 +63,13 @@ def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(data_root,
     path.write_text(json.dumps(document))
     outcome = miaod(*run_arguments(data_root, copy, resize="stretch"))
     assert outcome.code == 1 and "resize: 'fit' there, 'stretch' now" in outcome.err
+
+
+def test_threads_of_one_run_do_not_reach_the_next():
+    device = torch.device("cpu")
+    for threads in (1, 0):
+        prepare_torch(make_config("tiny", {"threads": threads}), device)
+        assert torch.get_num_threads() == (threads or THREADS_AT_START)
 
 
 def test_another_environment_is_a_warning(data_root, copy):
