@@ -1,4 +1,4 @@
-"""Tables as text for a terminal."""
+"""Tables of metrics: read from their files, and as text for a terminal."""
 
 import math
 import re
