@@ -137,7 +137,7 @@ def notebooks(
     loaded. The run folder then holds the executed notebooks and report.html, one page of them.
     """
     from miaod_nb.config import changes, parse_settings
-    from miaod_nb.experiment import open_run
+    from miaod_nb.experiment import open_run, running_beside
     from miaod_nb.show.notebooks import execute_all
 
     experiment = open_run(
@@ -149,7 +149,9 @@ def notebooks(
         "run_dir": str(experiment.folder.root.resolve()),
         "overrides": changes(experiment.config),
     }
-    execute_all(names or [], given | parse_settings(parameters), experiment.folder)
+    # The last notebook compares with controls: they need not wait for it.
+    with running_beside(experiment, [] if names else experiment.controls()):
+        execute_all(names or [], given | parse_settings(parameters), experiment.folder)
 
 
 @app.command(epilog=_examples(

@@ -71,6 +71,19 @@ class RunFolder:
                 self._tidy()
             yield
 
+    def in_use(self) -> bool:
+        """Whether a process holds the lock now."""
+        path = self.path(LOCK)
+        with _explained(path, "read"):
+            try:
+                with open(path) as file:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except FileNotFoundError:
+                return False
+            except BlockingIOError:
+                return True
+        return False
+
     def _tidy(self) -> None:
         """Removes half written files, and a torn last line of the log, which would swallow the
         next record; touches nothing else, since the folder may hold other people's files."""

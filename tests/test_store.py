@@ -278,11 +278,13 @@ with RunFolder(sys.argv[1]).lock():
     child = start_child(code, run.root)
     try:
         assert child.stdout is not None and child.stdout.readline() == "locked\n"
+        assert run.in_use()
         with pytest.raises(RunFolderError, match=f"in use by process {child.pid}"), run.lock():
             pass
     finally:
         child.kill()
         child.communicate()
+    assert not run.in_use()
     with run.lock():  # the dead process's lock went with it
         pass
 

@@ -175,7 +175,7 @@ class Experiment(CycleSteps):
 
     def is_finished(self) -> bool:
         """Whether no step of any cycle is left."""
-        cycles = range(self.config.cycles)
+        cycles = range(1 if self.strategy.labels_all else self.config.cycles)
         return all(
             {step.name for step in self.steps(cycle)} <= set(self.folder.done_steps(cycle))
             for cycle in cycles
@@ -199,6 +199,11 @@ class Experiment(CycleSteps):
         config = self.config.model_copy(update={"strategy": strategy})
         beside = root.with_name(f"{root.name}-{strategy}")
         return Experiment(config, self.data_root, beside, self.imported[:1])
+
+    def controls(self) -> list["Experiment"]:
+        """The control of every strategy in the setting `controls` but this experiment's own."""
+        names = self.config.controls
+        return [self.control(name) for name in names if name != self.config.strategy]
 
     # ------------------------------------------------------------------- what a run has recorded
 

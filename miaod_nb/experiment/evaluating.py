@@ -11,6 +11,7 @@ from miaod_nb.data.coco import category_ids
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
 from miaod_nb.data.sources import scan_list
 from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation
 from miaod_nb.experiment.inference import Results, batch_results, detections_of, evaluation_of
@@ -164,7 +165,7 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
 
 def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:
     """The metrics of a detector on these images. Raises DataError."""
-    config, model = detector.config, detector.model
+    config, model = detector.config, folded(detector.model)
     prepare_torch(config, model.device)
     settings = DetectionSettings.of(config)
     results: Results = {}

@@ -1,5 +1,6 @@
 """A process at work on a run folder: the lock, the log, when to save, and the wish to stop."""
 
+import ctypes
 import importlib.metadata
 import platform
 import resource
@@ -18,6 +19,7 @@ from miaod_nb.errors import ConfigError, RunFolderError, Stopped, TrainingError
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 THREADS_AT_START = torch.get_num_threads()  # one a core, unless the environment says otherwise
 
 
@@ -140,6 +142,20 @@ def prepare_torch(config: Config, device: torch.device) -> None:
     torch.set_num_threads(config.threads or THREADS_AT_START)
     if device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
+    else:
+        _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Makes glibc, where that is the C library, use freed memory again instead of giving it back.
+
+    Every large tensor would else get fresh pages from the system, which costs more than many an
+    operation on it.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:

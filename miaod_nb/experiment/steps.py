@@ -11,6 +11,7 @@ from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
 from miaod_nb.experiment.imported import ImportedSets, load_imported
@@ -211,7 +212,7 @@ class CycleSteps:
             self.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
 
     def _evaluate(self, cycle: int) -> None:
-        model = self.load_model(cycle)
+        model = folded(self.load_model(cycle))
         settings = DetectionSettings.of(self.config)
         unfinished = f"cycle{cycle}/detections_partial.pt"
         found = over_images(
@@ -249,7 +250,7 @@ class CycleSteps:
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
-        model = self.load_model(cycle)
+        model = folded(self.load_model(cycle))
         indices = self.study.scored(self.sets(cycle), cycle)
         records = [self.study.pool[i] for i in indices]
         unfinished = f"cycle{cycle}/scores_partial.pt"

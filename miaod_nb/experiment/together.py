@@ -5,11 +5,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO
+from contextlib import contextmanager
 
 from miaod_nb.detector import DETECTORS
-from miaod_nb.errors import TrainingError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.progress import progress, say
 
@@ -21,19 +19,35 @@ def run_all(runs: Sequence[Experiment]) -> None:
     """Runs what is left of every experiment; of several that hold a core or more each, as many at
     once as the processor has room for (settings `threads` and `device`).
 
-    Ctrl-C ends all of them cleanly. Raises TrainingError when a process of its own failed.
+    One that another process works on is waited for. Ctrl-C ends all of them cleanly.
     """
     first, *others = runs
-    beside = [run for run in others if _can_run_elsewhere(run)][: _room_beside(first)]
-    children = [_Child.start(run) for run in beside]
-    try:
-        for run in [first, *(run for run in others if run not in beside)]:
+    with running_beside(first, others) as children:
+        elsewhere = [run for run in others if run in children or run.folder.in_use()]
+        for run in [first, *(run for run in others if run not in elsewhere)]:
             run.run()
-        for child in children:
-            child.wait()
+        for run in elsewhere:
+            _wait_for(run, children.get(run))
+            run.run()  # what its process could not do is done here, or the reason is said
+
+
+@contextmanager
+def running_beside(
+    first: Experiment, others: Sequence[Experiment]
+) -> Iterator[dict[Experiment, "subprocess.Popen[bytes]"]]:
+    """Lets some of the `others` run in processes of their own, as many as the processor has room
+    for beside `first`; gives those processes, and ends them cleanly when it is left."""
+    beside = [run for run in others if _can_run_elsewhere(run)][: _room_beside(first)]
+    children: dict[Experiment, subprocess.Popen[bytes]] = {}
+    try:
+        for run in beside:
+            children[run] = _start(run)
+        yield children
     finally:
-        for child in children:
-            child.stop()
+        for process in children.values():
+            process.terminate()  # nothing happens to one that has ended
+        for process in children.values():
+            process.wait()
 
 
 def _room_beside(run: Experiment) -> int:
@@ -46,72 +60,53 @@ def _room_beside(run: Experiment) -> int:
 def _can_run_elsewhere(run: Experiment) -> bool:
     """Whether a new process would know its strategy and detector, and there is work left."""
     homes = (type(run.strategy).__module__, DETECTORS[run.config.detector].__module__)
-    return all(home.startswith("miaod_nb.") for home in homes) and not run.is_finished()
+    is_ours = all(home.startswith("miaod_nb.") for home in homes)
+    return is_ours and not run.is_finished() and not run.folder.in_use()
 
 
-@dataclass(frozen=True)
-class _Child:
-    """An experiment that runs in a process of its own."""
-
-    run: Experiment
-    process: "subprocess.Popen[bytes]"
-    output: IO[bytes]
-
-    @classmethod
-    def start(cls, run: Experiment) -> "_Child":
-        with run.opened():
-            pass  # now its folder alone says what to do
-        root = run.folder.root.resolve()
-        output = open(run.folder.path(OUTPUT), "wb")  # noqa: SIM115  (closed by `stop`)
-        say(f"{root.name} runs beside this one; it prints to {run.folder.path(OUTPUT)}")
-        code = "from miaod_nb.cli import main; main()"
-        process = subprocess.Popen(
+def _start(run: Experiment) -> "subprocess.Popen[bytes]":
+    with run.opened():
+        pass  # now its folder alone says what to do
+    root = run.folder.root.resolve()
+    say(f"{root.name} runs beside this one; it prints to {run.folder.path(OUTPUT)}")
+    code = "from miaod_nb.cli import main; main()"
+    with open(run.folder.path(OUTPUT), "wb") as output:
+        return subprocess.Popen(
             [sys.executable, "-c", code, "run", "--run-dir", str(root)],
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        return cls(run, process, output)
 
-    def wait(self) -> None:
-        """Waits for the process to end, and shows how many epochs of training are done."""
-        name, total = self.run.folder.root.name, self.run.config.cycles * self._epochs_of_a_cycle()
-        done = self._done()
-        for _ in progress(self._epochs_since(done), f"waiting for {name}", total, done):
-            pass
-        if self.process.returncode:
-            _, found, words = self.run.folder.load_text(OUTPUT).rpartition("error: ")
-            reason = words.strip() if found else f"exit status {self.process.returncode}"
-            raise TrainingError(
-                f"{self.run.folder.root.name} stopped: {reason}",
-                where=self.run.folder.path(OUTPUT),
-                remedy="mend what it says and run the same again to go on",
-            )
 
-    def _epochs_since(self, seen: int) -> Iterator[None]:
-        """One item for each epoch that was done since, until the process has ended."""
-        running = True
-        while running:
+def _wait_for(run: Experiment, process: "subprocess.Popen[bytes] | None") -> None:
+    """Waits until the process that works on a run has ended, and shows how many epochs of training
+    are done. process: None for one that was started elsewhere."""
+    name, total = run.folder.root.name, run.config.cycles * _epochs_of_a_cycle(run)
+    done = _epochs_done(run)
+
+    def epochs() -> Iterator[None]:
+        """One item for each epoch that is done from now on."""
+        seen, works = done, True
+        while works:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            running = self.process.poll() is None
-            done = self._done()
-            yield from [None] * (done - seen)
-            seen = done
+            works = run.folder.in_use() if process is None else process.poll() is None
+            now = _epochs_done(run)
+            yield from [None] * (now - seen)
+            seen = now
 
-    def _done(self) -> int:
-        """Epochs of training that the log says are done, in all cycles."""
-        steps = [record for record in self.run.folder.read_log() if record.get("event") == "step"]
-        if not steps:
-            return 0
-        last, names = steps[-1], [plan.name for plan in self.run.stages]
-        before = self.run.stages[: names.index(last["stage"])]
-        epochs = sum(plan.epochs for plan in before) + last["epoch"]
-        return last["cycle"] * self._epochs_of_a_cycle() + epochs
+    for _ in progress(epochs(), f"waiting for {name}", total, done):
+        pass
 
-    def _epochs_of_a_cycle(self) -> int:
-        return sum(plan.epochs for plan in self.run.stages)
 
-    def stop(self) -> None:
-        """Asks a process that still runs to save its state and end, and waits for that."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-        self.output.close()
+def _epochs_done(run: Experiment) -> int:
+    """Epochs of training that the log says are done, in all cycles."""
+    steps = [record for record in run.folder.read_log() if record.get("event") == "step"]
+    if not steps:
+        return 0
+    last, names = steps[-1], [plan.name for plan in run.stages]
+    before = run.stages[: names.index(last["stage"])]
+    epochs = sum(plan.epochs for plan in before) + last["epoch"]
+    return last["cycle"] * _epochs_of_a_cycle(run) + epochs
+
+
+def _epochs_of_a_cycle(run: Experiment) -> int:
+    return sum(plan.epochs for plan in run.stages)

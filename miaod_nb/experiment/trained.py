@@ -15,6 +15,7 @@ from miaod_nb.data.files import records_of_files
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.checkpoints import read_checkpoint
+from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.detector.reference import to_reference_arrays
 from miaod_nb.errors import CheckpointError, ConfigError, DataError
@@ -124,8 +125,9 @@ class Detector:
         """What is found in each image, as it is found; images of one size come together."""
         # Numbers, because images of different data sets may have one id.
         numbered = [replace(record, id=str(n)) for n, record in enumerate(records)]
-        compute = partial(detections_and_uncertainties, self.model, config=self.config)
-        for found in batch_results(self.model, numbered, compute, self.config, "predict"):
+        model = folded(self.model)
+        compute = partial(detections_and_uncertainties, model, config=self.config)
+        for found in batch_results(model, numbered, compute, self.config, "predict"):
             for number, result in found.items():
                 uncertainty = float(result.pop("uncertainty"))
                 yield ImageResult(records[int(number)], **result, uncertainty=uncertainty)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from miaod_nb.errors import Stopped, TrainingError
-from miaod_nb.experiment import Experiment, open_run, run_all, together
+from miaod_nb.errors import CheckpointError, Stopped
+from miaod_nb.experiment import Experiment, open_run, run_all, running_beside, together
 from miaod_nb.selection.strategies import STRATEGIES, Random
 from tests.experiment.helpers import SETTINGS
 
@@ -62,13 +62,12 @@ def test_a_run_beside_another_gives_what_it_gives_alone(opened, started, tmp_pat
 
 def test_epochs_done_are_read_from_the_log(opened):
     run = opened("run", strategy="mi_aod", label_set_epochs=3, rounds=1)  # 3 + 1 + 1 + 3 epochs
-    child = together._Child(run, None, None)
-    assert child._done() == 0
+    assert together._epochs_done(run) == 0
     for cycle, stage, epoch, done in (
         (0, "label_set", 2, 2), (0, "maximize_1", 0, 4), (1, "label_set_1", 1, 14)
     ):  # fmt: skip
         run.folder.append_log({"cycle": cycle, "event": "step", "stage": stage, "epoch": epoch})
-        assert child._done() == done
+        assert together._epochs_done(run) == done
 
 
 @pytest.mark.parametrize(
@@ -94,14 +93,42 @@ def test_a_strategy_that_a_new_process_would_not_know_stays_here(opened, started
 
 
 @pytest.mark.slow
-def test_what_stops_the_other_process_is_said(opened, tmp_path):
+def test_what_stops_the_other_process_is_said(opened):
     first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
     with control.opened():
         control.folder.save_bytes("cycle0/state.pt", b"no checkpoint")
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(CheckpointError, match="the file is broken"):
         run_all([first, control])
-    assert "control stopped: the file is broken" in str(caught.value)
-    assert "output.log" in str(caught.value) and first.is_finished()
+    assert first.is_finished()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_started_before_is_waited_for(opened, started):
+    first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
+    with running_beside(first, [control]) as children:
+        while not control.folder.in_use():
+            assert children[control].poll() is None
+        run_all([first, control])
+        assert control.is_finished()
+    assert len(started) == 1
+
+
+@pytest.mark.slow
+def test_what_still_runs_is_ended_with_its_state_saved(opened):
+    first, control = opened("first"), opened("control", strategy="entropy", label_set_epochs=1000)
+    with running_beside(first, [control]):
+        while not control.folder.read_log()[1:]:
+            pass
+    assert not control.folder.in_use() and not control.is_finished()
+    assert control.folder.exists("cycle0/state.pt")
+
+
+def test_full_supervision_is_finished_after_its_one_cycle(opened):
+    run = opened("full", strategy="full")
+    for step in run.steps(0):
+        assert not run.is_finished()
+        run.folder.mark_done(0, step.name)
+    assert run.is_finished()
 
 
 @pytest.mark.slow
