@@ -181,6 +181,10 @@ class Config(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=10, description="for the preset's batch size")
     backbone_lr_factor: float = Field(1.0, ge=0, le=1, description="of the backbone's learning "
                                       "rate")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="arithmetic of convolutions: fp32; tf32 (newer CUDA devices, faster); "
+        "bf16 by autocast (CUDA, and processors with bf16 instructions)"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum")
     weight_decay: float = Field(5e-4, ge=0, le=1, description="L2 (SGD) or decoupled (AdamW)")
     clip_norm: float = Field(0.0, ge=0, le=10**6, description="largest gradient norm; 0: no "
@@ -239,6 +243,8 @@ class Config(BaseModel):
                          json_schema_extra=_RUN)
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one a core",
                          json_schema_extra=_RUN)
+    compile: bool = Field(False, description="compile the detector with torch.compile: some minutes "
+                          "at the start, then faster steps on CUDA", json_schema_extra=_RUN)
     log_every: int = Field(50, ge=1, le=10**6, description="steps between two logged lines",
                            json_schema_extra=_RUN)
     save_every: float = Field(60.0, gt=0, le=86400, description="seconds between two saved states",

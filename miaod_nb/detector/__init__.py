@@ -21,6 +21,9 @@ def build_detector(config: Config, num_classes: int, seed: int | None = None) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
         model = DETECTORS[config.detector](config, num_classes)
+    model.autocast = config.precision == "bf16"
+    if config.compile:
+        model.compile()
     return model.to(memory_format=torch.channels_last)  # the faster layout of every convolution
 
 

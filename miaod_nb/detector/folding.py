@@ -24,4 +24,6 @@ def folded(model: DetectionModel) -> DetectionModel:
                 setattr(parent, conv_name, fuse_conv_bn_eval(conv, norm))
                 # timm's BatchNorm has the activation inside.
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
+    if model.is_compiled:
+        copy.compile()
     return copy.to(memory_format=torch.channels_last)

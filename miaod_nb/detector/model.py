@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from miaod_nb.data.batches import LabeledBatch
-from miaod_nb.detector.anchors import UNIT_STDS, Stds, anchor_grid
+from miaod_nb.detector.anchors import UNIT_STDS, AnchorGrid, Stds, anchor_grid
 from miaod_nb.detector.detection_losses import focal_loss, l1_box_loss
 from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
@@ -41,6 +41,7 @@ class DetectionModel(nn.Module):
     anchor_offset = 0.0  # of a cell's center, in strides
     # Whether weight decay and momentum move trainable parameters that a batch does not reach.
     fills_zero_gradients = True
+    autocast = False  # whether convolutions compute in bfloat16
     head: nn.Module
     backbone: nn.Module
     pixel_mean: tuple[float, ...]
@@ -70,6 +71,11 @@ class DetectionModel(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `compile` was called; a copy is not."""
+        return self._compiled_call_impl is not None
+
     def train(self, mode: bool = True) -> "DetectionModel":
         """Training mode for all but the BatchNorms."""
         super().train(mode)
@@ -92,20 +98,31 @@ class DetectionModel(nn.Module):
         """Feature levels of normalized images (B, 3, H, W): L x (B, channels, h, w)."""
         return self.backbone(images)
 
+    def grid(self, feature_sizes: Sequence[tuple[int, int]]) -> AnchorGrid:
+        """The anchors of feature levels of these (h, w)."""
+        bases = [self.get_buffer(f"base_anchors_{i}") for i in range(len(self.strides))]
+        return anchor_grid(feature_sizes, self.strides, bases, self.anchor_offset)
+
     def predict(self, features: Sequence[Tensor], towers: Sequence[str] = TOWERS) -> Predictions:
         """What the named towers say about feature levels."""
-        sizes = [(f.shape[-2], f.shape[-1]) for f in features]
-        bases = [self.get_buffer(f"base_anchors_{i}") for i in range(len(self.strides))]
-        grid = anchor_grid(sizes, self.strides, bases, self.anchor_offset)
         outputs = self.head(features, towers)
+        full = {
+            _OUTPUT_NAMES[name]: output.float() if output.dtype == torch.bfloat16 else output
+            for name, output in outputs.items()
+        }
         return Predictions(
-            grid, has_background=self.has_background, delta_stds=self.delta_stds,
-            **{_OUTPUT_NAMES[name]: output for name, output in outputs.items()},
+            self.grid([(f.shape[-2], f.shape[-1]) for f in features]), **full,
+            has_background=self.has_background, delta_stds=self.delta_stds,
         )  # fmt: skip
 
     def forward(self, images: Tensor, towers: Sequence[str] = TOWERS) -> Predictions:
-        """Predictions for normalized images (B, 3, H, W) from the named towers."""
-        return self.predict(self.features(images), towers)
+        """Predictions for normalized images (B, 3, H, W) from the named towers.
+
+        With `autocast` convolutions compute in bfloat16; predictions are float32 all the same, so
+        losses and scores lose nothing.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast):
+            return self.predict(self.features(images), towers)
 
     def detection_terms(self, predictions: Predictions, batch: LabeledBatch) -> dict[str, Tensor]:
         """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det)."""
