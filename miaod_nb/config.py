@@ -243,8 +243,10 @@ class Config(BaseModel):
                          json_schema_extra=_RUN)
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one a core",
                          json_schema_extra=_RUN)
-    compile: bool = Field(False, description="compile the detector with torch.compile: some minutes "
-                          "at the start, then faster steps on CUDA", json_schema_extra=_RUN)
+    cache_mb: int = Field(1024, ge=0, le=10**6, description="MiB of decoded training images kept "
+                          "in a temporary file", json_schema_extra=_RUN)
+    compile: bool = Field(False, description="compile the detector with torch.compile: minutes at "
+                          "the start, then faster steps on CUDA", json_schema_extra=_RUN)
     log_every: int = Field(50, ge=1, le=10**6, description="steps between two logged lines",
                            json_schema_extra=_RUN)
     save_every: float = Field(60.0, gt=0, le=86400, description="seconds between two saved states",

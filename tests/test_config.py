@@ -353,7 +353,7 @@ def test_document_of_another_version_is_refused_by_name() -> None:
 def test_run_fields_are_those_of_carrying_out() -> None:
     assert Config.run_fields() == {
         "preset", "cycles", "controls", "device", "workers", "threads", "log_every", "save_every",
-        "tensorboard",
+        "tensorboard", "cache_mb", "compile",
     }  # fmt: skip
 
 

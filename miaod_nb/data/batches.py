@@ -2,13 +2,13 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.transforms.v2 import functional as F
 
 from miaod_nb.data.records import ImageRecord, Objects
@@ -42,6 +42,10 @@ class _Images:
         """The same batch on `device`, its images in channels_last layout."""
         images = self.images.to(device, non_blocking=True, memory_format=torch.channels_last)
         return replace(self, images=images)
+
+    def pin_memory(self) -> Self:
+        """The same batch in memory from which it moves to a CUDA device beside other work."""
+        return replace(self, images=self.images.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
     input_size: InputSize
     mean: Sequence[float]
     std: Sequence[float]
+    load: Callable[[ImageRecord], Tensor]
     recipe: str | None = None
     seed: int = 0
     epoch: tuple[int, ...] = ()
@@ -125,7 +130,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
             return error
 
     def _sample(self, image_id: str, occurrence: int) -> Sample:
-        image = load_image(self.records[image_id].image_path)
+        image = self.load(self.records[image_id])
         boxes, labels = self._targets(image_id)
         if self.recipe is not None:
             rng = augmentation_rng(self.seed, (*self.epoch, occurrence), image_id)
@@ -144,10 +149,18 @@ class _PlannedBatches(Dataset[Batch | DataError]):
         return objects.boxes[~objects.ignored], objects.labels[~objects.ignored]
 
 
+def read_image(record: ImageRecord) -> Tensor:
+    """The image from its file: uint8 RGB (3, H, W). Raises DataError."""
+    return load_image(record.image_path)
+
+
 def _leave_interrupts(worker: int) -> None:
     """Leaves Ctrl-C, which a terminal sends to every process, to the one that trains."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+_Batches = _PlannedBatches | ConcatDataset[Batch | DataError]
 
 
 class BatchLoader:
@@ -156,18 +169,25 @@ class BatchLoader:
     Raises DataError naming the file when an image cannot be read any more.
     """
 
-    def __init__(self, batches: _PlannedBatches, workers: int) -> None:
-        self._batches, self._workers = batches, workers
+    def __init__(self, batches: _Batches, workers: int, pin_memory: bool = False) -> None:
+        self._batches, self._workers, self._pin_memory = batches, workers, pin_memory
 
     def __len__(self) -> int:
         return len(self._batches)
+
+    @classmethod
+    def chained(cls, loaders: "Sequence[BatchLoader]", pin_memory: bool = False) -> Self:
+        """The batches of several loaders, one after the other, made by the same workers, which so
+        go on where one ends."""
+        batches: ConcatDataset[Batch | DataError] = ConcatDataset([one._batches for one in loaders])
+        return cls(batches, loaders[0]._workers, pin_memory)
 
     def __iter__(self) -> Iterator[Batch]:
         # Without a generator of its own the loader would draw from the global one.
         own = torch.Generator()
         loader = DataLoader(
             self._batches, batch_size=None, num_workers=self._workers, generator=own,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=_leave_interrupts, pin_memory=self._pin_memory,
         )  # fmt: skip
         for item in loader:
             if isinstance(item, DataError):
@@ -188,12 +208,14 @@ def training_loader(
     std: Sequence[float],
     workers: int = 0,
     start: int = 0,
+    load: Callable[[ImageRecord], Tensor] = read_image,
 ) -> BatchLoader:
     """Augmented batches of a plan: labeled with `objects_by_id`, unlabeled where it is None.
 
     mean, std: of the three channels at the scale 0 to 1. epoch: a counter, or several, that
     differs wherever an image shall be augmented anew; an image that stands in the plan more than
     once differs each time. start: batches left out at the beginning, to go on within a plan.
+    load: how an image is had.
     """
     seen: Counter[str] = Counter()
     numbered = []
@@ -205,7 +227,7 @@ def training_loader(
         numbered.append(entries)
     counters = (epoch,) if isinstance(epoch, int) else epoch
     batches = _PlannedBatches(
-        numbered[start:], records_by_id, objects_by_id, input_size, mean, std,
+        numbered[start:], records_by_id, objects_by_id, input_size, mean, std, load,
         augmentation, seed, counters,
     )  # fmt: skip
     return BatchLoader(batches, workers)
@@ -223,4 +245,6 @@ def inference_loader(
     """Unlabeled batches of an `inference_plan` over `records`, not augmented."""
     by_id = {record.id: record for record in records}
     entries = [[(records[index].id, 0) for index in batch] for batch in plan]
-    return BatchLoader(_PlannedBatches(entries, by_id, None, input_size, mean, std), workers)
+    return BatchLoader(
+        _PlannedBatches(entries, by_id, None, input_size, mean, std, read_image), workers
+    )

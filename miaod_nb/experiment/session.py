@@ -140,7 +140,8 @@ def resolve_device(name: str) -> torch.device:
 def prepare_torch(config: Config, device: torch.device) -> None:
     """Makes torch's results reproducible on the device, with the configured number of threads."""
     torch.set_num_threads(config.threads or THREADS_AT_START)
-    torch.backends.fp32_precision = "tf32" if config.precision == "tf32" else "ieee"
+    backends: Any = torch.backends  # its types lack the setting
+    backends.fp32_precision = "tf32" if config.precision == "tf32" else "ieee"
     if device.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
     else:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.config import Config, fingerprint
+from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
@@ -62,6 +63,7 @@ class CycleSteps:
         self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
         self.session = Session(self.folder, config.save_every, config.tensorboard)
         self.stages = cycle_stages(config)
+        self._cache, self._cached_cycle = ImageCache((), 0), -1
 
     # ------------------------------------------------------------------------- results so far
 
@@ -174,9 +176,9 @@ class CycleSteps:
             return
         # Labeled images fill the sample when the pool is small, those held out among them.
         unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
-        data = TrainingSet(
-            cycle, self.study.classes, objects, self.study.ids(unlabeled), self.study.records
-        )
+        ids = self.study.ids(unlabeled)
+        load = self._images(cycle, [*objects, *ids]).load
+        data = TrainingSet(cycle, self.study.classes, objects, ids, self.study.records, load)
         training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
         model = training.run()
         self._log_discrepancy(cycle, index, data, model)
@@ -186,6 +188,13 @@ class CycleSteps:
                 {"model": model.state_dict(), "classes": list(self.study.classes),
                  "settings": self.config.model_dump(mode="json")},
             )  # fmt: skip
+
+    def _images(self, cycle: int, ids: Sequence[str]) -> ImageCache:
+        """The images that a cycle trains on, kept from stage to stage."""
+        if self._cached_cycle != cycle:
+            records = [self.study.records[image_id] for image_id in ids]
+            self._cache, self._cached_cycle = ImageCache(records, self.config.cache_mb), cycle
+        return self._cache
 
     def _take_over(self, cycle: int) -> None:
         """Takes the cycle's weights and log from an equal training in a folder beside this one."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from miaod_nb.config import Config
-from miaod_nb.data.batches import training_loader
+from miaod_nb.data.batches import BatchLoader, read_image, training_loader
 from miaod_nb.data.plans import pair_plans, training_plan
 from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.transforms import InputSize
@@ -32,13 +32,14 @@ from miaod_nb.progress import progress, say_detail
 @dataclass(frozen=True)
 class TrainingSet:
     """What a cycle trains on. objects: of the labeled images by id; unlabeled_ids: the sample of
-    the pool; records: of all of them by id."""
+    the pool; records: of all of them by id; load: how an image is had."""
 
     cycle: int
     classes: Sequence[str]
     objects: Mapping[str, Objects]
     unlabeled_ids: Sequence[str]
     records: Mapping[str, ImageRecord]
+    load: Callable[[ImageRecord], Tensor] = read_image
 
 
 class StageTraining:
@@ -89,20 +90,27 @@ class StageTraining:
 
     def _batches(self, first_step: int, model: DetectionModel) -> Iterator[Batches]:
         """The batches of every step that is left."""
-        for epoch in range(first_step // self.steps_per_epoch, self.plan.epochs):
-            plans = self.epoch_plans(self.index, epoch)
-            targets = (self.data.objects, None)  # the second plan is of unlabeled images
-            loaders = [
-                training_loader(
-                    plan, self.data.records, objects, input_size=InputSize.of(self.config),
-                    augmentation=self.config.augmentation, seed=self.config.seed,
-                    epoch=(self.data.cycle, self.index, epoch, kind), mean=model.pixel_mean,
-                    std=model.pixel_std, workers=self.config.workers,
-                    start=max(first_step - epoch * self.steps_per_epoch, 0),
-                )
-                for kind, (plan, objects) in enumerate(zip(plans, targets, strict=False))
-            ]  # fmt: skip
-            yield from zip(*loaders, strict=True)
+        epochs = range(first_step // self.steps_per_epoch, self.plan.epochs)
+        if not epochs:
+            return
+        of_kinds = zip(*(self._loaders(epoch, first_step, model) for epoch in epochs), strict=True)
+        pinned = self.device.type == "cuda"
+        yield from zip(*(BatchLoader.chained(one, pinned) for one in of_kinds), strict=True)
+
+    def _loaders(self, epoch: int, first_step: int, model: DetectionModel) -> list[BatchLoader]:
+        """The loader of an epoch's labeled batches and, where they are used, of unlabeled ones."""
+        targets = (self.data.objects, None)  # the second plan is of unlabeled images
+        plans = self.epoch_plans(self.index, epoch)
+        return [
+            training_loader(
+                plan, self.data.records, objects, input_size=InputSize.of(self.config),
+                augmentation=self.config.augmentation, seed=self.config.seed,
+                epoch=(self.data.cycle, self.index, epoch, kind), mean=model.pixel_mean,
+                std=model.pixel_std, workers=self.config.workers,
+                start=max(first_step - epoch * self.steps_per_epoch, 0), load=self.data.load,
+            )
+            for kind, (plan, objects) in enumerate(zip(plans, targets, strict=False))
+        ]  # fmt: skip
 
     def _start(self) -> tuple[DetectionModel, torch.optim.Optimizer, int]:
         """Model and optimizer as the last saved state has them, and the steps done since then."""

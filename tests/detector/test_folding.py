@@ -43,7 +43,8 @@ def test_outputs_are_equal_and_no_norm_is_left(model):
     side = 300 if model.has_background else 96
     images, lean = noise(2, side, side), folded(model)
     names = ("logits_1", "logits_2", "mil_logits", "box_deltas")
-    for ours, theirs in zip(lean(images, TOWERS).need(*names), model(images).need(*names)):
+    pairs = zip(lean(images, TOWERS).need(*names), model(images).need(*names), strict=True)
+    for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
     assert not norms_of(lean)
 
