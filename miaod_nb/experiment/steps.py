@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.config import Config, fingerprint
+from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
@@ -20,6 +21,7 @@ from miaod_nb.experiment.inference import (
     mean_discrepancy,
     over_images,
 )
+from miaod_nb.experiment.known_images import known_images
 from miaod_nb.experiment.scoring import PoolScoring, ScoreShards
 from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
 from miaod_nb.experiment.sharing import equal_training, is_of_training, training_records
@@ -55,7 +57,10 @@ class CycleSteps:
         self.device = resolve_device(config.device)
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
-        self.study = prepare(config, self.data_root, self.strategy.labels_all, self.imported)
+        self.checked = CheckedImages(self.data_root, known_images(run_dir))
+        self.study = prepare(
+            config, self.data_root, self.strategy.labels_all, self.imported, self.checked
+        )
         self.fingerprint = fingerprint(config, self.study.identity)
         self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
         self.session = Session(self.folder, config.save_every, config.tensorboard)
