@@ -1,6 +1,8 @@
 """The score table is made in shards: none is made twice, and they change nothing in the scores."""
 
+import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,12 +22,14 @@ from miaod_nb.experiment.scoring import PoolScoring, ScoreShards
 from miaod_nb.experiment.session import Session
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.store import RunFolder
+from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
 from tests.tiny import lively_detector
 
 INDICES = np.array([3, 1, 7, 0, 11, 9, 2, 5, 4, 10, 8])  # of 12; in shards of 4: 4, 4 and 3
 CLASSES = ("square", "disc")
 PLACE = "cycle0/scores.parquet"
+FULL_SHARD = scoring.SHARD_IMAGES  # that of a run; the tests have shorter ones
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +118,22 @@ def test_sharding_and_batches_change_no_selection(prepared, tmp_path, monkeypatc
     if resize == "stretch":
         for whole in ((4, 2), (2, 2)):
             pd.testing.assert_frame_equal(tables[whole], reference, check_exact=True)
+
+
+def test_pandas_reads_the_table_of_a_run(reference, monkeypatch, tmp_path, capsys):
+    """As docs/large-pools.md has it, with the run's name and the length of its shards."""
+    page = (PROJECT / "docs/large-pools.md").read_text()
+    assert f"of {FULL_SHARD} images each" in page
+    assert f"at most {scoring.LOADED_SHARDS} shards" in page
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/mine").symlink_to(reference)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/large-pools.md", "exec"), names)
+    assert list(names["scores"]) == ["id", "score"] and len(names["scores"]) == 8
+    best = json.loads((reference / "cycle0/selection.json").read_text())["selected"][0]["id"]
+    assert best in capsys.readouterr().out.splitlines()[1]
 
 
 def test_processes_share_the_shards(prepared, tmp_path, scored):
