@@ -124,14 +124,14 @@ def _check_images(
     sizes = rows[["width", "height"]].to_numpy(copy=True)
     decoded = iter(_decode([paths[i] for i in np.flatnonzero(sizes[:, 0] == 0)], len(paths)))
     records = []
-    for item, known in zip(listed, sizes, strict=True):
-        if not known[0]:
+    for place, item in enumerate(listed):
+        if not sizes[place, 0]:
             found = next(decoded)
             if isinstance(found, str):
                 faults.add(found, item.id)
                 continue
-            known[:] = found
-        width, height = known.tolist()
+            sizes[place] = found
+        width, height = sizes[place].tolist()
         records.append(ImageRecord(*item[:4], width, height, item.coco_id))
     checked.keep(rows.assign(width=sizes[:, 0], height=sizes[:, 1]))
     return records

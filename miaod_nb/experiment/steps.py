@@ -22,7 +22,8 @@ from miaod_nb.experiment.inference import (
     over_images,
 )
 from miaod_nb.experiment.known_images import known_images
-from miaod_nb.experiment.scoring import PoolScoring, ScoreShards
+from miaod_nb.experiment.score_shards import ScoreShards
+from miaod_nb.experiment.scoring import PoolScoring
 from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
 from miaod_nb.experiment.sharing import equal_training, is_of_training, training_records
 from miaod_nb.experiment.study import CycleSets, digest_of, prepare

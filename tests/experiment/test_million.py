@@ -21,7 +21,7 @@ from miaod_nb.config import make_config
 from miaod_nb.data.pool import initial_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Experiment, scoring
-from miaod_nb.experiment.scoring import SHARD_IMAGES
+from miaod_nb.experiment.score_shards import SHARD_IMAGES
 from miaod_nb.experiment.study import CycleSets
 from tests.experiment.helpers import CHILDREN, SETTINGS
 from tests.tiny import lively_detector
