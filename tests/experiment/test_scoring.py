@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,28 @@ def test_processes_share_the_shards(prepared, tmp_path, scored):
     prepared(tmp_path / "two").run(process_index=0, num_processes=2)
     assert len(scored) == 11
     pd.testing.assert_frame_equal(table_of(tmp_path / "two"), table_of(tmp_path / "one"))
+
+
+def test_results_of_finished_shards_are_forgotten(prepared, tmp_path, monkeypatch):
+    """Of 11 images at most a shard's are in memory, and a batch's."""
+    compute, save = scoring.scores_of, ScoreShards.save
+    results: list[weakref.ref] = []
+    alive: list[int] = []
+
+    def noted(model: Any, batch: Any, strategy: Any) -> Any:
+        found = compute(model, batch, strategy)
+        results.extend(weakref.ref(one["score"]) for one in found)
+        return found
+
+    def counted(*arguments: Any) -> None:
+        alive.append(sum(result() is not None for result in results))
+        save(*arguments)
+
+    monkeypatch.setattr(scoring, "scores_of", noted)
+    monkeypatch.setattr(ScoreShards, "save", counted)
+    prepared(tmp_path).run()
+    assert len(alive) == 3 and alive[0] == 4
+    assert max(alive) <= 4 + 2
 
 
 def test_an_empty_pool_has_an_empty_table(prepared, tmp_path):
