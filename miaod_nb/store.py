@@ -6,7 +6,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -87,7 +87,7 @@ class RunFolder:
     def _tidy(self) -> None:
         """Removes half written files, and a torn last line of the log, which would swallow the
         next record; touches nothing else, since the folder may hold other people's files."""
-        for folder in (self.root, *self.root.glob("cycle*")):
+        for folder in (self.root, *self.root.glob("cycle*"), *self.root.glob("cycle*/*.parquet/")):
             for leftover in folder.glob(f"{TEMPORARY}[0-9]*-*"):
                 leftover.unlink(missing_ok=True)
         path = self.path(LOG)
@@ -162,9 +162,18 @@ class RunFolder:
         """Writes a table without its index."""
         self.save_bytes(relative, table.to_parquet(index=False))
 
-    def load_parquet(self, relative: str) -> pd.DataFrame:
-        """The table of a Parquet file."""
-        return _load(self.path(relative), pd.read_parquet)
+    def load_parquet(self, relative: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The table of a Parquet file, or of a folder with its parts, in the order of their names.
+
+        columns: those to read; None reads all.
+        """
+        wanted = None if columns is None else list(columns)
+        path = self.path(relative)
+        files = [path]
+        if path.is_dir():  # names with a dot are of files that are still being written
+            files = sorted(path.glob("[!.]*.parquet")) or [path / "*.parquet"]
+        tables = [_load(file, lambda f: pd.read_parquet(f, columns=wanted)) for file in files]
+        return pd.concat(tables, ignore_index=True)
 
     def save_csv(self, relative: str, table: pd.DataFrame) -> None:
         """Writes a table without its index, for people and spreadsheets."""

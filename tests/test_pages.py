@@ -16,7 +16,7 @@ from miaod_nb.config import make_config, parse_settings
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
-PAGES = ("from-the-authors-code.md", "answers.md", "settings.md")
+PAGES = ("from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md")
 COMMANDS = get_command(app)
 
 

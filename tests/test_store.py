@@ -63,6 +63,28 @@ def test_arrays_and_tables_round_trip(run: RunFolder) -> None:
     assert run.load_text("metrics.csv") == "id,score\na,0.5\nb,\n"
 
 
+def test_a_folder_of_parts_is_one_table(run: RunFolder) -> None:
+    parts = [pd.DataFrame({"id": [i, i], "score": [0.5, i / 2]}) for i in range(3)]
+    for number in (2, 0, 1):
+        run.save_parquet(f"cycle0/scores.parquet/part-{number}.parquet", parts[number])
+    (run.root / "cycle0/scores.parquet/.tmp-1-part-3.parquet").write_bytes(b"half")
+    whole = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(run.load_parquet("cycle0/scores.parquet"), whole)
+    for path in ("cycle0/scores.parquet", "cycle0/scores.parquet/part-0.parquet"):
+        assert list(run.load_parquet(path, ["score"])) == ["score"]
+    with run.lock():
+        assert len(list((run.root / "cycle0/scores.parquet").iterdir())) == 3
+    broken = run.root / "cycle0/scores.parquet/part-1.parquet"
+    broken.write_bytes(b"PAR1")
+    with pytest.raises(RunFolderError, match="broken") as error:
+        run.load_parquet("cycle0/scores.parquet")
+    assert error.value.where == broken
+    for path in broken.parent.iterdir():
+        path.unlink()
+    with pytest.raises(RunFolderError, match="missing"):
+        run.load_parquet("cycle0/scores.parquet")
+
+
 def test_tensors_round_trip_and_are_the_callers_own(run: RunFolder) -> None:
     state: dict[str, Any] = {
         "model": {"w": torch.arange(3.0)},

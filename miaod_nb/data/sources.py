@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.coco import CocoLayout
 from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
 from miaod_nb.data.voc import VocLayout
@@ -26,6 +27,7 @@ def scan_list(
     *,
     required: bool = True,
     drop_empty: bool = False,
+    checked: CheckedImages | None = None,
 ) -> list[ImageRecord]:
     """The usable images of a list, in its order.
 
@@ -34,7 +36,8 @@ def scan_list(
     Every image is decoded once, so that a damaged one is counted in `faults` and left out here and
     not met in training; VOC annotations are not opened, of COCO's only the ids are looked at.
     required=False: no such list gives [] instead of an error. drop_empty: images of a COCO file
-    without an annotation are counted and left out.
+    without an annotation are counted and left out. checked: sizes of images that were decoded
+    before, which stand for decoding them again; it learns those of the others.
     Raises DataError when the folder, the list or every listed image is missing, and when one id
     stands for two different images; ConfigError for drop_empty in VOC layout.
     """
@@ -50,7 +53,7 @@ def scan_list(
     listed = layout.listed(list_name, faults)
     if drop_empty:
         listed = layout.with_objects(listed, faults)
-    records = _check_images(listed, faults)
+    records = _check_images(listed, faults, checked or CheckedImages(Path(data_root)))
     if not records:
         found = "; ".join(faults.lines()) or "the list is empty"
         raise DataError(
@@ -113,19 +116,35 @@ def _name_lists(names: Sequence[str]) -> str:
     return "use one that exists: " + ", ".join(names[:8]) + (", ..." if names[8:] else "")
 
 
-def _check_images(listed: Sequence[Listed], faults: FaultCounts) -> list[ImageRecord]:
-    pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
+def _check_images(
+    listed: Sequence[Listed], faults: FaultCounts, checked: CheckedImages
+) -> list[ImageRecord]:
+    paths = [item.image_path for item in listed]
+    rows = checked.look_up(paths)
+    sizes = rows[["width", "height"]].to_numpy(copy=True)
+    decoded = iter(_decode([paths[i] for i in np.flatnonzero(sizes[:, 0] == 0)], len(paths)))
     records = []
-    try:
-        sizes = pool.map(check_image, [item.image_path for item in listed])
-        for item, size in zip(listed, progress(sizes, "checking images", len(listed)), strict=True):
-            if isinstance(size, str):
-                faults.add(size, item.id)
+    for place, item in enumerate(listed):
+        if not sizes[place, 0]:
+            found = next(decoded)
+            if isinstance(found, str):
+                faults.add(found, item.id)
                 continue
-            records.append(ImageRecord(*item[:4], *size, item.coco_id))
+            sizes[place] = found
+        width, height = sizes[place].tolist()
+        records.append(ImageRecord(*item[:4], width, height, item.coco_id))
+    checked.keep(rows.assign(width=sizes[:, 0], height=sizes[:, 1]))
+    return records
+
+
+def _decode(paths: Sequence[Path], total: int) -> list[tuple[int, int] | str]:
+    """What `check_image` says of each of these; total: of images, most of them known perhaps."""
+    pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
+    try:
+        sizes = pool.map(check_image, paths)
+        return list(progress(sizes, "checking images", total, total - len(paths)))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the images still queued
-    return records
 
 
 def check_image(path: Path) -> tuple[int, int] | str:

@@ -11,6 +11,7 @@ import pandas as pd
 from miaod_nb.config import Config, lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.imported import save_imported
+from miaod_nb.experiment.known_images import save_images
 from miaod_nb.experiment.session import (
     claim_folder,
     describe_environment,
@@ -65,6 +66,7 @@ class Experiment(CycleSteps):
                 self.folder, self.config, self.study.identity, self.fingerprint, environment,
                 self.data_root,
             )  # fmt: skip
+            save_images(self.folder, self.checked)
             if self.imported:
                 save_imported(self.folder, self.imported)
             if note := lr_rescaling(self.config):

@@ -19,31 +19,61 @@ from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
 from miaod_nb.selection.strategies import MiAod, Strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
+from miaod_nb.store import RunFolder
 
 Results = dict[str, dict[str, Tensor]]  # by image id
 TWO_CLASSIFIERS = ("classifier_1", "classifier_2")
 
 
 @torch.inference_mode()
+def planned_results(
+    model: DetectionModel, records: Sequence[ImageRecord], plan: Sequence[Sequence[int]],
+    compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
+) -> Iterator[Results]:  # fmt: skip
+    """What `compute` says of the images of one batch of the plan after the other, by id, on the
+    CPU."""
+    loader = inference_loader(
+        plan, records, input_size=InputSize.of(config), mean=model.pixel_mean,
+        std=model.pixel_std, workers=config.workers,
+    )  # fmt: skip
+    for batch in loader:
+        assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
+        found = zip(batch.ids, compute(batch.to(model.device)), strict=True)
+        yield {i: {key: value.cpu() for key, value in result.items()} for i, result in found}
+
+
+def missing_batches(
+    records: Sequence[ImageRecord], config: Config, done: Container[str]
+) -> tuple[list[list[int]], int]:
+    """The batches that hold an image whose id is not in `done`, and how many there are of all."""
+    plan = inference_plan(records, InputSize.of(config), config.inference_batch_size)
+    return [batch for batch in plan if any(records[i].id not in done for i in batch)], len(plan)
+
+
 def batch_results(
     model: DetectionModel, records: Sequence[ImageRecord],
     compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
     description: str, done: Container[str] = (),
 ) -> Iterator[Results]:  # fmt: skip
-    """What `compute` says of the images of one batch after the other, by id, on the CPU.
+    """The results of all images, batch by batch, while the user sees how many are done.
 
     done: ids of images that need no result; a batch of such images alone is left out.
     """
-    plan = inference_plan(records, InputSize.of(config), config.inference_batch_size)
-    missing = [batch for batch in plan if any(records[i].id not in done for i in batch)]
-    loader = inference_loader(
-        missing, records, input_size=InputSize.of(config), mean=model.pixel_mean,
-        std=model.pixel_std, workers=config.workers,
-    )  # fmt: skip
-    for batch in progress(loader, description, len(plan), len(plan) - len(missing)):
-        assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
-        found = zip(batch.ids, compute(batch.to(model.device)), strict=True)
-        yield {i: {key: value.cpu() for key, value in result.items()} for i, result in found}
+    missing, total = missing_batches(records, config, done)
+    found = planned_results(model, records, missing, compute, config)
+    return progress(found, description, total, total - len(missing))
+
+
+def saved_results(folder: RunFolder, partial: str) -> Results:
+    """The results that a work that was cut off left in the file `partial`, if it is there."""
+    return folder.load_tensors(partial)["results"] if folder.exists(partial) else {}
+
+
+def save_results_if_due(session: Session, partial: str, results: Results) -> None:
+    """Keeps the results so far when it is time to. Raises Stopped if the user asked for that."""
+    if session.save_due:
+        session.folder.save_tensors(partial, {"results": results})
+        session.saved()
 
 
 def over_images(
@@ -56,13 +86,10 @@ def over_images(
     Results so far are kept in the file `partial` of the run folder, so that work that was cut off
     goes on; the caller deletes it when the final result is saved.
     """
-    exists = session.folder.exists(partial)
-    results: Results = session.folder.load_tensors(partial)["results"] if exists else {}
+    results = saved_results(session.folder, partial)
     for found in batch_results(model, records, compute, config, description, set(results)):
         results |= found
-        if session.save_due:
-            session.folder.save_tensors(partial, {"results": results})
-            session.saved()
+        save_results_if_due(session, partial, results)
     return results
 
 

@@ -8,22 +8,24 @@ import pandas as pd
 
 from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
+from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import CheckpointError, ConfigError, DataError, TrainingError
+from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.inference import (
     detections_of,
     evaluation_of,
     mean_discrepancy,
     over_images,
-    score_table,
-    scores_of,
 )
+from miaod_nb.experiment.known_images import known_images
+from miaod_nb.experiment.score_shards import ScoreShards
+from miaod_nb.experiment.scoring import PoolScoring
 from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
 from miaod_nb.experiment.sharing import equal_training, is_of_training, training_records
 from miaod_nb.experiment.study import CycleSets, digest_of, prepare
@@ -58,7 +60,10 @@ class CycleSteps:
         self.device = resolve_device(config.device)
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
-        self.study = prepare(config, self.data_root, self.strategy.labels_all, self.imported)
+        self.checked = CheckedImages(self.data_root, known_images(run_dir))
+        self.study = prepare(
+            config, self.data_root, self.strategy.labels_all, self.imported, self.checked
+        )
         self.fingerprint = fingerprint(config, self.study.identity)
         self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
         self.session = Session(self.folder, config.save_every, config.tensorboard)
@@ -259,35 +264,25 @@ class CycleSteps:
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
-        model = folded(self.load_model(cycle))
+        shards = self._shards(cycle)
+        PoolScoring(
+            folded(self.load_model(cycle)), self.strategy, self.study.classes, self.config,
+            self.session, shards,
+        ).run()  # fmt: skip
+        scores = self.folder.load_parquet(shards.place, ["score"])["score"]
+        self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
+
+    def _shards(self, cycle: int) -> ScoreShards:
         indices = self.study.scored(self.sets(cycle), cycle)
-        records = [self.study.pool[i] for i in indices]
-        unfinished = f"cycle{cycle}/scores_partial.pt"
-        found = over_images(
-            model, records, lambda batch: scores_of(model, batch, self.strategy),
-            self.config, self.session, unfinished, f"cycle {cycle} score",
-        )  # fmt: skip
-        table = score_table(found, records, indices, self.study.classes)
-        if not np.isfinite(table["score"]).all():
-            raise TrainingError(
-                "the score of an image is not a finite number",
-                where=table.loc[~np.isfinite(table["score"]), "id"].iloc[0],
-                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
-                "new run_dir",
-            )
-        self.folder.save_parquet(f"cycle{cycle}/scores.parquet", table)
-        self.folder.delete(unfinished)
-        self.session.log(cycle, "score", images=len(table), mean=float(table["score"].mean()))
+        return ScoreShards(self.folder, cycle, indices, self.study.pool)
 
     def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
         """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
-        sets = self.sets(cycle)
         if not self.strategy.scores_images:
-            indices = remaining_pool(self.study.all_indices, sets.labeled)
+            indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
             return indices, np.zeros(len(indices), dtype=np.float32)
-        indices = self.study.scored(sets, cycle)
-        scores = self.folder.load_parquet(f"cycle{cycle}/scores.parquet").set_index("index")
-        return indices, scores.loc[indices, "score"].to_numpy(np.float32)
+        shards = self._shards(cycle)
+        return shards.indices, shards.load_scores()
 
     def _select(self, cycle: int) -> None:
         in_pool = len(self.study.pool) - len(self.sets(cycle).labeled)

@@ -11,6 +11,7 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.data.annotations import Oracle, refuse_absent_classes
+from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.coco import declared_classes, lacks_annotations
 from miaod_nb.data.pool import (
     Indices,
@@ -162,17 +163,17 @@ def num_scored(config: Config, num_images: int) -> int:
 
 def prepare(
     config: Config, data_root: Path, labels_all: bool = False,
-    imported: Sequence[ImportedSets] = (),
+    imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
 ) -> Study:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
     labels_all: every pool image is labeled from the start (full supervision). imported: the sets
-    of the first cycles, where they are not to be drawn. Raises ConfigError and DataError for what
-    cannot work.
+    of the first cycles, where they are not to be drawn. checked: see `scan_list`. Raises
+    ConfigError and DataError for what cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     drop_empty = config.empty_images == "drop"
-    pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty)
+    pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty, checked=checked)
     taken_over = [sets.indices(pool, faults) for sets in imported]
     num_initial = (
         len(imported[0].labeled) if imported
@@ -202,7 +203,7 @@ def prepare(
         imported, taken_over = (), [(labeled, sample)]
     labeled = taken_over[0][0]
 
-    test = scan_list(data_root, config.test_list, test_faults, required=False)
+    test = scan_list(data_root, config.test_list, test_faults, required=False, checked=checked)
     _refuse_overlap(config, pool, test)
     held_out = np.array([], dtype=np.int64)
     if not test:  # the same images for every strategy, also for full supervision

@@ -1,5 +1,6 @@
 """Index sets: disjoint, complete, repeatable; counts and fractions."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_next_sets_add_the_selection_and_sample_the_rest():
     assert len(sample) == 8 and not set(sample) & set(now)
     assert (all_indices == arguments[0]).all() and (labeled == arguments[1]).all()
     assert next_sets(all_indices, labeled, selected, seed=1)[1].tolist() != sample.tolist()
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 5, 64, 65, 1000, 70_000])
+def test_the_remaining_pool_is_in_the_order_of_a_set(num_images):
+    """Also where no set is made for it: around three fifths left, and at both ends."""
+    all_indices = np.random.default_rng(0).permutation(num_images)
+    shares = [0, 0.01, 0.2, 0.39, 0.4, 0.41, 0.5, 0.8, 0.99, 1]
+    exact = [num_images - math.ceil(0.6 * num_images) + step for step in (-1, 0, 1)]
+    counts = {int(share * num_images) for share in shares} | {max(count, 0) for count in exact}
+    for count in counts:
+        labeled = np.sort(all_indices[:count])
+        expected = list(set(all_indices.tolist()) - set(labeled.tolist()))
+        remaining = remaining_pool(all_indices, labeled)
+        assert remaining.tolist() == expected and remaining.dtype == np.int64, count
 
 
 def test_a_pool_used_up_is_replaced_by_labeled_images():

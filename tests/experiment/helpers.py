@@ -156,11 +156,12 @@ def log_of(run_dir: Path, event: str | None = None) -> list[dict[str, Any]]:
 
 
 def results(run_dir: Path) -> dict[str, Any]:
-    """Everything that equal runs have in common, by file; times and speeds are left out."""
+    """Everything that equal runs have in common, by file; times, of files too, and speeds are
+    left out."""
     found: dict[str, Any] = {}
     for path in sorted(run_dir.rglob("*")):
         name = str(path.relative_to(run_dir))
-        if path.is_file() and name not in (".lock", "environment.json"):
+        if path.is_file() and name not in (".lock", "environment.json", "images.parquet"):
             found[name] = _content(path)
     return found
 

@@ -1,0 +1,69 @@
+"""Sizes of images that were decoded before, so that unchanged files need not be decoded again."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+# path: below the data folder. bytes, mtime_ns: of the file, before it was decoded.
+COLUMNS = {
+    "path": "str", "bytes": "int64", "mtime_ns": "int64", "width": "int32", "height": "int32",
+}  # fmt: skip
+STAMP = ["bytes", "mtime_ns"]
+SIZE = ["width", "height"]
+
+
+class CheckedImages:
+    """What is known of the usable image files of a data folder, in a table with the COLUMNS.
+
+    A row holds while the file's length and time of change stay the same. Files that cannot be used
+    are not kept: they are few, and the fault may have been the disk's. before: the table that an
+    earlier process made, or None; anything else counts as None.
+    """
+
+    def __init__(self, root: Path, before: pd.DataFrame | None = None) -> None:
+        self._prefix = f"{root}/"
+        self._before = _empty() if before is None or not _is_of_images(before) else before
+        self._found = [_empty()]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What this process knows of the files that it was asked about."""
+        return pd.concat(self._found).drop_duplicates("path", ignore_index=True)
+
+    def look_up(self, paths: Sequence[Path]) -> pd.DataFrame:
+        """A row for each file, its width and height 0 where the file has to be decoded."""
+        rows = pd.DataFrame({"path": [str(path).removeprefix(self._prefix) for path in paths]})
+        stamps = np.fromiter(_stamps(paths), np.dtype((np.int64, 2)), len(paths))
+        before = self._before.set_index("path").reindex(rows["path"], fill_value=0)
+        is_same = (before[STAMP].to_numpy() == stamps).all(axis=1)
+        sizes = np.where(is_same[:, None], before[SIZE].to_numpy(), 0)
+        columns = dict(zip([*STAMP, *SIZE], [*stamps.T, *sizes.T], strict=True))
+        return rows.assign(**columns).astype(COLUMNS)
+
+    def keep(self, rows: pd.DataFrame) -> None:
+        """Takes over the rows that `look_up` gave, with the sizes filled in that were missing."""
+        self._found.append(rows[rows["width"] > 0])
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in COLUMNS}).astype(COLUMNS)
+
+
+def _is_of_images(table: pd.DataFrame) -> bool:
+    if list(table) != list(COLUMNS) or not table["path"].is_unique:
+        return False
+    kinds = [str(table[name].dtype) for name in [*STAMP, *SIZE]]
+    return kinds == list(COLUMNS.values())[1:] and bool((table[SIZE] > 0).all(axis=None))
+
+
+def _stamps(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
+    """Length and time of change of each file; -1 for one that cannot be asked."""
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            yield -1, -1
+        else:
+            yield status.st_size, status.st_mtime_ns
