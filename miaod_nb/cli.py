@@ -301,9 +301,9 @@ def convert(
 
 
 @app.command(epilog=_examples(
-    "miaod bench --device cpu",
+    "miaod bench",
     "miaod bench --preset toy --against none",
-    "miaod bench --json bench.json --set batch_size=8",
+    "miaod bench --device cuda --json bench.json --set batch_size=8",
 ))  # fmt: skip
 def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -318,7 +318,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
     settings: Settings = [],  # noqa: B006
 ) -> None:  # fmt: skip
-    """Measure how fast this machine trains and scores, and predict a run's time.
+    """Measure this machine's speed, and predict a run's time.
 
     Takes minutes on a CPU; no data is needed. Three training steps and the scoring of an image
     (milliseconds, images/s, memory, operations, share of what the device can do, ratios to the
@@ -333,7 +333,7 @@ def bench(
     with _stoppable():
         if json:
             check_json(json)
-        config = make_config(preset, parse_settings(settings) | {"device": device})
+        config = make_config(preset, {"device": device} | parse_settings(settings))
         result = run_bench(config, against)
         typer.echo("\n".join(table.lines(result)))
         if json:

@@ -13,9 +13,9 @@ from miaod_nb.bench.steps import Call, Step
 from miaod_nb.progress import progress
 
 ROUNDS = (5, 30)  # fewest and most
-SECONDS = 1.0  # that the rounds of a step should take at least
+SECONDS = 0.5  # that the rounds of a step should take at least
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
-MATRIX_ROUNDS = 10
+MATRIX_ROUNDS = 5
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}
 
 Clock = Callable[[], float]  # seconds

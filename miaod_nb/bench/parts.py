@@ -1,5 +1,6 @@
 """Where the time of a training step goes: data, backbone, towers, loss, backward, optimizer."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ def part_seconds(config: Config, model: DetectionModel, shape: Shape) -> dict[st
 
     On CUDA it is the time of the device; the part "idle" is what it waits for the host.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler would tell of its own stages
     on_cuda = model.device.type == "cuda"
     activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_cuda]
     steps = _training_steps(config, model, shape)

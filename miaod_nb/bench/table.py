@@ -111,21 +111,22 @@ def _steps(result: BenchResult) -> list[str]:
     decimals = {"ms": 1, "images/s": 2, "MiB": 0, "GFLOP": 1, "% of peak": 1, "peer ms": 1}
     formats = {c: f"{{:.{decimals.get(c, 3)}f}}".format for c in shown if c != "step"}
     text = shown.to_string(index=False, formatters=formats, na_rep="")
-    rounds = result.rows[0].own
-    notes = [
-        f"Medians of {len(rounds.seconds)} or more calls after a warm-up, in turn with the peer's: "
-        "other work on the machine meets both,",
-        "so compare ratios, not milliseconds. Beside other work: OMP_WAIT_POLICY=passive "
-        "GOMP_SPINCOUNT=0, or threads=1.",
-    ]
-    if rounds.memory_mb is None:
+    own = result.rows[0].own
+    notes = [f"Medians of {len(own.seconds)} or more calls, after a warm-up."]
+    if result.peer:
+        notes += [
+            "Calls of both take turns, so that other work on the machine meets both: compare "
+            "ratios, not milliseconds.",
+            "Beside other work set OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0, or threads=1.",
+        ]
+    if own.memory_mb is None:
         notes.append("Memory is measured on CUDA alone: a CPU tells no step's share.")
     return [*text.splitlines(), *notes]
 
 
 def _parts(result: BenchResult) -> list[str]:
     parts = (f"{name} {1e3 * value:.1f}" for name, value in result.parts.items())
-    return ["Parts of a label-set step (ms, by the profiler): " + ", ".join(parts)]
+    return ["Parts of a label-set step (ms, by the profiler):", "  " + ", ".join(parts)]
 
 
 def _loader(result: BenchResult) -> list[str]:
