@@ -5,9 +5,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from miaod_nb.bench.steps import Call, Step
 from miaod_nb.progress import progress
@@ -113,9 +114,22 @@ def device_clock(device: torch.device) -> Clock:
 
 def count_flops(call: Call) -> int:
     """Floating-point operations of matrix products and convolutions, forward and backward."""
-    with FlopCounterMode(display=False) as counter:
+    mapping = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         call()
     return counter.get_total_flops()
+
+
+def _convolution_backward_flops(
+    gradient: Any, images: Any, weight: Any, *options: Any, out_shape: Any = None
+) -> int:
+    """As many as forward for each gradient that is wanted, of the images and of the weights.
+
+    torch's own count takes the weights' gradient of a depthwise convolution for that of a full one.
+    """
+    transposed, (wants_images, wants_weight, _) = options[4], options[7]
+    forward = conv_flop_count(images, weight, gradient, transposed)
+    return forward * (wants_images + wants_weight)
 
 
 def peak_memory_mb(call: Call, device: torch.device) -> float | None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from miaod_nb.bench import measure
 from miaod_nb.bench.measure import (
@@ -68,6 +69,29 @@ def test_operations_of_forward_and_backward_are_counted():
     assert count_flops(lambda: a @ b) == 2 * 3 * 5 * 7
     assert count_flops(lambda: (a @ b).sum().backward()) == 2 * 2 * 3 * 5 * 7
     assert count_flops(torch.inference_mode()(lambda: a @ b)) == 2 * 3 * 5 * 7
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("trains_images", [False, True])
+def test_operations_of_grouped_convolutions_are_counted(groups, trains_images):
+    layer = torch.nn.Conv2d(4, 8, 3, padding=1, groups=groups)
+    images = torch.ones(2, 4, 5, 6, requires_grad=trains_images)
+    forward = 2 * (2 * 5 * 6 * 8) * (4 // groups) * 3 * 3  # a product and a sum each
+    assert count_flops(lambda: layer(images)) == forward
+    assert count_flops(lambda: layer(images).sum().backward()) == forward * (2 + trains_images)
+
+
+def test_operations_are_those_of_torch_where_it_counts_right():
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ConvTranspose2d(8, 5, 2, stride=2)
+    )
+
+    def call() -> None:
+        layers(torch.ones(2, 3, 11, 13)).sum().backward()
+
+    with FlopCounterMode(display=False) as counter:
+        call()
+    assert count_flops(call) == counter.get_total_flops()
 
 
 def test_a_step_is_made_ready_once_and_called_in_turn_with_the_peer(monkeypatch):

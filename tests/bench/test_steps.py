@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from miaod_nb.bench.measure import count_flops
 from miaod_nb.bench.peer import build_peer, peer_steps
@@ -16,7 +17,7 @@ from miaod_nb.bench.steps import (
     unlabeled_batch,
 )
 from miaod_nb.config import make_config
-from miaod_nb.detector import build_detector
+from miaod_nb.detector import DETECTORS
 from tests.tiny import tiny_detector
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -101,7 +102,11 @@ def test_peer_takes_images_as_they_are_and_keeps_stem_and_layer1():
 def test_operations_meet_the_goals():
     config = make_config("voc0712", {"backbone_weights": "none"})
     shape = shape_of(config, CPU)
+    with FakeTensorMode():  # has no values to compute, but operations to count
+        steps = own_steps(config, DETECTORS[config.detector](config, 20), shape)
+        ours = {step.name: count_flops(step.ready()) for step in steps}
     peers = peer_steps(build_peer(20, shape), 20, shape)
-    for step in own_steps(config, build_detector(config, 20), shape):
-        ratio = count_flops(step.ready()) / count_flops(peers[step.name].ready())
-        assert 0.7 < ratio <= GOALS[step.name], step.name
+    training, scoring = (count_flops(peers[name].ready()) for name in ("label-set", "scoring"))
+    for name, goal in GOALS.items():
+        ratio = ours[name] / (scoring if name == "scoring" else training)
+        assert 0.7 * goal < ratio <= goal, name
