@@ -1,6 +1,9 @@
 """What a cycle costs is counted by hand, and as a run really did it."""
 
+import re
+
 import pytest
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from miaod_nb.bench.cost import (
     PROTOCOLS,
@@ -12,8 +15,11 @@ from miaod_nb.bench.cost import (
     seconds_of,
     size_factor,
 )
-from miaod_nb.bench.steps import Shape
+from miaod_nb.bench.measure import count_flops
+from miaod_nb.bench.steps import Shape, own_steps
 from miaod_nb.config import make_config
+from miaod_nb.detector import DETECTORS
+from tests.conftest import PROJECT
 from tests.experiment.helpers import log_of, miaod, run_arguments
 
 SMALL = {
@@ -66,6 +72,33 @@ def test_the_protocol_of_voc0712_is_as_long_as_it_is_known_to_be():
     assert training == pytest.approx(34 * sum(labeled), rel=1e-3)  # 491,708
     inference = sum(cost.inference_passes for cost in costs)
     assert inference == 7 * (data.pool + data.test) - sum(labeled)
+
+
+def rows_of_the_page() -> list[list[float]]:
+    """cycle, labeled, training passes, other passes, PFLOP: the rows of docs/cost.md."""
+    text = (PROJECT / "docs/cost.md").read_text()
+    found = re.findall(r"^\| (\d) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \|$", text, re.MULTILINE)
+    return [[float(value) for value in row] for row in found]
+
+
+def test_the_page_on_cost_has_the_passes_of_the_protocol():
+    costs = predict(make_config("voc0712"), PROTOCOLS["voc0712"], speeds())
+    assert [row[:4] for row in rows_of_the_page()] == [
+        [cycle, cost.labeled, cost.training_passes, cost.inference_passes]
+        for cycle, cost in enumerate(costs)
+    ]
+
+
+@pytest.mark.slow
+def test_the_page_on_cost_has_the_operations_of_the_protocol():
+    config = make_config("voc0712", {"backbone_weights": "none"})
+    with FakeTensorMode():
+        steps = own_steps(config, DETECTORS["retinanet"](config, 20), Shape(2, 608, 800))
+        flops = {step.name: count_flops(step.ready()) / step.images for step in steps}
+    as_seconds = Speeds(flops, optimizer=0, loading=0, workers=0)
+    costs = predict(config, PROTOCOLS["voc0712"], as_seconds)
+    shown = [row[4] for row in rows_of_the_page()]
+    assert shown == pytest.approx([cost.seconds / 1e15 for cost in costs], rel=0.01)
 
 
 def test_seconds_add_up():
