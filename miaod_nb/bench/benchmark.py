@@ -9,7 +9,15 @@ from typing import Any
 import torch
 
 from miaod_nb.bench import peer as torchvision_peer
-from miaod_nb.bench.cost import PICTURE, PROTOCOLS, CycleCost, Speeds, predict, size_factor
+from miaod_nb.bench.cost import (
+    PICTURE,
+    PROTOCOLS,
+    CycleCost,
+    Speeds,
+    labeled_images,
+    predict,
+    size_factor,
+)
 from miaod_nb.bench.loading import LoaderRate, loader_rates
 from miaod_nb.bench.measure import Row, matrix_peak, measure_step
 from miaod_nb.bench.parts import part_seconds
@@ -32,6 +40,7 @@ from miaod_nb.experiment.session import (
     prepare_torch,
     resolve_device,
 )
+from miaod_nb.experiment.steps import check_names
 from miaod_nb.experiment.training import without_pretrained
 
 PEERS = ("torchvision", "none")
@@ -40,14 +49,17 @@ PEERS = ("torchvision", "none")
 def run_bench(config: Config, against: str = "torchvision") -> BenchResult:
     """Measures the configuration's detector, with random weights, on its device.
 
-    Raises ConfigError for an unknown device or peer, TrainingError when memory is lacking.
+    Raises ConfigError for what cannot be measured, TrainingError when memory is lacking.
     """
     if against not in PEERS:
         raise ConfigError(
             f"there is no peer '{against}'", where="--against",
             remedy="choose one of: " + ", ".join(PEERS),
         )  # fmt: skip
+    check_names(config)
     device = resolve_device(config.device)
+    if protocol := PROTOCOLS.get(config.preset):
+        labeled_images(config, protocol.pool)  # refuses what cannot be predicted, before minutes
     prepare_torch(config, device)
     with memory_explained():
         return _measured(config, device, against == "torchvision")

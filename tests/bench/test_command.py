@@ -92,6 +92,12 @@ def test_without_a_peer_and_a_known_data_set():
     assert f"scoring, {MANY} at once" in text
 
 
+def test_ssd():
+    outcome = miaod(*TINY, "--against", "none", "--set", "detector=ssd300", "--set", "batch_size=1")
+    assert outcome.code == 0, outcome.err
+    assert "training 1x3x300x300" in outcome.out
+
+
 def test_memory_and_device_waiting_are_told():
     row = Row("label-set", Measured(2, (0.1,), 10**9, 512.0), None, 1e12)
     result = table.BenchResult(
@@ -135,6 +141,9 @@ def test_duration(seconds, text):
         (["--device", "gpu"], "device = 'gpu' is not allowed"),
         (["--device", "cuda:7"], "the device 'cuda:7' is not there"),
         (["--set", "image_sise=64"], "did you mean 'image_size'?"),
+        (["--set", "detector=yolo"], "there is no detector 'yolo'"),
+        (["--set", "strategy=best"], "there is no strategy 'best'"),
+        (["--set", "initial=20000"], "initial = 20000 of 16551 images"),
         (["--json", "nowhere/bench.json"], "the folder of --json is not there"),
         (["--json", "."], "--json is a folder"),
     ],
