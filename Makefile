@@ -1,4 +1,4 @@
-# make run | test | quick | lab | clean. Each target sets up .venv by itself, once.
+# make run | test | quick | lab | bench | clean. Each target sets up .venv by itself, once.
 #
 #   make run
 #   make run PRESET=voc DATA_ROOT=VOC2007 RUN_DIR=runs/mine SET='seed=1 cycles=3'
@@ -18,7 +18,7 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell \
     $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 
-.PHONY: run test quick lab clean
+.PHONY: run test quick lab bench clean
 
 # Executes the notebooks 01 to 06 into the run folder; says so when that is done already.
 run: $(READY)
@@ -30,6 +30,11 @@ run: $(READY)
 # The notebooks by hand, in a browser.
 lab: $(READY)
 	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+
+# How fast this machine is, against torchvision, and what a run will take: minutes.
+bench: $(READY)
+	$(BIN)/miaod bench $(if $(PRESET),--preset '$(PRESET)') \
+	    $(foreach setting,$(SET),--set '$(setting)')
 
 # Everything that continuous integration runs. Status 5: no test carries the mark.
 test: quick

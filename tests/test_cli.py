@@ -136,6 +136,9 @@ def made_small(example: str) -> list[str]:
     words = ["cycle=0" if word == "cycle=1" else word for word in words]  # the only one
     if "work_dirs/MI-AOD" in words and words[0] == "convert":
         words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
+    if words[0] == "bench":
+        words = [{"cuda": "cpu"}.get(word, word) for word in words]
+        words += ["--preset", "tiny", "--against", "none", "--set", "threads=1"]
     if "voc" in words:
         words[words.index("voc")] = "tiny"
         words[words.index("runs/mine")] = "runs/new"
@@ -150,8 +153,9 @@ def test_example_runs(workplace, example):
     outcome = miaod(*made_small(example))
     assert outcome.code == 0, outcome.err
     assert outcome.out
-    if "--out" in example:
-        assert Path(example.partition("--out ")[2].split()[0]).exists()
+    for option in ("--out ", "--json "):
+        if option in example:
+            assert Path(example.partition(option)[2].split()[0]).exists()
 
 
 # ------------------------------------------------------------------------------------------- info

@@ -16,7 +16,9 @@ from miaod_nb.config import make_config, parse_settings
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
-PAGES = ("from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md")
+PAGES = (
+    "from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md", "cost.md",
+)  # fmt: skip
 COMMANDS = get_command(app)
 
 
@@ -35,7 +37,8 @@ NAMED = sorted({command for page in PAGES for command in commands_of(page)})
 def test_many_commands_are_named():
     assert len(NAMED) > 20
     verbs = {command.split()[0] for command in NAMED}
-    assert verbs == {"run", "notebooks", "curves", "info", "evaluate", "predict", "convert"}
+    assert verbs == {"run", "notebooks", "curves", "info", "evaluate", "predict", "convert",
+                     "bench"}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", NAMED)

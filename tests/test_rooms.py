@@ -12,9 +12,12 @@ FLOORS = {
     "detector": 3,
     "learning": 4, "selection": 4, "evaluation": 4,
     "experiment": 5, "labeling": 5,
-    "cli": 6, "show": 6,
+    "cli": 6, "show": 6, "bench": 6,
 }  # fmt: skip
-SAME_FLOOR = {("cli", "show")}  # besides the modules of floor 1, which may use each other
+SAME_FLOOR = {
+    ("cli", "show"),
+    ("cli", "bench"),
+}  # besides the modules of floor 1, which may use each other
 
 Edges = dict[str, set[str]]
 

@@ -55,7 +55,7 @@ class CycleSteps:
         self, config: Config, data_root: Path, run_dir: Path | None = None,
         imported: Sequence[ImportedSets] = (),
     ) -> None:  # fmt: skip
-        _check_names(config)
+        check_names(config)
         self.config, self.data_root = config, Path(data_root)
         self.device = resolve_device(config.device)
         self.strategy = STRATEGIES[config.strategy](config)
@@ -316,7 +316,8 @@ class CycleSteps:
         )  # fmt: skip
 
 
-def _check_names(config: Config) -> None:
+def check_names(config: Config) -> None:
+    """Raises ConfigError for a detector or strategy that no registry has."""
     asked = [("detector", config.detector), ("strategy", config.strategy)]
     for field, name in [*asked, *(("controls", control) for control in config.controls)]:
         known = DETECTORS if field == "detector" else STRATEGIES
