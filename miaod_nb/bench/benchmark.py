@@ -66,7 +66,7 @@ def run_bench(config: Config, against: str = "torchvision") -> BenchResult:
 
 
 def _measured(config: Config, device: torch.device, with_peer: bool) -> BenchResult:
-    precision, classes = precision_of(config), num_classes_of(config)
+    precision, classes = config.precision, num_classes_of(config)
     shape = shape_of(config, device)
     peak = matrix_peak(device, precision)
     model = build_detector(without_pretrained(config), classes).to(device)
@@ -110,11 +110,6 @@ def speeds_of(
         {name: factor * value for name, value in seconds.items()},
         optimizer, 1 / loading.second, config.workers,
     )  # fmt: skip
-
-
-def precision_of(config: Config) -> str:
-    """What the detector computes in: fp32, unless there is a setting that says otherwise."""
-    return getattr(config, "precision", "fp32")
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from miaod_nb.config import Config, changes
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.data.transforms import InputSize
+from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize, Stage
 from miaod_nb.selection.strategies import MiAod
@@ -113,15 +114,14 @@ def _training(
 
 def scoring_step(name: str, config: Config, model: DetectionModel, shape: Shape) -> Step:
     """The uncertainty of as many images as `shape` has, which MI-AOD chooses by."""
-    strategy = MiAod.of(config)
+    strategy, lean = MiAod.of(config), folded(model)
     batch = unlabeled_batch(shape, model.num_classes).to(model.device)
 
     @torch.inference_mode()
     def call() -> None:
-        strategy.score(model, batch)
+        strategy.score(lean, batch)
 
     def ready() -> Call:
-        model.eval()
         model.zero_grad(set_to_none=True)
         return call
 
