@@ -1,4 +1,4 @@
-"""The trained detector over many images: detections and scores, resumable."""
+"""The trained detector over many images: detections and scores."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
@@ -15,7 +15,6 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.detections import DetectionSettings, detect
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.evaluation import Detections, Evaluation, GroundTruth, evaluate
-from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
 from miaod_nb.selection.strategies import MiAod, Strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
@@ -44,26 +43,6 @@ def batch_results(
         assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
         found = zip(batch.ids, compute(batch.to(model.device)), strict=True)
         yield {i: {key: value.cpu() for key, value in result.items()} for i, result in found}
-
-
-def over_images(
-    model: DetectionModel, records: Sequence[ImageRecord],
-    compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
-    session: Session, partial: str, description: str,
-) -> Results:  # fmt: skip
-    """What `compute` says of every image, by id, on the CPU.
-
-    Results so far are kept in the file `partial` of the run folder, so that work that was cut off
-    goes on; the caller deletes it when the final result is saved.
-    """
-    exists = session.folder.exists(partial)
-    results: Results = session.folder.load_tensors(partial)["results"] if exists else {}
-    for found in batch_results(model, records, compute, config, description, set(results)):
-        results |= found
-        if session.save_due:
-            session.folder.save_tensors(partial, {"results": results})
-            session.saved()
-    return results
 
 
 def scales_of(batch: UnlabeledBatch) -> list[tuple[float, float]]:
