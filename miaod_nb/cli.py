@@ -1,6 +1,7 @@
 """The `miaod` command: one function a verb, errors without tracebacks."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from miaod_nb.errors import MiaodError, Stopped
+from miaod_nb.errors import ConfigError, MiaodError, Stopped
+from miaod_nb.processes import launched
 
 MOST_ROWS = 50  # of a table that is printed; files have all
+SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 
 app = typer.Typer(
     add_completion=False,
@@ -41,7 +44,7 @@ def _examples(*lines: str) -> str:
 
 
 @app.callback()
-def about() -> None:
+def about(context: typer.Context) -> None:
     """Decide which images to label next for an object detector (MI-AOD).
 
     \b
@@ -55,6 +58,13 @@ def about() -> None:
     `miaod VERB --help` explains a verb, with examples. The verbs stand below in the order in which
     people use them.
     """
+    _, count = launched()
+    if count > 1 and context.invoked_subcommand != "run":
+        raise ConfigError(
+            f"`miaod {context.invoked_subcommand}` is the work of one process, and {count} were "
+            "launched",
+            remedy=f"give it without a launcher: miaod {context.invoked_subcommand}",
+        )
 
 
 @app.command(epilog=_examples(
@@ -107,12 +117,13 @@ def run(
     """
     from miaod_nb import experiment
     from miaod_nb.config import parse_settings
+    from miaod_nb.progress import say
 
     metrics = experiment.run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
     )
     if len(metrics):
-        typer.echo(metrics.to_string(index=False))
+        say(metrics.to_string(index=False))
 
 
 @app.command(epilog=_examples(
@@ -354,11 +365,16 @@ def _stoppable() -> Iterator[None]:
 
 def main() -> None:
     """Runs the command; an error that the user can mend ends with its text and exit code 1."""
+    index, count = launched()
     try:
         app(prog_name="miaod")
     except Stopped as stop:
-        typer.echo(str(stop), err=True)
+        if index == 0:
+            typer.echo(str(stop), err=True)
         sys.exit(130)
     except MiaodError as error:
+        if index > 0:
+            time.sleep(SECONDS_FOR_THE_FIRST)
+            typer.echo(f"process {index} of {count}:", err=True)
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

@@ -1,4 +1,7 @@
-"""Progress of long loops: a bar on a terminal or under a notebook's cell, a rare line in a log."""
+"""Progress of long loops: a bar on a terminal or under a notebook's cell, a rare line in a log.
+
+Of several processes the first alone speaks.
+"""
 
 import sys
 import time
@@ -7,6 +10,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+from miaod_nb.processes import launched
 
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_UPDATES = 0.5  # of the bar under a cell
@@ -26,6 +31,9 @@ def progress(
     """
     if total is None and isinstance(iterable, Sized):
         total = done + len(iterable)
+    if not _speaks():
+        yield from iterable
+        return
     shell = _kernel_shell()
     if shell is None and sys.stderr.isatty():
         yield from tqdm(iterable, description, total, initial=done, leave=False, dynamic_ncols=True)
@@ -51,6 +59,8 @@ def progress(
 
 def say(text: str) -> None:
     """Prints a line for the user, above a bar if one is shown."""
+    if not _speaks():
+        return
     tqdm.write(text, file=sys.stdout)
     sys.stdout.flush()
 
@@ -59,6 +69,12 @@ def say_detail(text: str) -> None:
     """Prints a line that a notebook leaves out: there the bar and the figures say it."""
     if _kernel_shell() is None:
         say(text)
+
+
+def _speaks() -> bool:
+    """Whether this process tells the user what is going on."""
+    index, _ = launched()
+    return index == 0
 
 
 def _kernel_shell() -> Any:

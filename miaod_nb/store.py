@@ -224,6 +224,29 @@ class RunFolder:
             self.save_json(f"cycle{cycle}/steps.json", [*done, step])
 
 
+class ReadOnlyRunFolder(RunFolder):
+    """A run folder that another process writes: this one reads, and its writing does nothing."""
+
+    def delete(self, relative: str) -> None:
+        pass
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+    def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
+        pass
+
+    def append_log(self, record: Mapping[str, Any]) -> None:
+        pass
+
+    def rewind_log(self, keep: Callable[[dict[str, Any]], bool]) -> None:
+        pass
+
+    def mark_done(self, cycle: int, step: str) -> None:
+        pass
+
+
 def _claim(file: TextIO, folder: Path) -> None:
     """Locks the open file and writes the process's number into it, for those who come later."""
     with _explained(folder, "locked"):

@@ -58,7 +58,9 @@ def test_every_requirement_has_a_lower_and_an_upper_bound() -> None:
 
 def test_everything_imported_is_required() -> None:
     required = {package_name(entry) for entry in PROJECT["dependencies"]}
-    optional = {package_name(e) for extra in ("tensorboard", "notebook") for e in EXTRAS[extra]}
+    optional = {
+        package_name(e) for extra in ("tensorboard", "ddp", "notebook") for e in EXTRAS[extra]
+    }
     tests = {package_name(entry) for entry in EXTRAS["test"]}
     used = third_party_imports("miaod_nb")
     assert len(used) >= 5  # an empty result would prove nothing

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.transforms.v2 import functional as F
 
@@ -15,6 +16,7 @@ from miaod_nb.data.records import ImageRecord, Objects
 from miaod_nb.data.sources import load_image
 from miaod_nb.data.transforms import InputSize, augment, augmentation_rng, resize
 from miaod_nb.errors import DataError
+from miaod_nb.processes import ALONE, Processes
 
 Size = tuple[int, int]
 
@@ -37,6 +39,11 @@ class _Images:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def padded_to(self, height: int, width: int) -> Self:
+        """The same batch with more zeros right and below, as a part of a larger batch."""
+        more = (0, width - self.images.shape[3], 0, height - self.images.shape[2])
+        return replace(self, images=pad(self.images, more)) if any(more) else self
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`, its images in channels_last layout."""
@@ -209,13 +216,14 @@ def training_loader(
     workers: int = 0,
     start: int = 0,
     load: Callable[[ImageRecord], Tensor] = read_image,
+    processes: Processes = ALONE,
 ) -> BatchLoader:
     """Augmented batches of a plan: labeled with `objects_by_id`, unlabeled where it is None.
 
     mean, std: of the three channels at the scale 0 to 1. epoch: a counter, or several, that
     differs wherever an image shall be augmented anew; an image that stands in the plan more than
     once differs each time. start: batches left out at the beginning, to go on within a plan.
-    load: how an image is had.
+    load: how an image is had. processes: each gets its part of every batch.
     """
     seen: Counter[str] = Counter()
     numbered = []
@@ -225,9 +233,10 @@ def training_loader(
             entries.append((image_id, seen[image_id]))
             seen[image_id] += 1
         numbered.append(entries)
+    own_parts = [processes.share(entries) for entries in numbered[start:]]
     counters = (epoch,) if isinstance(epoch, int) else epoch
     batches = _PlannedBatches(
-        numbered[start:], records_by_id, objects_by_id, input_size, mean, std, load,
+        own_parts, records_by_id, objects_by_id, input_size, mean, std, load,
         augmentation, seed, counters,
     )  # fmt: skip
     return BatchLoader(batches, workers)

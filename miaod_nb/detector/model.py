@@ -1,6 +1,7 @@
 """What every detection model has in common, and what the rest of the package knows of one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from miaod_nb.detector.anchors import UNIT_STDS, AnchorGrid, Stds, anchor_grid
 from miaod_nb.detector.detection_losses import focal_loss, l1_box_loss
 from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
+from miaod_nb.processes import ALONE, Processes
 
 _OUTPUT_NAMES = {
     "classifier_1": "logits_1",
@@ -124,13 +126,20 @@ class DetectionModel(nn.Module):
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast):
             return self.predict(self.features(images), towers)
 
-    def detection_terms(self, predictions: Predictions, batch: LabeledBatch) -> dict[str, Tensor]:
-        """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det)."""
+    def detection_terms(
+        self, predictions: Predictions, batch: LabeledBatch, processes: Processes = ALONE
+    ) -> dict[str, Tensor]:
+        """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det).
+
+        processes: which have the other parts of the batch; then the mean of their terms is the loss
+        of the whole batch.
+        """
         logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
         targets = detection_targets(
             predictions.grid, batch.boxes, batch.labels, batch.padded_sizes, self.num_classes,
             self.matching, self.delta_stds,
         )  # fmt: skip
+        targets = replace(targets, num_positive=processes.mean(targets.num_positive))
         loss_1 = self.classification_loss(logits_1, targets)
         loss_2 = self.classification_loss(logits_2, targets)
         return {"classification": (loss_1 + loss_2) / 2, "box": self.box_loss(deltas, targets)}

@@ -61,7 +61,7 @@ class Experiment(CycleSteps):
         """Holds the run folder: locked, and checked to be this experiment's."""
         prepare_torch(self.config, self.device)
         with self.session.held():
-            environment = describe_environment(self.device)
+            environment = describe_environment(self.device, self.processes)
             claim_folder(
                 self.folder, self.config, self.study.identity, self.fingerprint, environment,
                 self.data_root,
@@ -79,12 +79,14 @@ class Experiment(CycleSteps):
             if not self.study.test:
                 say(f"no mAP: there is no list '{self.config.test_list}', and a holdout of "
                     f"{self.config.holdout:g} of the first labeled images is no image")  # fmt: skip
+            self.processes.wait()  # the first one has written what the others read
             yield self
 
     def run_cycle(self, cycle: int) -> None:
         """Runs the cycle's steps that are not done yet, in order."""
         for step in self.steps(cycle):
-            if step.name not in self.folder.done_steps(cycle):
+            # All go by what one knows: a shared folder may show a change late to others.
+            if not self.processes.any(step.name in self.folder.done_steps(cycle)):
                 self._carry_out(cycle, step)
         self.folder.delete(f"cycle{cycle}/state.pt")
 
@@ -93,7 +95,7 @@ class Experiment(CycleSteps):
         with memory_explained():
             step.run()
         self.folder.mark_done(cycle, step.name)
-        self.session.saved()
+        self.session.all_saved()
 
     def advance(self, cycle: int, names: Sequence[str]) -> None:
         """Runs the named steps of a cycle that are not done yet, and says what became of each.

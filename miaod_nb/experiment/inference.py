@@ -1,4 +1,4 @@
-"""The trained detector over many images: detections and scores, resumable."""
+"""The trained detector over many images: detections and scores."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
@@ -15,7 +15,6 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.detections import DetectionSettings, detect
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.evaluation import Detections, Evaluation, GroundTruth, evaluate
-from miaod_nb.experiment.session import Session
 from miaod_nb.progress import progress
 from miaod_nb.selection.strategies import MiAod, Strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
@@ -67,30 +66,6 @@ def batch_results(
 def saved_results(folder: RunFolder, partial: str) -> Results:
     """The results that a work that was cut off left in the file `partial`, if it is there."""
     return folder.load_tensors(partial)["results"] if folder.exists(partial) else {}
-
-
-def save_results_if_due(session: Session, partial: str, results: Results) -> None:
-    """Keeps the results so far when it is time to. Raises Stopped if the user asked for that."""
-    if session.save_due:
-        session.folder.save_tensors(partial, {"results": results})
-        session.saved()
-
-
-def over_images(
-    model: DetectionModel, records: Sequence[ImageRecord],
-    compute: Callable[[UnlabeledBatch], list[dict[str, Tensor]]], config: Config,
-    session: Session, partial: str, description: str,
-) -> Results:  # fmt: skip
-    """What `compute` says of every image, by id, on the CPU.
-
-    Results so far are kept in the file `partial` of the run folder, so that work that was cut off
-    goes on; the caller deletes it when the final result is saved.
-    """
-    results = saved_results(session.folder, partial)
-    for found in batch_results(model, records, compute, config, description, set(results)):
-        results |= found
-        save_results_if_due(session, partial, results)
-    return results
 
 
 def scales_of(batch: UnlabeledBatch) -> list[tuple[float, float]]:

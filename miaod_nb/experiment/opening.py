@@ -12,6 +12,7 @@ from miaod_nb.data.toy import make_toy
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.session import project_folder
+from miaod_nb.processes import current_processes
 from miaod_nb.store import RunFolder
 
 # Presets that bring their own images: where they are generated, and how.
@@ -40,7 +41,10 @@ def open_run(
         config = validated(stored["settings"] | dict(overrides or {}))
     else:
         config = make_config(preset or ("voc" if data_root else "toy"), overrides)
-    data = data_root or stored.get("data_root") or _own_data(config)
+    data = data_root or stored.get("data_root")
+    if not data:
+        with current_processes(config.device).first_goes_ahead():
+            data = _own_data(config)
     return Experiment(config, Path(data), folder.root if folder else None)
 
 

@@ -11,12 +11,12 @@ from miaod_nb.experiment.inference import (
     Results,
     missing_batches,
     planned_results,
-    save_results_if_due,
     saved_results,
     scores_of,
 )
 from miaod_nb.experiment.score_shards import ScoreShards
 from miaod_nb.experiment.session import Session
+from miaod_nb.processes import ALONE, Processes
 from miaod_nb.progress import progress
 from miaod_nb.selection.strategies import Strategy
 
@@ -34,18 +34,16 @@ class PoolScoring:
     session: Session
     shards: ScoreShards
 
-    def run(self, process_index: int = 0, num_processes: int = 1) -> None:
-        """Scores the images of every shard that is not done.
-
-        Several processes share the work: shard i belongs to process i % num_processes, and only
-        process 0 tidies up. Stops as `Session.saved` does.
-        """
-        if process_index == 0:
-            self.shards.remove_others()
-        own = range(process_index, len(self.shards), num_processes)
+    def run(self, processes: Processes = ALONE) -> None:
+        """Scores the images of every shard that is not done; of several processes each has some of
+        the shards. Stops as `Session.saved` does."""
+        with processes.first_goes_ahead():
+            if processes.is_first:
+                self.shards.remove_others()
+        own = processes.share(range(len(self.shards)))
         missing = [number for number in own if not self.shards.is_done(number)]
         for number in set(own) - set(missing):  # killed between the shard and this
-            self.session.folder.delete(self.shards.unfinished(number))
+            self.shards.folder.delete(self.shards.unfinished(number))
         total, left = (sum(len(self.shards.part(n)) for n in numbers) for numbers in (own, missing))
         description = f"cycle {self.shards.cycle} score"
         for _ in progress(self._scored(missing), description, total, total - left):
@@ -67,14 +65,19 @@ class PoolScoring:
                 yield from found.keys() - results.keys()
                 results |= found
                 if len(results) < len(self.shards.part(number)):
-                    save_results_if_due(self.session, self.shards.unfinished(number), results)
+                    self._save_if_due(number, results)
             self.shards.save(number, results, self.classes)
-            self.session.folder.delete(self.shards.unfinished(number))
+            self.shards.folder.delete(self.shards.unfinished(number))
+            self.session.saved()
+
+    def _save_if_due(self, number: int, results: Results) -> None:
+        if self.session.save_due:
+            self.shards.folder.save_tensors(self.shards.unfinished(number), {"results": results})
             self.session.saved()
 
     def _kept(self, number: int) -> Results:
         """Results of a shard that was begun before."""
-        found = saved_results(self.session.folder, self.shards.unfinished(number))
+        found = saved_results(self.shards.folder, self.shards.unfinished(number))
         return {r.id: found[r.id] for r in self.shards.records(number) if r.id in found}
 
     def _batches(self, kept: Mapping[int, Results]) -> Iterator[Results]:

@@ -16,6 +16,7 @@ import torch
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import ConfigError, RunFolderError, Stopped, TrainingError
+from miaod_nb.processes import ALONE, Processes, is_lost_connection
 from miaod_nb.progress import say
 from miaod_nb.store import RunFolder
 
@@ -27,12 +28,17 @@ class Session:
     """One process at work on a run folder.
 
     Long loops ask `save_due` after every step, save their state and call `saved`, which ends the
-    work if the user asked for that.
+    work if the user asked for that. Where several processes work in step they ask
+    `any_save_due` and call `all_saved`, and so end at the same step.
     """
 
-    def __init__(self, folder: RunFolder, save_every: float, tensorboard: bool = False) -> None:
-        self.folder, self.save_every = folder, save_every
-        self._writer_type = _tensorboard_writer() if tensorboard else None
+    def __init__(
+        self, folder: RunFolder, save_every: float, tensorboard: bool = False,
+        processes: Processes = ALONE,
+    ) -> None:  # fmt: skip
+        self.folder, self.save_every, self.processes = folder, save_every, processes
+        writes = tensorboard and processes.is_first
+        self._writer_type = _tensorboard_writer() if writes else None
         self._writer: Any = None  # opened by the first record, so that no other run's is touched
         self._stop_requested = False
         self._saved_at = time.monotonic()
@@ -47,7 +53,8 @@ class Session:
                 numbers = []  # only the main thread may listen to signals
             before = {number: signal.signal(number, self._request) for number in numbers}
             try:
-                yield
+                with self._connected():
+                    yield
             finally:
                 self._stop_requested = False
                 for number, handler in before.items():
@@ -55,6 +62,23 @@ class Session:
                 if self._writer is not None:
                     self._writer.close()
                     self._writer = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Turns the end of another process into an error for the user."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.processes.count == 1 or not is_lost_connection(error):
+                raise
+            if self._stop_requested:  # the other one was asked to stop too
+                raise self._stopped() from None
+            raise TrainingError(
+                f"process {self.processes.index} of {self.processes.count} lost the connection to "
+                "another one",
+                where=self.folder.root,
+                remedy="see above what that one said, and run the same command again to go on",
+            ) from error
 
     def _request(self, number: int, frame: object) -> None:
         if self._stop_requested:
@@ -82,15 +106,29 @@ class Session:
         """Whether the work done since the last saved state should be saved now."""
         return self._stop_requested or time.monotonic() - self._saved_at > self.save_every
 
+    def any_save_due(self) -> bool:
+        """Whether any process wants its work to be saved now; all ask at the same step."""
+        return self.processes.any(self.save_due)
+
     def saved(self) -> None:
         """Notes that all work is saved. Raises Stopped if the user asked for that."""
         self._saved_at = time.monotonic()
         if self._stop_requested:
-            raise Stopped(
-                "stopped as you asked; everything up to here is saved",
-                where=self.folder.root,
-                remedy="run the same command again to go on",
-            )
+            raise self._stopped()
+
+    def all_saved(self) -> None:
+        """As `saved`, in all processes at the same step if one was asked to stop. None goes on
+        before all are here."""
+        if self.processes.any(self._stop_requested):
+            self._stop_requested = True
+        self.saved()
+
+    def _stopped(self) -> Stopped:
+        return Stopped(
+            "stopped as you asked; everything up to here is saved",
+            where=self.folder.root,
+            remedy="run the same command again to go on",
+        )
 
 
 @contextmanager
@@ -160,15 +198,18 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def describe_environment(device: torch.device) -> dict[str, Any]:
-    """What results depend on in their last digits: versions, device, threads."""
+def describe_environment(device: torch.device, processes: Processes = ALONE) -> dict[str, Any]:
+    """What results depend on in their last digits: versions, device, threads, and how many
+    processes there are, if several."""
     packages = ("miaod_nb", "torch", "torchvision", "timm", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    several = {"processes": processes.count} if processes.count > 1 else {}
     return versions | {
         "python": platform.python_version(),
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
+        **several,
     }
 
 
@@ -240,7 +281,8 @@ def claim_folder(
                 remedy="choose another run_dir, or the same settings as before",
             )
         recorded = folder.load_json("environment.json") if folder.exists("environment.json") else {}
-        for key, value in environment.items():
+        recorded = {"processes": 1} | recorded
+        for key, value in ({"processes": 1} | dict(environment)).items():
             if recorded.get(key) != value:
                 say(f"warning: {key} was {recorded.get(key)} when this run began and is {value} "
                     "now; results may differ in the last digits")  # fmt: skip

@@ -21,9 +21,9 @@ from miaod_nb.experiment.inference import (
     detections_of,
     evaluation_of,
     mean_discrepancy,
-    over_images,
 )
 from miaod_nb.experiment.known_images import known_images
+from miaod_nb.experiment.parts import delete_parts, over_images
 from miaod_nb.experiment.score_shards import ScoreShards
 from miaod_nb.experiment.scoring import PoolScoring
 from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
@@ -36,9 +36,10 @@ from miaod_nb.experiment.training import (
     without_pretrained,
 )
 from miaod_nb.learning.train import cycle_stages
+from miaod_nb.processes import Processes, current_processes
 from miaod_nb.progress import say, say_detail
 from miaod_nb.selection.strategies import STRATEGIES
-from miaod_nb.store import RunFolder
+from miaod_nb.store import ReadOnlyRunFolder, RunFolder
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
 
@@ -58,6 +59,9 @@ class CycleSteps:
         check_names(config)
         self.config, self.data_root = config, Path(data_root)
         self.device = resolve_device(config.device)
+        self.processes = current_processes(config.device)
+        _check_share(config, self.processes)
+        self.device = self.processes.device or self.device
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
@@ -65,9 +69,10 @@ class CycleSteps:
             config, self.data_root, self.strategy.labels_all, self.imported, self.checked
         )
         self.fingerprint = fingerprint(config, self.study.identity)
-        self.folder = RunFolder(run_dir or default_run_dir(config, self.fingerprint))
-        self.session = Session(self.folder, config.save_every, config.tensorboard)
-        self.stages = cycle_stages(config)
+        folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
+        self.folder = folder_type(run_dir or default_run_dir(config, self.fingerprint))
+        self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
+        self.stages = cycle_stages(config, self.processes)
         self._cache, self._cached_cycle = ImageCache((), 0), -1
 
     # ------------------------------------------------------------------------- results so far
@@ -175,9 +180,10 @@ class CycleSteps:
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
-        if index == 0 and not self.folder.exists(f"cycle{cycle}/state.pt"):
+        begins = index == 0 and not self.folder.exists(f"cycle{cycle}/state.pt")
+        if begins and self.processes.is_first:
             self._take_over(cycle)
-        if self.folder.exists(f"cycle{cycle}/taken_over.json"):
+        if self.processes.any(self.folder.exists(f"cycle{cycle}/taken_over.json")):
             return
         # Labeled images fill the sample when the pool is small, those held out among them.
         unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
@@ -186,7 +192,8 @@ class CycleSteps:
         data = TrainingSet(cycle, self.study.classes, objects, ids, self.study.records, load)
         training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
         model = training.run()
-        self._log_discrepancy(cycle, index, data, model)
+        if self.processes.is_first:
+            self._log_discrepancy(cycle, index, data, model)
         if index == len(self.stages) - 1:
             self.folder.save_tensors(
                 f"cycle{cycle}/weights.pt",
@@ -233,6 +240,8 @@ class CycleSteps:
             model, self.study.test, lambda batch: detections_of(model, batch, settings),
             self.config, self.session, unfinished, f"cycle {cycle} evaluate",
         )  # fmt: skip
+        if not self.processes.is_first:
+            return
         evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
         labeled = len(self.sets(cycle).labeled)
         trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
@@ -253,7 +262,7 @@ class CycleSteps:
              "exclusions": self.study.test_faults.as_dict()},
         )  # fmt: skip
         self.folder.save_csv("metrics.csv", self.metrics())
-        self.folder.delete(unfinished)
+        delete_parts(self.folder, unfinished)
         self.session.log(
             cycle, "evaluate", metrics=evaluation.metrics,
             exclusions=self.study.test_faults.as_dict(),
@@ -268,13 +277,15 @@ class CycleSteps:
         PoolScoring(
             folded(self.load_model(cycle)), self.strategy, self.study.classes, self.config,
             self.session, shards,
-        ).run()  # fmt: skip
+        ).run(self.processes)  # fmt: skip
+        self.processes.wait()
         scores = self.folder.load_parquet(shards.place, ["score"])["score"]
         self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
 
     def _shards(self, cycle: int) -> ScoreShards:
         indices = self.study.scored(self.sets(cycle), cycle)
-        return ScoreShards(self.folder, cycle, indices, self.study.pool)
+        folder = RunFolder(self.folder.root)  # every process writes its own shards
+        return ScoreShards(folder, cycle, indices, self.study.pool)
 
     def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
         """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
@@ -314,6 +325,18 @@ class CycleSteps:
             cycle, "select", selected=len(selected), pool=in_pool, scored=scored,
             budget=self.study.budget,
         )  # fmt: skip
+
+
+def _check_share(config: Config, processes: Processes) -> None:
+    size, count = config.batch_size, processes.count
+    if size % count:
+        fitting = [str(n) for n in range(1, size + 1) if size % n == 0]
+        raise ConfigError(
+            f"{count} processes cannot have equal parts of a batch of {size} images",
+            where=f"batch_size = {size}",
+            remedy=f"start {' or '.join(fitting)} processes, or set batch_size to a multiple of "
+            f"{count}",
+        )
 
 
 def check_names(config: Config) -> None:

@@ -108,6 +108,7 @@ class StageTraining:
                 epoch=(self.data.cycle, self.index, epoch, kind), mean=model.pixel_mean,
                 std=model.pixel_std, workers=self.config.workers,
                 start=max(first_step - epoch * self.steps_per_epoch, 0), load=self.data.load,
+                processes=self.session.processes,
             )
             for kind, (plan, objects) in enumerate(zip(plans, targets, strict=False))
         ]  # fmt: skip
@@ -165,7 +166,7 @@ class _Recorder:
         self.terms = terms
         if self.step % self.training.config.log_every == 0:
             self._log(rate)
-        if self.training.session.save_due:
+        if self.training.session.any_save_due():
             self.save()
 
     def save(self) -> None:
@@ -180,10 +181,14 @@ class _Recorder:
                 "step": self.step,
             },
         )
-        self.training.session.saved()
+        self.training.session.all_saved()
 
     def _finite_terms(self) -> dict[str, float]:
-        values = {name: float(value) for name, value in self.terms.items()}
+        """The terms of the last step, of the whole batch."""
+        if not self.terms:
+            return {}
+        whole = self.training.session.processes.mean(torch.stack(list(self.terms.values())))
+        values = dict(zip(self.terms, whole.tolist(), strict=True))
         for name, value in values.items():
             if not np.isfinite(value):
                 cycle, stage = self.training.data.cycle, self.training.plan.name

@@ -28,12 +28,19 @@ def image_classification_loss(image_class_scores: Tensor, labels: Tensor) -> Ten
     return -(present + absent).mean()
 
 
-def pseudo_image_classification_loss(image_class_scores: Tensor, pseudo_labels: Tensor) -> Tensor:
-    """`image_classification_loss` against guessed labels; 0 (with a gradient of exactly 0) as soon
-    as one image of the batch has no pseudo label at all, as in the authors' code."""
-    every_image_labeled = (pseudo_labels.amax(dim=1) > 0).all()
+def every_image_labeled(pseudo_labels: Tensor) -> Tensor:
+    """Whether every image has a pseudo label (B, C) of some class: boolean scalar."""
+    return (pseudo_labels.amax(dim=1) > 0).all()
+
+
+def pseudo_image_classification_loss(
+    image_class_scores: Tensor, pseudo_labels: Tensor, counts: Tensor
+) -> Tensor:
+    """`image_classification_loss` against guessed labels; 0 (with a gradient of exactly 0) where
+    `counts` is false: the authors' code leaves it out as soon as one image of the batch has no
+    pseudo label at all (`every_image_labeled`)."""
     loss = image_classification_loss(image_class_scores, pseudo_labels)
-    return torch.where(every_image_labeled, loss, 0.0)
+    return torch.where(counts, loss, 0.0)
 
 
 def discrepancy_loss(probs_1: Tensor, probs_2: Tensor, norm: str = "l1") -> Tensor:

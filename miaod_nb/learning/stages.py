@@ -1,6 +1,7 @@
 """The three stages of a cycle: which parts train, and which loss terms count.
 
-A stage knows nothing of loaders, optimizers or schedules; the loop knows nothing of losses.
+A stage knows nothing of loaders, optimizers or schedules; the loop knows nothing of losses. Where
+several processes have a part of the batch each, the mean of their terms is that of the whole batch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from miaod_nb.detector.mil import (
 )
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning import losses
+from miaod_nb.processes import ALONE, Processes
 
 Terms = dict[str, Tensor]
 
@@ -59,6 +61,9 @@ class Stage(Protocol):
     @property
     def uses_unlabeled(self) -> bool: ...
 
+    @property
+    def processes(self) -> Processes: ...
+
     def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
         """Which of the detector's parts train, by name."""
         ...
@@ -78,6 +83,7 @@ class LabelSet:
     method: Method
     name: str = "label_set"
     uses_unlabeled: bool = False
+    processes: Processes = ALONE
 
     def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
         return tuple(parts)
@@ -87,7 +93,7 @@ class LabelSet:
         predictions = model(batch.images)
         _, image_scores = self.method.instance_and_image_scores(predictions)
         present = losses.image_labels(batch.labels, model.num_outputs)
-        return model.detection_terms(predictions, batch) | {
+        return model.detection_terms(predictions, batch, self.processes) | {
             "image_classification": losses.image_classification_loss(image_scores, present)
         }
 
@@ -100,6 +106,7 @@ class Minimize:
     method: Method
     name: str = "minimize"
     uses_unlabeled: bool = True
+    processes: Processes = ALONE
 
     def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
         fixed = {*CLASSIFIERS}
@@ -109,7 +116,7 @@ class Minimize:
 
     def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         if isinstance(batch, LabeledBatch):
-            return LabelSet(self.method).loss_terms(model, batch)
+            return LabelSet(self.method, processes=self.processes).loss_terms(model, batch)
         predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, image_scores = self.method.instance_and_image_scores(predictions)
         probs_1, probs_2 = predictions.both_probabilities()
@@ -119,8 +126,11 @@ class Minimize:
         pseudo = pseudo_image_labels(logits_1.sigmoid(), logits_2.sigmoid())
         return {
             "discrepancy": self.method.discrepancy_weight
+            * self.processes.count  # a sum over the batch, not a mean
             * losses.weighted_discrepancy_loss(discrepancy, instance_scores),
-            "image_classification": losses.pseudo_image_classification_loss(image_scores, pseudo),
+            "image_classification": losses.pseudo_image_classification_loss(
+                image_scores, pseudo, self.processes.all(losses.every_image_labeled(pseudo))
+            ),
         }
 
 
@@ -132,6 +142,7 @@ class Maximize:
     method: Method
     name: str = "maximize"
     uses_unlabeled: bool = True
+    processes: Processes = ALONE
 
     def trained_parts(self, parts: Sequence[str]) -> tuple[str, ...]:
         return (*CLASSIFIERS, *(("regressor",) if self.method.trained_layers == "paper" else ()))
@@ -139,13 +150,14 @@ class Maximize:
     def loss_terms(self, model: DetectionModel, batch: LabeledBatch | UnlabeledBatch) -> Terms:
         if isinstance(batch, LabeledBatch):
             predictions = model(batch.images, (*CLASSIFIERS, "regressor"))
-            return model.detection_terms(predictions, batch)
+            return model.detection_terms(predictions, batch, self.processes)
         predictions = model(batch.images, (*CLASSIFIERS, "mil_classifier"))
         instance_scores, _ = self.method.instance_and_image_scores(predictions)
         probs_1, probs_2 = predictions.both_probabilities()
         discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
         return {
             "agreement": self.method.discrepancy_weight
+            * self.processes.count
             * losses.weighted_discrepancy_loss(1 - discrepancy, instance_scores)
         }
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.learning.averaging import averaged
 from miaod_nb.learning.stages import (
     LabelSet,
     Maximize,
@@ -20,6 +21,7 @@ from miaod_nb.learning.stages import (
     Terms,
     fill_zero_gradients,
 )
+from miaod_nb.processes import ALONE, Processes
 
 WARMUP_START = 0.001  # of the learning rate, at the first step of a warm-up
 Batches = Sequence[LabeledBatch | UnlabeledBatch]  # one step: (labeled,) or (labeled, unlabeled)
@@ -35,17 +37,19 @@ class StagePlan:
     drop_after: int | None = None
 
 
-def cycle_stages(config: Config) -> list[StagePlan]:
+def cycle_stages(config: Config, processes: Processes = ALONE) -> list[StagePlan]:
     """The stages of one cycle in order; without unlabeled images a single label-set stage with as
     many passes over the labeled images as all stages together."""
     method = Method.of(config)
-    label_set = LabelSet(method)
+    label_set = LabelSet(method, processes=processes)
     dropped = max(config.label_set_epochs - config.drop_epoch, 0)  # epochs at the lower rate
     if not config.trains_adversarially:
         per_round = 2 * config.adversarial_epochs + config.label_set_epochs
         epochs = config.label_set_epochs + config.rounds * per_round
         return [StagePlan("label_set", label_set, epochs, epochs - dropped)]
-    adversarial: list[Stage] = [Minimize(method), Maximize(method)]
+    adversarial: list[Stage] = [
+        Minimize(method, processes=processes), Maximize(method, processes=processes)
+    ]  # fmt: skip
     if config.stage_order == "maximize_first":
         adversarial.reverse()
     plans = [StagePlan("label_set", label_set, config.label_set_epochs)]
@@ -138,13 +142,17 @@ def train_stage(
 ) -> None:
     """Trains over `steps`, each a labeled batch or a (labeled, unlabeled) pair, which makes two
     optimizer steps. After each, `on_step` gets the terms ("unlabeled_" before those of the
-    unlabeled batch), the learning rate and the number of images."""
+    unlabeled batch), the learning rate and the number of images. Of several processes each brings
+    its part of the batches; all make the same step, that of the whole batch."""
+    stage = averaged(stage)
     for batches, rate in zip(steps, rates, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * group["lr_factor"]
         terms: dict[str, Tensor] = {}
         for batch in batches:
             prefix = "unlabeled_" if isinstance(batch, UnlabeledBatch) else ""
+            batch = batch.padded_to(*stage.processes.largest(batch.images.shape[-2:]))
             found = optimization_step(model, stage, batch.to(model.device), optimizer, clip_norm)
             terms |= {prefix + name: value for name, value in found.items()}
-        on_step(terms, rate, sum(len(batch) for batch in batches))
+        images = stage.processes.count * sum(len(batch) for batch in batches)
+        on_step(terms, rate, images)

@@ -18,6 +18,7 @@ from miaod_nb.config import make_config
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
+from miaod_nb.processes import Processes
 from miaod_nb.experiment import score_shards, scoring
 from miaod_nb.experiment.score_shards import ScoreShards
 from miaod_nb.experiment.scoring import PoolScoring
@@ -141,9 +142,9 @@ def test_pandas_reads_the_table_of_a_run(reference, monkeypatch, tmp_path, capsy
 def test_processes_share_the_shards(prepared, tmp_path, scored):
     prepared(tmp_path / "one").run()
     scored.clear()
-    prepared(tmp_path / "two").run(process_index=1, num_processes=2)
+    prepared(tmp_path / "two").run(Processes(1, 2))
     assert list(shards_of(tmp_path / "two")) == ["part-00001.parquet"] and len(scored) == 4
-    prepared(tmp_path / "two").run(process_index=0, num_processes=2)
+    prepared(tmp_path / "two").run(Processes(0, 2))
     assert len(scored) == 11
     pd.testing.assert_frame_equal(table_of(tmp_path / "two"), table_of(tmp_path / "one"))
 

@@ -35,7 +35,8 @@ def test_image_classification_loss_is_finite_at_its_bounds_and_hands_on_what_is_
 
 def test_pseudo_loss_is_the_image_loss_where_every_image_has_a_label():
     scores, pseudo = torch.tensor([[0.8, 0.3], [0.5, 0.9]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    found = losses.pseudo_image_classification_loss(scores, pseudo)
+    counts = losses.every_image_labeled(pseudo)
+    found = losses.pseudo_image_classification_loss(scores, pseudo, counts)
     assert found > 0
     torch.testing.assert_close(found, losses.image_classification_loss(scores, pseudo))
 
@@ -43,7 +44,8 @@ def test_pseudo_loss_is_the_image_loss_where_every_image_has_a_label():
 def test_pseudo_loss_is_nothing_where_one_image_has_no_label():
     scores = torch.tensor([[0.8, 0.3], [0.5, 0.9]], requires_grad=True)
     pseudo = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
-    found = losses.pseudo_image_classification_loss(scores, pseudo)
+    counts = losses.every_image_labeled(pseudo)
+    found = losses.pseudo_image_classification_loss(scores, pseudo, counts)
     found.backward()
     assert found.item() == 0.0
     assert torch.equal(scores.grad, torch.zeros(2, 2))
