@@ -18,6 +18,7 @@ from tests.experiment.helpers import miaod
 
 PAGES = (
     "from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md", "cost.md",
+    "many-processes.md",
 )  # fmt: skip
 COMMANDS = get_command(app)
 

@@ -190,3 +190,12 @@ def test_image_lost_after_the_scan_is_named(data, workers):
         list(loader)
     assert error.value.where == records[1].image_path
     assert "Traceback" not in str(error.value)
+
+
+def test_a_part_of_a_larger_batch_gets_its_size():
+    batch = collate([_sample(32, 64), _sample(32, 64)], SIZE)
+    larger = batch.padded_to(64, 96)
+    assert larger.images.shape == (2, 3, 64, 96) and larger.padded_sizes == batch.padded_sizes
+    assert torch.equal(larger.images[:, :, :32, :64], batch.images)
+    assert larger.images.abs().sum() == batch.images.abs().sum()  # the rest is zero
+    assert batch.padded_to(32, 64) is batch

@@ -18,11 +18,11 @@ from miaod_nb.config import make_config
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
-from miaod_nb.processes import Processes
 from miaod_nb.experiment import score_shards, scoring
 from miaod_nb.experiment.score_shards import ScoreShards
 from miaod_nb.experiment.scoring import PoolScoring
 from miaod_nb.experiment.session import Session
+from miaod_nb.processes import Processes
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.store import RunFolder
 from tests.conftest import PROJECT
