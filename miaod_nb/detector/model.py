@@ -123,7 +123,7 @@ class DetectionModel(nn.Module):
         With `autocast` convolutions compute in bfloat16; predictions are float32 all the same, so
         losses and scores lose nothing.
         """
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             return self.predict(self.features(images), towers)
 
     def detection_terms(
