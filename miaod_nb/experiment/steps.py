@@ -36,7 +36,7 @@ from miaod_nb.experiment.training import (
     without_pretrained,
 )
 from miaod_nb.learning.train import cycle_stages
-from miaod_nb.processes import Processes, current_processes
+from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
 from miaod_nb.selection.strategies import STRATEGIES
 from miaod_nb.store import ReadOnlyRunFolder, RunFolder
@@ -58,10 +58,10 @@ class CycleSteps:
     ) -> None:  # fmt: skip
         check_names(config)
         self.config, self.data_root = config, Path(data_root)
-        self.device = resolve_device(config.device)
+        _check_shares(config)
+        alone = resolve_device(config.device)
         self.processes = current_processes(config.device)
-        _check_share(config, self.processes)
-        self.device = self.processes.device or self.device
+        self.device = self.processes.device or alone
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
@@ -327,15 +327,15 @@ class CycleSteps:
         )  # fmt: skip
 
 
-def _check_share(config: Config, processes: Processes) -> None:
-    size, count = config.batch_size, processes.count
+def _check_shares(config: Config) -> None:
+    (_, count), size = launched(), config.batch_size
     if size % count:
         fitting = [str(n) for n in range(1, size + 1) if size % n == 0]
         raise ConfigError(
             f"{count} processes cannot have equal parts of a batch of {size} images",
             where=f"batch_size = {size}",
-            remedy=f"start {' or '.join(fitting)} processes, or set batch_size to a multiple of "
-            f"{count}",
+            remedy=f"launch another number of processes ({', '.join(fitting)}), or set batch_size "
+            f"to a multiple of {count}",
         )
 
 

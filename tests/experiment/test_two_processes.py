@@ -1,103 +1,163 @@
-"""Two processes with half of each batch do what one does: the same losses and the same selection.
+"""Two processes that share a run find what one finds, and end together."""
 
-They are started by torchrun, as users start them, and exchange values over gloo on this machine.
-"""
-
-import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pandas as pd
 import pytest
 
-from miaod_nb.store import RunFolder
-from tests.experiment.helpers import run_arguments
+from tests.conftest import PROJECT, write_voc
+from tests.experiment.helpers import Fate, log_of, miaod, run_arguments, run_child
 
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+pytestmark = pytest.mark.slow
 
-
-def launch(arguments: list[str], launcher: list[str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*launcher, "-m", "miaod_nb", *arguments], env=ENVIRONMENT, text=True, timeout=240,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-
-
-def losses(root: Path) -> dict[tuple[object, ...], dict[str, float]]:
-    """The loss terms of every logged step."""
-    return {
-        (r["cycle"], r["stage"], r["step"]): r["terms"]
-        for r in RunFolder(root).read_log()
-        if r["event"] == "step"
-    }
+SETTINGS = {"batch_size": 4, "cycles": 1}
+TRAIN = "miaod_nb.learning.train.optimization_step"
+DETECT = "miaod_nb.experiment.steps.detections_of"
 
 
 @pytest.fixture(scope="module")
-def one(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("one") / "run"
-    done = launch(run_arguments(data_root, root, batch_size=4), [sys.executable])
-    assert done.returncode == 0, done.stdout
+def mixed_root(tmp_path_factory) -> Path:
+    """Wide and nearly square images: padded to 64 x 32 and 64 x 64 where they are alone."""
+    root = tmp_path_factory.mktemp("mixed")
+    write_voc(root / "VOC2007", 8, 3, size=(64, 60))
+    write_voc(root / "VOC2012", 8, 3, size=(96, 36), seed=1, prefix="b")
     return root
 
 
 @pytest.fixture(scope="module")
-def two(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a run of two processes, and what they printed."""
-    root = tmp_path_factory.mktemp("two") / "run"
-    done = launch(run_arguments(data_root, root, batch_size=4), LAUNCHER)
-    assert done.returncode == 0, done.stdout
-    return root, done.stdout
+def alone(mixed_root, tmp_path_factory) -> Path:
+    """The folder of the same run in a single process."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    outcome = miaod(*run_arguments(mixed_root, run, **SETTINGS))
+    assert outcome.code == 0, outcome
+    return run
 
 
-@pytest.mark.slow
-def test_losses_of_every_stage_are_equal(one, two):
-    expected, found = losses(one), losses(two[0])
-    assert expected.keys() == found.keys()
-    stages = {stage for _, stage, _ in expected}
-    assert stages == {"label_set", "minimize_1", "maximize_1", "label_set_1"}
-    for step, terms in expected.items():
-        assert found[step] == pytest.approx(terms, rel=2e-3, abs=1e-6), step
-
-
-@pytest.mark.slow
-def test_selections_and_metrics_are_equal(one, two):
-    for cycle in range(2):
-        file = f"cycle{cycle}/selection.json"
-        chosen = [
-            [row["id"] for row in json.loads((root / file).read_text())["selected"]]
-            for root in (one, two[0])
-        ]
-        assert chosen[0] == chosen[1]
-    metrics = [
-        json.loads((root / "cycle1/metrics.json").read_text())["metrics"] for root in (one, two[0])
+def terms_of(run_dir: Path) -> list[tuple[Any, ...]]:
+    """(stage, step, term, value) of everything that was logged in training."""
+    return [
+        (record["stage"], record["step"], name, value)
+        for record in log_of(run_dir, "step")
+        for name, value in record["terms"].items()
     ]
-    assert metrics[1] == pytest.approx(metrics[0], abs=0.02, nan_ok=True)
-    scores = [RunFolder(root).load_parquet("cycle1/scores.parquet") for root in (one, two[0])]
-    assert scores[0]["id"].equals(scores[1]["id"])
-    np.testing.assert_allclose(scores[1]["score"], scores[0]["score"], rtol=1e-2)
 
 
-@pytest.mark.slow
-def test_one_process_speaks_and_writes(two):
-    root, printed = two
-    assert printed.count("cycle 0: split") == 1 and printed.count("finished: ") == 1
-    assert json.loads((root / "environment.json").read_text())["processes"] == 2
-    assert not list(root.rglob("*_partial*")) and not list(root.rglob(".tmp-*"))
+def assert_equal_results(found: Path, expected: Path) -> None:
+    """Equal up to the order of summation: losses, metrics, scores and selection."""
+    ours, theirs = terms_of(found), terms_of(expected)
+    assert [one[:3] for one in ours] == [one[:3] for one in theirs]
+    assert len({stage for stage, *_ in ours}) == 4
+    assert [one[3] for one in ours] == pytest.approx([one[3] for one in theirs], rel=1e-4, abs=1e-7)
+    metrics, others = (pd.read_csv(run / "metrics.csv") for run in (found, expected))
+    pd.testing.assert_frame_equal(metrics, others, rtol=1e-3)
+    scores, wanted = (pd.read_parquet(run / "cycle0/scores.parquet") for run in (found, expected))
+    pd.testing.assert_frame_equal(scores, wanted, rtol=1e-2)
+    assert selected_in(found) == selected_in(expected)
+    names = [sorted(file.name for file in run.rglob("*")) for run in (found, expected)]
+    assert names[0] == names[1]  # no partial results are left
 
 
-@pytest.mark.slow
-def test_a_batch_that_cannot_be_shared_is_refused(data_root, tmp_path):
-    done = launch(run_arguments(data_root, tmp_path / "run", batch_size=3), LAUNCHER)
-    assert done.returncode != 0
-    assert "2 processes cannot have equal parts of a batch of 3 images" in done.stdout
-    assert "miaod_nb/" not in done.stdout  # no traceback of ours
-    assert not (tmp_path / "run").exists()
+def selected_in(run_dir: Path) -> list[str]:
+    table = pd.read_json(run_dir / "cycle0/selection.json")
+    return [one["id"] for one in table["selected"]]
 
 
-@pytest.mark.slow
-def test_another_verb_is_refused(tmp_path):
-    done = launch(["info", str(tmp_path)], LAUNCHER)
-    assert "`miaod info` is the work of one process, and 2 were launched" in done.stdout
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return opened.getsockname()[1]
+
+
+def _join(index: int, port: int) -> None:
+    """Makes a child process one of two, as a launcher would."""
+    os.environ.update({
+        "RANK": str(index), "LOCAL_RANK": str(index), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+    })  # fmt: skip
+
+
+def run_two(
+    arguments: list[str], folder: Path, fates: Sequence[Fate | None] = (None, None)
+) -> tuple[list[int], list[str]]:
+    """Exit codes and outputs of two processes without a launcher that would end them."""
+    port = free_port()
+    outputs = [folder / f"process{index}.txt" for index in range(2)]
+
+    def live(index: int) -> int:
+        return run_child(arguments, outputs[index], fates[index], partial(_join, index, port))
+
+    with ThreadPoolExecutor(2) as threads:
+        codes = list(threads.map(live, range(2)))
+    return codes, [output.read_text() for output in outputs]
+
+
+def test_launched_by_torchrun(mixed_root, alone, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+               "2", "-m", "miaod_nb"]  # fmt: skip
+    run = tmp_path / "run"
+    done = subprocess.run(
+        [*command, *run_arguments(mixed_root, run, **SETTINGS)], cwd=PROJECT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert_equal_results(run, alone)
+    assert done.stdout.count(f"finished: {run}") == 1  # the first process alone speaks
+    assert "Warning" not in done.stdout and "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_asked_to_stop(mixed_root, alone, tmp_path, asked):
+    """Whichever process gets the signal, both end after the same step; one alone goes on."""
+    run = tmp_path / "run"
+    arguments = run_arguments(mixed_root, run, **SETTINGS)
+    fates: list[Fate | None] = [None, None]
+    fates[asked] = Fate(TRAIN, 5, signal=signal.SIGINT)
+    codes, texts = run_two(arguments, tmp_path, fates)
+    assert codes == [130, 130], texts
+    assert "Traceback" not in texts[0] + texts[1] and texts[1] == ""
+    assert texts[0].count("everything up to here is saved") == 1
+    logged = log_of(run, "step")
+    assert 0 < len(logged) < len(log_of(alone, "step"))
+    outcome = miaod(*arguments)
+    assert outcome.code == 0
+    assert "processes was 2 when this run began and is 1 now" in outcome.out
+    assert log_of(run, "step")[: len(logged)] == logged
+    assert_equal_results(run, alone)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_the_end_of_one_ends_the_other(mixed_root, alone, tmp_path, killed):
+    """A process that is killed leaves no other waiting; the same command goes on."""
+    run = tmp_path / "run"
+    arguments = run_arguments(mixed_root, run, **SETTINGS)
+    fates: list[Fate | None] = [None, None]
+    fates[killed] = Fate(TRAIN, 5)
+    codes, texts = run_two(arguments, tmp_path, fates)
+    assert codes[killed] == -signal.SIGKILL and codes[1 - killed] == 1
+    assert "lost the connection" in texts[1 - killed]
+    assert "Traceback" not in texts[1 - killed]
+    codes, texts = run_two(arguments, tmp_path)
+    assert codes == [0, 0], texts
+    assert_equal_results(run, alone)
+
+
+def test_cut_off_while_evaluating(mixed_root, alone, tmp_path):
+    """What either process has found is kept, also when one alone goes on."""
+    run = tmp_path / "run"
+    arguments = run_arguments(mixed_root, run, **SETTINGS, save_every=0.001)
+    codes, texts = run_two(arguments, tmp_path, [None, Fate(DETECT, 2, signal=signal.SIGTERM)])
+    assert codes[1] == 130, texts
+    assert codes[0] == 1 and "lost the connection" in texts[0]
+    assert (run / "cycle0/detections_partial_1.pt").exists()
+    assert miaod(*arguments).code == 0
+    assert not list(run.rglob("*_partial*"))
+    assert_equal_results(run, alone)
