@@ -17,7 +17,13 @@ from miaod_nb.detector import build_detector
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import ConfigError
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize, Stage
-from miaod_nb.processes import ALONE, Processes, current_processes, launched
+from miaod_nb.processes import (
+    ALONE,
+    Processes,
+    _refuse_missing_gpu,
+    current_processes,
+    launched,
+)
 from miaod_nb.progress import progress, say
 from miaod_nb.store import ReadOnlyRunFolder, RunFolder
 from tests.experiment.helpers import miaod
@@ -230,3 +236,9 @@ def test_the_others_write_nothing(tmp_path):
     writer.append_log({"cycle": 0})
     other.rewind_log(lambda record: False)
     assert other.load_json("a.json") == 2 and len(other.read_log()) == 1
+
+
+def test_a_process_without_a_gpu_is_refused(second_of_three):
+    with pytest.raises(ConfigError, match="process 2 of this machine has no GPU"):
+        _refuse_missing_gpu(1)
+    _refuse_missing_gpu(2)
