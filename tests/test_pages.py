@@ -16,13 +16,13 @@ from miaod_nb.config import make_config, parse_settings
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
-PAGES = ("from-the-authors-code.md", "answers.md", "settings.md")
+PAGES = ("from-the-authors-code.md", "answers.md", "settings.md", "many-processes.md")
 COMMANDS = get_command(app)
 
 
 def commands_of(page: str) -> Iterator[str]:
     """The whole `miaod` commands of a page, without what the shell makes of their output."""
-    text = (PROJECT / "docs" / page).read_text()
+    text = (PROJECT / "docs" / page).read_text().replace("-m miaod_nb ", "\nmiaod ")  # launched
     for code in re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(miaod .*)$", text, re.MULTILINE):
         found = re.match(r"(?:nohup )?miaod ([a-z]+ [^>#&]+)", code)
         if found and "..." not in code:
