@@ -25,7 +25,7 @@ COMMANDS = get_command(app)
 
 def commands_of(page: str) -> Iterator[str]:
     """The whole `miaod` commands of a page, without what the shell makes of their output."""
-    text = (PROJECT / "docs" / page).read_text()
+    text = (PROJECT / "docs" / page).read_text().replace("-m miaod_nb ", "\nmiaod ")  # launched
     for code in re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(miaod .*)$", text, re.MULTILINE):
         found = re.match(r"(?:nohup )?miaod ([a-z]+ [^>#&]+)", code)
         if found and "..." not in code:

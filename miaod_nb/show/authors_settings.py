@@ -150,7 +150,7 @@ RUNTIME = (
     TheirSetting("--gpus, --gpu-ids", "1", ("device",)),
     TheirSetting("--no-validate", "off", note="every cycle is evaluated"),
     TheirSetting("--launcher, --local_rank, dist_params", "none; nccl",
-                 note="one process; several GPUs come later"),
+                 note="`torchrun` or `accelerate launch`, see many-processes.md"),
     TheirSetting("workflow, log_level, cudnn_benchmark, debug", "various",
                  note="of the framework there"),
 )  # fmt: skip

@@ -19,6 +19,7 @@ from miaod_nb.data.records import FaultCounts, Objects
 from miaod_nb.data.sources import load_image, scan_list
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import DataError
+from miaod_nb.processes import Processes
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.25, 0.5)
 SIZE = InputSize(64, 64)
@@ -49,6 +50,31 @@ def test_collate_pads_with_zeros_to_the_largest_padded_size():
     assert batch.padded_sizes == ((64, 64), (96, 32))
     assert batch.images[0].sum() == 3 * 40 * 64 and batch.images[0, :, :40, :64].min() == 1
     assert len(batch) == 2
+
+
+def test_a_part_is_padded_as_the_whole_batch():
+    samples = [_sample(40, 64), _sample(65, 30)]
+    whole, part = collate(samples, SIZE), collate(samples[:1], SIZE)
+    wider = part.padded_to(96, 64)
+    assert torch.equal(wider.images, whole.images[:1])
+    assert wider.padded_sizes == part.padded_sizes == whole.padded_sizes[:1]
+    assert part.padded_to(64, 64) is part
+
+
+def test_processes_have_the_images_of_the_whole_batch(data):
+    """Also of an image that stands in a batch twice and is augmented anew there."""
+    _, by_id, objects = data
+    ids = list(by_id)
+    plan = [[ids[0], ids[2], ids[0], ids[4]], [ids[1], ids[3], ids[1], ids[5]]]
+    whole = list(training_loader(plan, by_id, objects, **TRAIN))
+    for index in range(2):
+        own = training_loader(plan, by_id, objects, **TRAIN, processes=Processes(index, 2))
+        for part, batch in zip(own, whole, strict=True):
+            assert part.ids == batch.ids[index::2]
+            part = part.padded_to(*batch.images.shape[-2:])
+            assert torch.equal(part.images, batch.images[index::2])
+            assert all(map(torch.equal, part.boxes, batch.boxes[index::2]))
+            assert len(part) == 2
 
 
 def test_unlabeled_batch_has_no_targets():
@@ -190,12 +216,3 @@ def test_image_lost_after_the_scan_is_named(data, workers):
         list(loader)
     assert error.value.where == records[1].image_path
     assert "Traceback" not in str(error.value)
-
-
-def test_a_part_of_a_larger_batch_gets_its_size():
-    batch = collate([_sample(32, 64), _sample(32, 64)], SIZE)
-    larger = batch.padded_to(64, 96)
-    assert larger.images.shape == (2, 3, 64, 96) and larger.padded_sizes == batch.padded_sizes
-    assert torch.equal(larger.images[:, :, :32, :64], batch.images)
-    assert larger.images.abs().sum() == batch.images.abs().sum()  # the rest is zero
-    assert batch.padded_to(32, 64) is batch
