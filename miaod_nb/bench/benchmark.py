@@ -33,6 +33,7 @@ from miaod_nb.bench.steps import (
 from miaod_nb.bench.table import BenchResult
 from miaod_nb.config import Config
 from miaod_nb.detector import build_detector
+from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.session import (
     describe_environment,
@@ -70,13 +71,14 @@ def _measured(config: Config, device: torch.device, with_peer: bool) -> BenchRes
     shape = shape_of(config, device)
     peak = matrix_peak(device, precision)
     model = build_detector(without_pretrained(config), classes).to(device)
+    scorer = folded(model)
     peers = _peers(classes, shape, device) if with_peer else {}
     rows = [
         measure_step(step, peers.get(step.name), device, peak)
-        for step in own_steps(config, model, shape)
+        for step in own_steps(config, model, scorer, shape)
     ]
     many = config.inference_batch_size if config.inference_batch_size > 1 else MANY
-    step = scoring_step(f"scoring, {many} at once", config, model, shape._replace(images=many))
+    step = scoring_step(f"scoring, {many} at once", config, scorer, shape._replace(images=many))
     together = measure_step(step, None, device, peak)
     parts = part_seconds(config, model, shape)
     protocol = PROTOCOLS.get(config.preset)

@@ -9,7 +9,6 @@ import torch
 from miaod_nb.config import Config, changes
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.data.transforms import InputSize
-from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize, Stage
 from miaod_nb.selection.strategies import MiAod
@@ -81,8 +80,11 @@ def unlabeled_batch(shape: Shape, num_classes: int) -> UnlabeledBatch:
     )
 
 
-def own_steps(config: Config, model: DetectionModel, shape: Shape) -> list[Step]:
-    """The four steps: each stage on a batch of `shape`, and the scoring of one image."""
+def own_steps(
+    config: Config, model: DetectionModel, scorer: DetectionModel, shape: Shape
+) -> list[Step]:
+    """The four steps: each stage on a batch of `shape`, and the scoring of one image by `scorer`,
+    the model as runs have it for that."""
     method, classes = Method.of(config), model.num_classes
     labeled = labeled_batch(shape, classes).to(model.device)
     unlabeled = unlabeled_batch(shape, classes).to(model.device)
@@ -90,7 +92,7 @@ def own_steps(config: Config, model: DetectionModel, shape: Shape) -> list[Step]
         _training("label-set", model, LabelSet(method), labeled),
         _training("minimize unlabeled", model, Minimize(method), unlabeled),
         _training("maximize unlabeled", model, Maximize(method), unlabeled),
-        scoring_step("scoring", config, model, shape._replace(images=1)),
+        scoring_step("scoring", config, scorer, shape._replace(images=1)),
     ]
 
 
@@ -114,14 +116,15 @@ def _training(
 
 def scoring_step(name: str, config: Config, model: DetectionModel, shape: Shape) -> Step:
     """The uncertainty of as many images as `shape` has, which MI-AOD chooses by."""
-    strategy, lean = MiAod.of(config), folded(model)
+    strategy = MiAod.of(config)
     batch = unlabeled_batch(shape, model.num_classes).to(model.device)
 
     @torch.inference_mode()
     def call() -> None:
-        strategy.score(lean, batch)
+        strategy.score(model, batch)
 
     def ready() -> Call:
+        model.eval()
         model.zero_grad(set_to_none=True)
         return call
 

@@ -93,7 +93,8 @@ def test_the_page_on_cost_has_the_passes_of_the_protocol():
 def test_the_page_on_cost_has_the_operations_of_the_protocol():
     config = make_config("voc0712", {"backbone_weights": "none"})
     with FakeTensorMode():
-        steps = own_steps(config, DETECTORS["retinanet"](config, 20), Shape(2, 608, 800))
+        model = DETECTORS["retinanet"](config, 20)
+        steps = own_steps(config, model, model, Shape(2, 608, 800))
         flops = {step.name: count_flops(step.ready()) / step.images for step in steps}
     as_seconds = Speeds(flops, optimizer=0, loading=0, workers=0)
     costs = predict(config, PROTOCOLS["voc0712"], as_seconds)

@@ -58,7 +58,7 @@ def test_both_batches_show_the_same_images_with_their_objects_inside():
 
 def test_a_step_trains_what_its_stage_trains():
     model = tiny_detector(2)
-    steps = own_steps(make_config("tiny"), model, SMALL)
+    steps = own_steps(make_config("tiny"), model, model, SMALL)
     assert [step.name for step in steps] == NAMES
     assert [step.images for step in steps] == [2, 2, 2, 1]
     frozen = (set(), {"classifier_1", "classifier_2"}, {"backbone", "fpn", "mil_classifier"})
@@ -74,7 +74,7 @@ def test_a_step_trains_what_its_stage_trains():
 
 def test_scoring_needs_no_gradients():
     model = tiny_detector(2)
-    own_steps(make_config("tiny"), model, SMALL)[0].ready()()
+    own_steps(make_config("tiny"), model, model, SMALL)[0].ready()()
     step = scoring_step("several", make_config("tiny"), model, SMALL)
     call = step.ready()
     assert all(p.grad is None for p in model.parameters())
@@ -103,7 +103,8 @@ def test_operations_meet_the_goals():
     config = make_config("voc0712", {"backbone_weights": "none"})
     shape = shape_of(config, CPU)
     with FakeTensorMode():  # has no values to compute, but operations to count
-        steps = own_steps(config, DETECTORS[config.detector](config, 20), shape)
+        model = DETECTORS[config.detector](config, 20)
+        steps = own_steps(config, model, model, shape)
         ours = {step.name: count_flops(step.ready()) for step in steps}
     peers = peer_steps(build_peer(20, shape), 20, shape)
     training, scoring = (count_flops(peers[name].ready()) for name in ("label-set", "scoring"))
