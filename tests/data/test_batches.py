@@ -52,6 +52,13 @@ def test_collate_pads_with_zeros_to_the_largest_padded_size():
     assert len(batch) == 2
 
 
+def test_images_are_pinned_and_all_else_stays(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda images: images + 1)  # needs no CUDA
+    batch = collate([_sample(32, 32)], SIZE)
+    pinned = batch.pin_memory()
+    assert torch.equal(pinned.images, batch.images + 1) and pinned.ids == batch.ids
+
+
 def test_a_part_is_padded_as_the_whole_batch():
     samples = [_sample(40, 64), _sample(65, 30)]
     whole, part = collate(samples, SIZE), collate(samples[:1], SIZE)
