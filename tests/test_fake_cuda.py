@@ -52,9 +52,6 @@ def built(request):
     with FakeTensorMode() as mode:
         with torch.device("cuda"):
             model = DETECTORS[config.detector](config, NUM_CLASSES)
-        for parameter in model.parameters():
-            if parameter.dim() == 4:  # the layout of build_detector; fake modules have no `to`
-                parameter.data = parameter.data.to(memory_format=torch.channels_last)
         images = torch.empty(2, 3, *size)
         batches = labeled(images).to(model.device), unlabeled(images).to(model.device)
     return mode, config, model, *batches

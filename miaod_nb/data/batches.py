@@ -46,9 +46,8 @@ class _Images:
         return replace(self, images=pad(self.images, more)) if any(more) else self
 
     def to(self, device: torch.device | str) -> Self:
-        """The same batch on `device`, its images in channels_last layout."""
-        images = self.images.to(device, non_blocking=True, memory_format=torch.channels_last)
-        return replace(self, images=images)
+        """The same batch on `device`."""
+        return replace(self, images=self.images.to(device, non_blocking=True))
 
     def pin_memory(self) -> Self:
         """The same batch in memory from which it moves to a CUDA device beside other work."""

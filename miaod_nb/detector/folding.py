@@ -26,4 +26,4 @@ def folded(model: DetectionModel) -> DetectionModel:
                 setattr(parent, norm_name, getattr(norm, "act", nn.Identity()))
     if model.is_compiled:
         copy.compile()
-    return copy.to(memory_format=torch.channels_last)
+    return copy.laid_out(torch.channels_last)  # which inference is faster in, whatever the width

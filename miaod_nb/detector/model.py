@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,7 @@ class DetectionModel(nn.Module):
     # Whether weight decay and momentum move trainable parameters that a batch does not reach.
     fills_zero_gradients = True
     autocast = False  # whether convolutions compute in bfloat16
+    memory_format = torch.contiguous_format  # of images and of the convolutions' weights
     head: nn.Module
     backbone: nn.Module
     pixel_mean: tuple[float, ...]
@@ -86,6 +87,12 @@ class DetectionModel(nn.Module):
                 module.eval()
         return self
 
+    def laid_out(self, memory_format: torch.memory_format) -> Self:
+        """This model, from now on with its convolutions in `memory_format`; results are equal up to
+        rounding."""
+        self.memory_format = memory_format
+        return self.to(memory_format=memory_format)
+
     def part(self, name: str) -> nn.Module:
         """The submodule of a name in `parts`."""
         return self.get_submodule(f"head.{name}" if name in TOWERS else name)
@@ -98,7 +105,7 @@ class DetectionModel(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Feature levels of normalized images (B, 3, H, W): L x (B, channels, h, w)."""
-        return self.backbone(images)
+        return self.backbone(images.contiguous(memory_format=self.memory_format))
 
     def grid(self, feature_sizes: Sequence[tuple[int, int]]) -> AnchorGrid:
         """The anchors of feature levels of these (h, w)."""

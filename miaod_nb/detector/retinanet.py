@@ -81,7 +81,7 @@ class RetinaNet(DetectionModel):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Pyramid levels of normalized images (B, 3, H, W): L x (B, channels, h, w)."""
-        c3_to_c5 = self.backbone(images)
+        c3_to_c5 = super().features(images)
         levels = self.fpn(OrderedDict((str(i), c) for i, c in enumerate(c3_to_c5)))
         return list(levels.values())
 

@@ -110,7 +110,6 @@ def test_to_moves_images_and_targets_and_keeps_the_kind():
     assert {t.device.type for t in (labeled.images, *labeled.boxes, *labeled.labels)} == {"meta"}
     unlabeled = collate([_sample(32, 64), _sample(32, 64)], SIZE).to("cpu")
     assert type(unlabeled) is UnlabeledBatch
-    assert unlabeled.images.is_contiguous(memory_format=torch.channels_last)
 
 
 # ----------------------------------------------------------------------------------------- loaders

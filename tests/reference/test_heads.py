@@ -52,6 +52,9 @@ class RetinaHeadOnly(DetectionModel):
         self.head = RetinaHead(first.shape[1], num_classes, len(bases[0]), first.shape[0], convs)
         self.head.load_state_dict(weights)
 
+    def features(self, images):
+        return images
+
 
 class SSDHeadOnly(SSD300):
     """The same for SSD."""
@@ -64,6 +67,9 @@ class SSDHeadOnly(SSD300):
         backbone.out_channels = [weights[f"regressor.{i}.weight"].shape[1] for i in range(levels)]
         super().__init__(backbone, num_classes)
         self.head.load_state_dict(weights)
+
+    def features(self, images):
+        return images
 
 
 @pytest.fixture(params=["retina", "ssd"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
+from miaod_nb.detector import training_layout
 from miaod_nb.detector.backbones import ResNet
 from miaod_nb.detector.detections import detect
 from miaod_nb.detector.folding import folded
@@ -35,7 +36,7 @@ def build(golden, *, channels: int, **widths) -> DetectionModel:
 
 def with_recipe(model: DetectionModel, golden) -> DetectionModel:
     load_recipe(model, golden)
-    return model.to(memory_format=torch.channels_last).train()
+    return model.laid_out(training_layout(model, "fp32")).train()
 
 
 SLOW = ("det_r50full", "det_ssd300full")
