@@ -7,17 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "miaod_nb"
 FLOORS = {
-    "errors": 1, "config": 1, "store": 1, "progress": 1, "processes": 1,
+    "errors": 1, "config": 1, "store": 1, "decisions": 1, "progress": 1, "processes": 1,
     "data": 2,
     "detector": 3,
     "learning": 4, "selection": 4, "evaluation": 4,
-    "experiment": 5, "labeling": 5,
+    "experiment": 5, "inspection": 5, "labeling": 5,
     "cli": 6, "show": 6, "bench": 6,
     "__main__": 7,
 }  # fmt: skip
 SAME_FLOOR = {
     ("cli", "show"),
     ("cli", "bench"),
+    ("inspection", "experiment"),
 }  # besides the modules of floor 1, which may use each other
 
 Edges = dict[str, set[str]]
