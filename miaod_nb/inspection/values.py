@@ -1,7 +1,7 @@
 """The values of every anchor of an image: computed with a detector, kept as arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -72,11 +72,10 @@ def anchor_arrays(
     unscaled = [(1.0, 1.0)] * len(batch)
     settings = DetectionSettings.of(config)
     detections = detect(predictions, batch.image_sizes, unscaled, settings)
-    uncertainty = MiAod.of(config)
-    weights, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
-    weights = relative_weights(weights, predictions.grid)[..., : model.num_classes]
-    discrepancy = replace(uncertainty, weighted=False).instance_uncertainty(predictions)  # (B, A)
-    weighted = replace(uncertainty, weighted=True).instance_uncertainty(predictions)
+    differences = MiAod.of(config).differences(predictions)  # (B, A, K)
+    scores, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
+    discrepancy, weighted = differences.mean(dim=-1), (differences * scores).mean(dim=-1)
+    weights = relative_weights(scores, predictions.grid)[..., : model.num_classes]
     top = discrepancy.topk(min(MAX_DETAILS, discrepancy.shape[1]), dim=1).indices  # (B, T)
     grid = _grid_arrays(predictions.grid)
     return [
