@@ -168,7 +168,7 @@ function legendOf(model, shot, now, max, k) {
   if (now.layer !== "none") {
     const colors = Array.from({ length: 17 }, (_, i) => cividis(i / 16)).join(", ");
     const bar = element("div", { class: "miaod-scale", style: `background: linear-gradient(90deg, ${colors})` });
-    const unit = model.get("units")[now.layer];
+    const unit = model.get("units")[now.layer][name ? 1 : 0];
     lines.push(
       element("div", {}, element("strong", {}, NAMES[now.layer]), name ? ` of ${name}` : "", `: ${unit}`),
       bar,
