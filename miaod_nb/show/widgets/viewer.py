@@ -33,7 +33,9 @@ class UncertaintyViewer(View):
     anchors (places in the grid).
     """
 
-    _esm = source("heat.js", "picture.js", "curves.js", "order.js", "controls.js", "viewer.js")
+    _esm = source(
+        "heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js", "viewer.js"
+    )
     _css = styles("viewer.css")
 
     index = List().tag(sync=True)
@@ -47,7 +49,7 @@ class UncertaintyViewer(View):
     wanted = Dict().tag(sync=True)
     listed = Dict().tag(sync=True)
 
-    def open(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
+    def look_at(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
         """Shows the most uncertain image of a cycle. Raises ConfigError and others."""
         self._looked_at = _all_looked_at(run, cycle, beside)
         first = self._looked_at[0]
@@ -98,7 +100,7 @@ def uncertainty_viewer(
     """
     viewer = UncertaintyViewer()
     with viewer.explaining():
-        viewer.open(run, cycle, beside)
+        viewer.look_at(run, cycle, beside)
     return viewer
 
 
