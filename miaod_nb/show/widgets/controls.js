@@ -19,7 +19,7 @@ function viewerParts(model) {
     position: part("span", "position", { class: "miaod-quiet" }),
     images: part("select", "images", { "aria-label": "image" }),
     sort: part("select", "sort"),
-    search: part("input", "search", { type: "search", placeholder: "part of an id" }),
+    search: part("input", "search", { type: "search", placeholder: "image id" }),
     found: part("span", "found", { class: "miaod-quiet", role: "status" }),
     note: part("span", "note", { class: "miaod-quiet", role: "status" }),
     kept: part("span", "kept", { class: "miaod-quiet" }),
@@ -58,7 +58,7 @@ function viewerRows(parts) {
     ),
     bar(
       group(...parts.layers), parts.level, parts.classes,
-      named("Opacity", parts.opacity), parts.opacityValue,
+      named("Opacity", parts.opacity, parts.opacityValue),
     ),
     bar(
       element("label", {}, parts.boxes, "predictions"),

@@ -1,6 +1,7 @@
 // One image with its layers on a canvas.
 
 const SHOWN_SCORE = 0.3; // detections below it are not drawn
+const LISTED_BOXES = 3; // anchors of a place that was clicked that are drawn, the first one bold
 const SHOWN_ANCHORS = 5; // anchors of the score that are drawn as boxes; all are dots
 
 /** The image of a payload and its gray copy of half the contrast, once it is decoded. */
@@ -84,9 +85,9 @@ function drawAnchors(context, panel, k, scale, line) {
   }
 }
 
-/** A cross at the place that was clicked, and the anchors listed for it, the first one bold. */
+/** A cross at the place that was clicked, and the first anchors that are listed for it. */
 function drawPlace(context, [x, y], boxes, scale, line) {
-  drawBoxes(context, boxes.slice(1), "anchor", scale, line * 0.5);
+  drawBoxes(context, boxes.slice(1, LISTED_BOXES), "anchor", scale, line * 0.5);
   drawBoxes(context, boxes.slice(0, 1), "anchor", scale, line * 1.25);
   for (const [color, width] of [["#ffffff", 4], ["#000000", 2]]) {
     context.strokeStyle = color;

@@ -16,7 +16,7 @@ from miaod_nb.show.widgets.looked_at import LookedAt
 from miaod_nb.show.widgets.payload import anchor_panel, photo
 
 START = {
-    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.7, "boxes": True, "truth": True,
+    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": True, "truth": True,
     "anchors": False, "k": 0, "sort": "score",
 }  # fmt: skip
 DIFFERENCES = {"l1": "|p₁ − p₂|", "l2": "(p₁ − p₂)²"}
