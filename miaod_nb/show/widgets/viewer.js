@@ -66,6 +66,8 @@ function render({ model, el }) {
     parts.note.textContent = "";
     parts.images.value = id;
     clearPlace();
+    model.set("shown", id);
+    model.save_changes();
     makePanels();
     showPlace();
     draw();
