@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import matplotlib
 from traitlets import Unicode
 
 from miaod_nb.errors import MiaodError, RunFolderError
@@ -50,8 +51,11 @@ class View(anywidget.AnyWidget):
 
 
 def source(*names: str) -> str:
-    """A view's script: `common.js` and then these files, the last of which defines `render`."""
-    return "".join(map(_text, ("common.js", *names))) + EXPORT
+    """A view's script: the colors of uncertainty, `common.js` and then these files, the last of
+    which defines `render`."""
+    colors = matplotlib.colormaps["cividis"](range(256), bytes=True)[:, :3]
+    table = f'const CIVIDIS_HEX = "{colors.tobytes().hex()}";\n'
+    return table + "".join(map(_text, ("common.js", *names))) + EXPORT
 
 
 def styles(*names: str) -> str:

@@ -28,9 +28,10 @@ class UncertaintyViewer(View):
     index: the images, id, rank, score, labeled, selected, classes (part of each in the score) and
     disagreement. ks: the counts of anchors of the k slider. settings: layer ("none",
     "discrepancy", "weight", "weighted"), level and class (-1: all), opacity, boxes, truth, anchors,
-    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that need no
-    kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of the image
-    that is seen; listed, the place that was clicked, and its anchors (places in the grid).
+    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that
+    need no kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of
+    the image that is seen; listed, the place that was clicked, and its anchors (places in the
+    grid).
     """
 
     _esm = source(
