@@ -1,0 +1,114 @@
+"""What the interactive views share: a script each, errors as sentences, pages without a kernel."""
+
+import html
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import matplotlib
+from traitlets import Unicode
+
+from miaod_nb.errors import MiaodError, RunFolderError
+from miaod_nb.experiment.cycle import Experiment
+
+HERE = Path(__file__).parent
+EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
+NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a page does not need
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body style="margin: 0; padding: 24px; max-width: 1400px">
+{views}
+</body>
+</html>
+"""
+
+
+class View(anywidget.AnyWidget):
+    """An interactive view, all of whose surface is in its script.
+
+    A subclass sets `_esm = source("name.js")` and `_css = styles("name.css")`. All its traits are
+    plain JSON, so that its state alone, in an executed notebook or in a page, shows it again.
+    message: a sentence for the user, shown above the view; "" is none.
+    """
+
+    message = Unicode("").tag(sync=True)
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turns an error that the user can meet into the view's `message`."""
+        try:
+            yield
+        except MiaodError as error:
+            self.message = str(error)
+        else:
+            self.message = ""
+
+
+def source(*names: str) -> str:
+    """A view's script: the colors of uncertainty, `common.js` and then these files, the last of
+    which defines `render`."""
+    colors = matplotlib.colormaps["cividis"](range(256), bytes=True)[:, :3]
+    table = f'const CIVIDIS_HEX = "{colors.tobytes().hex()}";\n'
+    return table + "".join(map(_text, ("common.js", *names))) + EXPORT
+
+
+def styles(*names: str) -> str:
+    """A view's style sheet: `common.css` and then these files."""
+    return "".join(map(_text, ("common.css", *names)))
+
+
+def as_html(view: View) -> str:
+    """The view as a piece of HTML that works without a kernel and without a network."""
+    return fragment(view.get_state())
+
+
+def fragment(state: Mapping[str, Any]) -> str:
+    """As `as_html`, from a widget's state: what `get_state` or an executed notebook says."""
+    traits = {
+        key: value
+        for key, value in state.items()
+        if not key.startswith("_") and key not in NOT_STATE
+    }
+    script = state["_esm"].removesuffix(EXPORT)
+    return (
+        f"<div><style>{state.get('_css', '')}</style>"
+        f'<script type="application/json">{_inside_script(traits)}</script><div></div>'
+        "<script>(() => {\n"
+        "const holder = document.currentScript.parentElement;\n"
+        f"{script}\n"
+        'const state = JSON.parse(holder.querySelector("script").textContent);\n'
+        'render({ model: stillModel(state), el: holder.querySelector("div") });\n'
+        "})();</script></div>"
+    )
+
+
+def page(view: View, title: str) -> str:
+    """A whole HTML page with the view alone."""
+    return PAGE.format(title=html.escape(title), views=as_html(view))
+
+
+def newest_selection(run: Experiment) -> int:
+    """The newest cycle of a run that has selected images. Raises RunFolderError if none has."""
+    for cycle in reversed(range(run.config.cycles)):
+        if run.folder.exists(f"cycle{cycle}/selection.json"):
+            return cycle
+    raise RunFolderError(
+        "no cycle of this run has selected images yet",
+        where=run.folder.root,
+        remedy="run it first: `miaod run`, or the notebooks 01 to 05",
+    )
+
+
+def _inside_script(state: Mapping[str, Any]) -> str:
+    """JSON that may stand in a script element: nothing in it can end the element."""
+    return json.dumps(state, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,139 @@
+// What all views share: elements, colors, boxes, keys. Plain functions, nothing from a network.
+// CIVIDIS_HEX stands before this file: see `source` in base.py.
+
+const COLORS = { truth: "#000000", prediction: "#0072B2", missed: "#D55E00", anchor: "#882255" };
+const DASHES = { truth: [], prediction: [], missed: [6, 4], anchor: [8, 3, 2, 3] };
+const WIDTHS = { truth: 1, prediction: 2, missed: 2, anchor: 2 };
+
+/** The colors of uncertainty, dark at 0: 256 times [red, green, blue]. */
+const CIVIDIS = CIVIDIS_HEX.match(/.{6}/g).map((hex) =>
+  [0, 2, 4].map((start) => parseInt(hex.slice(start, start + 2), 16)),
+);
+
+/** A CSS color of a share from 0 to 1 of the scale. */
+function cividis(share) {
+  return `rgb(${CIVIDIS[Math.round(255 * Math.min(Math.max(share, 0), 1))].join(",")})`;
+}
+
+/**
+ * An HTML element. attributes: `class`, `data-role` and so on; functions (`onclick`) become
+ * listeners, true stands for an attribute without a value, false and null for none.
+ */
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+/** A button; `role` is its name for tests, `hint` says what it does and its key. */
+function button(text, role, hint, onclick) {
+  return element("button", { type: "button", "data-role": role, title: hint, onclick }, text);
+}
+
+/**
+ * The root of a view in `el`, with a line for the model's message. Keys that are pressed in it are
+ * its own: JupyterLab's shortcuts do not see them.
+ */
+function rootOf(el, name, model) {
+  const line = element("div", { class: "miaod-message", role: "status", "data-role": "message" });
+  const root = element(
+    "div",
+    { class: `miaod-view miaod-${name}`, tabindex: 0, "data-lm-suppress-shortcuts": "true" },
+    line,
+  );
+  const show = () => {
+    line.textContent = model.get("message") || "";
+    line.hidden = !line.textContent;
+  };
+  model.on("change:message", show);
+  show();
+  el.replaceChildren(root);
+  return root;
+}
+
+/** Says that the view shows what its model says: tests and other scripts wait for it. */
+function ready(root) {
+  root.dataset.ready = "1";
+}
+
+/** Calls `react` whenever one of the model's traits changes. */
+function when(model, names, react) {
+  for (const name of names) model.on(`change:${name}`, react);
+}
+
+/** Listens for keys in `root`; handlers: a function for each `event.key`. Typing is left alone. */
+function keys(root, handlers) {
+  root.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("textarea, select, input:not([type=checkbox])");
+    if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
+    const handler = handlers[event.key];
+    if (!handler) return;
+    event.preventDefault();
+    event.stopPropagation();
+    handler(event);
+  });
+}
+
+/** The bytes of a base64 text. */
+function bytesOf(text) {
+  const binary = atob(text);
+  return Uint8Array.from({ length: binary.length }, (_, i) => binary.charCodeAt(i));
+}
+
+/**
+ * Boxes of one role (a key of COLORS) on a canvas, with a white halo.
+ * boxes: [x1, y1, x2, y2] in pixels of the image; scale: canvas pixels of one of those.
+ */
+function drawBoxes(context, boxes, role, scale, line = 1) {
+  context.save();
+  context.lineJoin = "miter";
+  for (const halo of [true, false]) {
+    context.strokeStyle = halo ? "#ffffff" : COLORS[role];
+    context.lineWidth = line * (WIDTHS[role] + (halo ? 2 : 0));
+    context.setLineDash(halo ? [] : DASHES[role].map((length) => length * line));
+    for (const [x1, y1, x2, y2] of boxes) {
+      context.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
+    }
+  }
+  context.restore();
+}
+
+/** A number for people, to three digits: 0.0123, 4.57, 1.23e-7. */
+function shown(value) {
+  if (value == null || !Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2);
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)));
+}
+
+/** "1 box", "2 boxes". */
+function counted(number, one, many = one + "s") {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** A model without a kernel: it holds its traits and tells of changes; `still` is true. */
+function stillModel(state) {
+  const listeners = {};
+  const values = { ...state, still: true };
+  return {
+    get: (name) => values[name],
+    set(name, value) {
+      values[name] = value;
+      for (const react of listeners[`change:${name}`] || []) react();
+    },
+    on(name, react) {
+      (listeners[name] ||= []).push(react);
+    },
+    off(name) {
+      delete listeners[name];
+    },
+    save_changes() {},
+    send() {},
+  };
+}
