@@ -188,6 +188,23 @@ class RunFolder:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(line)
 
+    def append_line(self, relative: str, line: str) -> None:
+        """Adds a line to a file that people may have edited, so that a crash cannot lose it.
+
+        A last line without its end, torn or not, keeps to itself.
+        """
+        path = self.path(relative)
+        with _explained(path, f"written ({len(line) + 1} bytes)"):
+            _make_folder(path.parent)
+            with open(path, "ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read() == b"\n" else f"\n{line}"
+                file.write(f"{line}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
+
     def read_log(self) -> list[dict[str, Any]]:
         """The records of the log; lines that a crash left torn are passed over."""
         if not self.exists(LOG):
@@ -235,6 +252,9 @@ class ReadOnlyRunFolder(RunFolder):
         yield
 
     def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
+        pass
+
+    def append_line(self, relative: str, line: str) -> None:
         pass
 
     def append_log(self, record: Mapping[str, Any]) -> None:
