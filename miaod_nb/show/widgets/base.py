@@ -49,14 +49,14 @@ class View(anywidget.AnyWidget):
             self.message = ""
 
 
-def source(name: str) -> str:
-    """A view's script: `common.js` and then the file `name`, which defines `render`."""
-    return _text("common.js") + _text(name) + EXPORT
+def source(*names: str) -> str:
+    """A view's script: `common.js` and then these files, the last of which defines `render`."""
+    return "".join(map(_text, ("common.js", *names))) + EXPORT
 
 
-def styles(name: str) -> str:
-    """A view's style sheet: `common.css` and then the file `name`."""
-    return _text("common.css") + _text(name)
+def styles(*names: str) -> str:
+    """A view's style sheet: `common.css` and then these files."""
+    return "".join(map(_text, ("common.css", *names)))
 
 
 def as_html(view: View) -> str:

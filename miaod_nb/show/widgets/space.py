@@ -1,0 +1,62 @@
+"""The selection space: the images of a cycle by what the detector's features have in common."""
+
+from typing import Any
+
+from traitlets import Dict, List, Unicode, observe
+
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.inspection.features import pool_features
+from miaod_nb.show.widgets.batches import Batch, batch_of, scores_of
+from miaod_nb.show.widgets.base import View, source, styles
+from miaod_nb.show.widgets.thumbnails import data_url
+
+
+class Space(View):
+    """A map of images; `ids` are those that were encircled last.
+
+    points: id, x, y, kind (pool, labeled, selected) and score (None: it was not scored). wanted:
+    the image that the script wants to see, thumbnail: its id and picture.
+    """
+
+    _esm = source("space.js")
+    _css = styles("space.css")
+    heading = Unicode("").tag(sync=True)
+    points = List([]).tag(sync=True)
+    wanted = Unicode("").tag(sync=True)
+    thumbnail = Dict({}).tag(sync=True)
+    lasso_ids = List([]).tag(sync=True)
+
+    def __init__(self, run: Experiment, cycle: int | None = None) -> None:
+        super().__init__()
+        self._run = run
+        with self.explaining():
+            batch = batch_of(run, cycle)
+            self.heading = f"Selection space: cycle {batch.cycle} of {run.folder.root.name}"
+            self.points = points_of(run, batch)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the images that were encircled last."""
+        return list(self.lasso_ids)
+
+    @observe("wanted")
+    def _show(self, change: Any) -> None:
+        with self.explaining():
+            if record := self._run.study.records.get(self.wanted):
+                self.thumbnail = {"id": record.id, "source": data_url(record)}
+
+
+def points_of(run: Experiment, batch: Batch) -> list[dict[str, Any]]:
+    """Where each image of the map lies, how uncertain it is, and whether it was labeled before the
+    cycle or selected in it."""
+    table = pool_features(run, batch.cycle)
+    scores = scores_of(run, batch.cycle)
+    labeled = set(run.study.ids(run.sets(batch.cycle).labeled))
+    chosen = set(batch.ids)
+    return [
+        {
+            "id": row.id, "x": round(row.x, 4), "y": round(row.y, 4), "score": scores.get(row.id),
+            "kind": "selected" if row.id in chosen else "labeled" if row.id in labeled else "pool",
+        }
+        for row in table.itertuples()
+    ]  # fmt: skip
