@@ -141,6 +141,16 @@ class RunFolder:
         """The array of a .npy file."""
         return _load(self.path(relative), lambda path: np.load(path, allow_pickle=False))
 
+    def save_npz(self, relative: str, **arrays: np.ndarray | str) -> None:
+        """Writes named arrays and texts."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        self.save_bytes(relative, buffer.getbuffer())
+
+    def load_npz(self, relative: str) -> dict[str, np.ndarray]:
+        """The arrays of a .npz file, by name."""
+        return _load(self.path(relative), _arrays_of)
+
     def save_tensors(self, relative: str, tensors: dict[str, Any]) -> None:
         """Writes a checkpoint: tensors, numbers, texts, and lists and dicts of them."""
         # Into memory first: torch would hide a full disk behind an error of its own.
@@ -300,6 +310,11 @@ def _explained(path: Path, action: str) -> Iterator[None]:
 
 def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _arrays_of(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _load(
