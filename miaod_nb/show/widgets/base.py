@@ -1,4 +1,4 @@
-"""What all interactive views share: one script each, errors as sentences, pages without a kernel."""
+"""What the interactive views share: a script each, errors as sentences, pages without a kernel."""
 
 import html
 import json

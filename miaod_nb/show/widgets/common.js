@@ -6,8 +6,8 @@ const WIDTHS = { truth: 1, prediction: 2, missed: 2, anchor: 2 };
 
 // Seventeen evenly spaced colors of matplotlib's cividis; those between are mixed.
 const CIVIDIS_STOPS = (
-  "00224e 002d6c 16396d 2f466b 40526c 4f5f6e 5d6c71 6a7974 7b8678 " +
-  "8a937a 9aa178 aaaf73 bbbe6d cccc63 ddda56 efea47 fee838"
+  "00224e 002e6a 1a386f 32436d 434e6c 535a6d 61656f 6f7073 7d7c78 " +
+  "8c8878 9b9476 aba072 bcae6c cdbb63 dec958 f0d846 fee838"
 ).split(" ");
 
 /** The colors of uncertainty, dark at 0: 256 times [red, green, blue]. */

@@ -1,0 +1,95 @@
+"""One cycle of a run as a view asks it: scores, what is labeled, what was selected, the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.data.records import FaultCounts
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.inspection.anchor_values import AnchorValues, keep_anchor_values
+from miaod_nb.inspection.table import row_of
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """A cycle of a run; `scored` says that its images have scores."""
+
+    run: Experiment
+    cycle: int
+    scored: bool = True
+
+    @property
+    def title(self) -> str:
+        """The run's folder and the cycle."""
+        return f"{self.run.folder.root.name}, cycle {self.cycle}"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The inspected images by id, the most uncertain first; made if it is not there."""
+        return keep_anchor_values(self.run, self.cycle).set_index("id", drop=False)
+
+    @cached_property
+    def labeled(self) -> frozenset[str]:
+        """Ids of the images that were labeled at the beginning of the cycle."""
+        return frozenset(self.run.study.ids(self.run.sets(self.cycle).labeled))
+
+    @cached_property
+    def selected(self) -> frozenset[str]:
+        """Ids of the images that the cycle selected; none if it has not got this far."""
+        if not self.run.folder.exists(f"cycle{self.cycle}/selection.json"):
+            return frozenset()
+        return frozenset(self.run.study.ids(np.array(self.run.selection(self.cycle))))
+
+    @cached_property
+    def ks(self) -> list[int]:
+        """The counts of anchors for which the table has means, ascending."""
+        return [int(name.removeprefix("mean ")) for name in self.table if name.startswith("mean ")]
+
+    @property
+    def prefix(self) -> str:
+        """How the columns begin that hold what the run averages."""
+        return "weighted " if self.run.config.weighted_selection else ""
+
+    def state_of(self, image_id: str) -> str:
+        """ "labeled", "selected" or "pool"."""
+        if image_id in self.labeled:
+            return "labeled"
+        return "selected" if image_id in self.selected else "pool"
+
+    def truth(self, image_id: str, size: tuple[int, int]) -> dict[str, list[Any]] | None:
+        """The objects of a labeled image in pixels of an image of `size` (H, W); None for one that
+        is not labeled: its annotation stays closed."""
+        if image_id not in self.labeled:
+            return None
+        study = self.run.study
+        found = study.oracle.read([image_id], study.classes, FaultCounts()).get(image_id)
+        if found is None:
+            return None
+        record = study.records[image_id]
+        scale = np.array([size[1] / record.width, size[0] / record.height] * 2)
+        names = [study.classes[label] + " (ignored)" * bool(left_out)
+                 for label, left_out in zip(found.labels, found.ignored, strict=True)]  # fmt: skip
+        return {"boxes": (found.boxes.numpy() * scale).round(1).tolist(), "names": names}
+
+    def standing(self, values: AnchorValues, ks: Sequence[int]) -> dict[str, Any]:
+        """Where an image stands: score and rank as recorded, and its mean and rank for each k.
+
+        Ranks count the `ranked` inspected images; an image that is not in the pool has none.
+        """
+        columns = [f"{self.prefix}mean {k}" for k in ks]
+        facts: dict[str, Any] = {"state": self.state_of(values.id), "score": None, "rank": None}
+        facts |= {"pool": None, "ranks": None, "ranked": 0}
+        if not self.scored or values.id not in self.table.index:
+            row = row_of(values, self.run.config, self.run.study.classes, max(ks))
+            return facts | {"means": [row.get(name) for name in columns]}
+        row = self.table.loc[values.id]
+        ranks = [1 + int((self.table[name] > row[name]).sum()) for name in columns]
+        return facts | {
+            "score": float(row["score"]), "rank": int(row["rank"]),
+            "pool": round(float(self.table["stands_for"].sum())), "ranked": len(self.table),
+            "means": [float(row[name]) for name in columns], "ranks": ranks,
+        }  # fmt: skip
