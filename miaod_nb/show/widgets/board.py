@@ -15,13 +15,14 @@ from miaod_nb.inspection.reasons import class_mix
 from miaod_nb.show.widgets.base import View, source, styles
 from miaod_nb.show.widgets.batches import Batch, batch_of
 from miaod_nb.show.widgets.cards import cards_of
-from miaod_nb.show.widgets.thumbnails import LARGE, data_url
+from miaod_nb.show.widgets.payload import PHOTO_SIDE, photo
 
 PAGE = 60  # cards whose pictures are held at a time
+PICTURE_SIDE = 320  # pixels of the longer side of these
 
 
 class Board(View):
-    """The chosen images of a cycle as cards; a decision goes to the decision file at once.
+    """See `board`. Its state as the script has it:
 
     cards: see `cards_of`; pictures: data URLs of the cards of this `page`; decisions: action and
     note by id; mix: name, batch and labeled, counts of objects. events: what the script decided,
@@ -49,11 +50,10 @@ class Board(View):
     enlarged = Dict({}).tag(sync=True)
     closed = Unicode("").tag(sync=True)
 
-    def __init__(self, run: Experiment, cycle: int | None = None) -> None:
-        super().__init__()
-        self._run, self._batch = run, Batch(0, [])
-        with self.explaining():
-            batch = batch_of(run, cycle)
+    def open(self, run: Experiment, cycle: int | None) -> None:
+        """Shows the batch of a cycle. Raises DecisionError and others."""
+        self._run, batch = run, batch_of(run, cycle)
+        with self.hold_sync():
             self._read_decisions(batch.cycle)
             self._show(batch)
 
@@ -93,7 +93,7 @@ class Board(View):
 
     @observe("wanted")
     def _enlarge(self, change: Any) -> None:
-        self.enlarged = {"id": self.wanted, "source": self._picture(self.wanted, LARGE)}
+        self.enlarged = {"id": self.wanted, "source": self._picture(self.wanted, PHOTO_SIDE)}
 
     def _show(self, batch: Batch) -> None:
         """Brings a batch to the board."""
@@ -124,13 +124,26 @@ class Board(View):
     def _path(self, name: str) -> Path:
         return self._run.folder.path(f"cycle{self._batch.cycle}/{name}")
 
-    def _picture(self, image_id: str, longest: int = THUMBNAIL) -> str:
+    def _picture(self, image_id: str, longest: int = PICTURE_SIDE) -> str:
         """The picture of an image; "" if its file cannot be read any more, which its card says."""
         record = self._run.study.records.get(image_id)
         try:
-            return data_url(record, longest) if record else ""
+            return photo(record, longest) if record else ""
         except MiaodError:
             return ""
+
+
+def board(run: Experiment, cycle: int | None = None) -> Board:
+    """The images that a cycle of a run chose, as cards to decide about.
+
+    cycle: None is the newest that has chosen images. Every decision is a line of the cycle's
+    decision file at once; the button "Apply" writes the batch anew, as `apply_decisions` does. What
+    cannot be shown or done is said in the view.
+    """
+    view = Board()
+    with view.explaining():
+        view.open(run, cycle)
+    return view
 
 
 def mix_of(run: Experiment, cycle: int) -> list[dict[str, Any]]:

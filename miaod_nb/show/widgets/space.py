@@ -6,13 +6,15 @@ from traitlets import Dict, List, Unicode, observe
 
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.features import pool_features
-from miaod_nb.show.widgets.batches import Batch, batch_of, scores_of
 from miaod_nb.show.widgets.base import View, source, styles
-from miaod_nb.show.widgets.thumbnails import data_url
+from miaod_nb.show.widgets.batches import Batch, batch_of, scores_of
+from miaod_nb.show.widgets.payload import photo
+
+PICTURE_SIDE = 320  # pixels of the longer side of a picture
 
 
 class Space(View):
-    """A map of images; `ids` are those that were encircled last.
+    """See `selection_space`; `ids` are those that were encircled last. Its state:
 
     points: id, x, y, kind (pool, labeled, selected) and score (None: it was not scored). wanted:
     the image that the script wants to see, thumbnail: its id and picture.
@@ -26,11 +28,10 @@ class Space(View):
     thumbnail = Dict({}).tag(sync=True)
     lasso_ids = List([]).tag(sync=True)
 
-    def __init__(self, run: Experiment, cycle: int | None = None) -> None:
-        super().__init__()
-        self._run = run
-        with self.explaining():
-            batch = batch_of(run, cycle)
+    def open(self, run: Experiment, cycle: int | None) -> None:
+        """Shows the images of a cycle. Raises ConfigError and others."""
+        self._run, batch = run, batch_of(run, cycle)
+        with self.hold_sync():
             self.heading = f"Selection space: cycle {batch.cycle} of {run.folder.root.name}"
             self.points = points_of(run, batch)
 
@@ -43,7 +44,19 @@ class Space(View):
     def _show(self, change: Any) -> None:
         with self.explaining():
             if record := self._run.study.records.get(self.wanted):
-                self.thumbnail = {"id": record.id, "source": data_url(record)}
+                self.thumbnail = {"id": record.id, "source": photo(record, PICTURE_SIDE)}
+
+
+def selection_space(run: Experiment, cycle: int | None = None) -> Space:
+    """The images of a cycle of a run on a map where the detector's features put them.
+
+    cycle: None is the newest that has chosen images. The `ids` of the view are those that the
+    mouse encircled. What cannot be shown is said in the view.
+    """
+    view = Space()
+    with view.explaining():
+        view.open(run, cycle)
+    return view
 
 
 def points_of(run: Experiment, batch: Batch) -> list[dict[str, Any]]:

@@ -15,14 +15,14 @@ from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
 from miaod_nb.show.widgets.base import View, source, styles
 from miaod_nb.show.widgets.batches import batch_of
-from miaod_nb.show.widgets.thumbnails import data_url
+from miaod_nb.show.widgets.payload import photo
 
 TILE = 128  # pixels of the longest side of a picture
 SHOWN = 60  # pictures of added images, and as many of dropped ones
 
 
 class WhatIf(View):
-    """Other settings of the selection, and how they change the batch.
+    """See `what_if`. Its state as the script has it:
 
     options: what can be set; settings: strategy, aggregate, k, weighted, budget, set by the script
     or in Python. result: the settings that it answers, added and dropped (id, and its rank before
@@ -37,14 +37,13 @@ class WhatIf(View):
     result = Dict({}).tag(sync=True)
     pictures = Dict({}).tag(sync=True)
 
-    def __init__(self, run: Experiment, cycle: int | None = None) -> None:
-        super().__init__()
-        self._run, self._table = run, pd.DataFrame()
+    def open(self, run: Experiment, cycle: int | None) -> None:
+        """Takes the images of a cycle. Raises ConfigError and others."""
+        cycle = batch_of(run, cycle).cycle
+        self._run, self._table = run, keep_anchor_values(run, cycle)
         self._known: dict[str, str] = {}  # pictures made so far
-        with self.explaining():
-            batch = batch_of(run, cycle)
-            self._table = keep_anchor_values(run, batch.cycle)
-            self.heading = f"What if: cycle {batch.cycle} of {run.folder.root.name}, chosen otherwise"
+        with self.hold_sync():
+            self.heading = f"What if: the batch of cycle {cycle}, {run.folder.root.name}"
             self.options = options_of(run, self._table)
             self.settings = self.options["run"]
 
@@ -62,10 +61,23 @@ class WhatIf(View):
         """The picture of an image; "" if its file is gone, which is no reason to show nothing."""
         if image_id not in self._known:
             try:
-                self._known[image_id] = data_url(self._run.study.records[image_id], TILE)
+                self._known[image_id] = photo(self._run.study.records[image_id], TILE)
             except DataError:
                 self._known[image_id] = ""
         return self._known[image_id]
+
+
+def what_if(run: Experiment, cycle: int | None = None) -> WhatIf:
+    """How the batch of a cycle of a run would change with other settings of the selection.
+
+    cycle: None is the newest that has chosen images. The batch is replayed from values that are
+    kept of the most uncertain images and a sample of the others. What cannot be shown is said in
+    the view.
+    """
+    view = WhatIf()
+    with view.explaining():
+        view.open(run, cycle)
+    return view
 
 
 def options_of(run: Experiment, table: pd.DataFrame) -> dict[str, Any]:
@@ -80,8 +92,9 @@ def options_of(run: Experiment, table: pd.DataFrame) -> dict[str, Any]:
     scope = f"Chosen among {len(table)} images: the most uncertain {len(table) - sampled}"
     scope += f", and {sampled} drawn at random of the rest." if sampled else ", the whole pool."
     return {
-        "strategies": {name: strategy_style(name)["label"] for name in STRATEGIES}, "ks": ks, "anchors": ks[-1], "run": own, "scope": scope,
-        "most": min(BEST_BUDGETS * budget, len(table)),
+        "strategies": {name: strategy_style(name)["label"] for name in STRATEGIES},
+        "ks": ks, "anchors": ks[-1], "most": min(BEST_BUDGETS * budget, len(table)),
+        "run": own, "scope": scope,
     }  # fmt: skip
 
 
