@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from miaod_nb.errors import DecisionError
 from miaod_nb.store import RunFolder
@@ -24,6 +24,14 @@ ALLOWED = {
 MEND = "mend or remove that line"
 
 
+def _encodable(text: str) -> str:
+    text.encode()  # half a surrogate pair raises a ValueError
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
 class Decision(BaseModel):
     """One line of a decision file: what became of an image, or a note about it.
 
@@ -34,9 +42,9 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: Annotated[str, Field(min_length=1)]
+    id: Annotated[Text, Field(min_length=1)]
     action: Action
-    note: str = ""
+    note: Text = ""
     fingerprint: str
     cycle: Annotated[int, Field(ge=0)]
     time: Annotated[float, Field(allow_inf_nan=False)]
@@ -54,6 +62,22 @@ class Expected:
 def decision_file(cycle: int) -> str:
     """Where a run folder keeps the decisions of a cycle."""
     return f"cycle{cycle}/decisions.jsonl"
+
+
+def make_decision(
+    values: Mapping[str, Any], expected: Expected | None = None, place: str = ""
+) -> Decision:
+    """The decision with these values; expected: what it has to be about. place: of the values.
+
+    Raises DecisionError naming the faulty field.
+    """
+    try:
+        decision = Decision.model_validate(dict(values))
+    except ValidationError as error:
+        raise _faulty_field(error, values, place) from None
+    if expected:
+        _check(decision, expected, place)
+    return decision
 
 
 def append_decision(folder: RunFolder, decision: Decision) -> None:
@@ -139,19 +163,13 @@ def _decision(
     if not isinstance(values, dict):
         raise DecisionError("the line is no JSON object", where=place,
                             remedy='write it as {"id": ..., "action": ...}')  # fmt: skip
-    try:
-        decision = Decision.model_validate({**defaults, **values})
-    except ValidationError as error:
-        raise _faulty_field(error, values, place) from None
-    if expected:
-        _check(decision, expected, place)
-    return decision
+    return make_decision({**defaults, **values}, expected, place)
 
 
 def _faulty_field(error: ValidationError, values: Mapping[str, Any], place: str) -> DecisionError:
     first = error.errors()[0]
     name = str(first["loc"][0])
-    where = f"{place}, field {name}"
+    where = _field(place, name)
     if first["type"] == "missing":
         return DecisionError(f"{name} is missing", where=where, remedy=f"give {ALLOWED[name]}")
     if first["type"] == "extra_forbidden":
@@ -167,17 +185,21 @@ def _check(decision: Decision, expected: Expected, place: str) -> None:
         raise DecisionError(
             f"the decision is about another run ({decision.fingerprint[:12]}..., this one is "
             f"{expected.fingerprint[:12]}...)",
-            where=f"{place}, field fingerprint",
+            where=_field(place, "fingerprint"),
             remedy="give the decisions of this run; a file for --decisions may leave the field out",
         )
     if decision.cycle != expected.cycle:
         raise DecisionError(
             f"the decision is about cycle {decision.cycle}, not {expected.cycle}",
-            where=f"{place}, field cycle",
+            where=_field(place, "cycle"),
             remedy=f"give the decision file of cycle {expected.cycle}, or another --cycle",
         )
     if decision.id not in expected.ids:
         raise DecisionError(
-            f"no image of the pool has the id '{decision.id}'", where=f"{place}, field id",
+            f"no image of the pool has the id '{decision.id}'", where=_field(place, "id"),
             remedy="give an id as it stands in selection.json or in the image list",
         )  # fmt: skip
+
+
+def _field(place: str, name: str) -> str:
+    return f"{place}, field {name}" if place else name
