@@ -50,7 +50,7 @@ class Board(View):
     enlarged = Dict({}).tag(sync=True)
     closed = Unicode("").tag(sync=True)
 
-    def open(self, run: Experiment, cycle: int | None) -> None:
+    def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Shows the batch of a cycle. Raises DecisionError and others."""
         self._run, batch = run, batch_of(run, cycle)
         with self.hold_sync():
@@ -142,7 +142,7 @@ def board(run: Experiment, cycle: int | None = None) -> Board:
     """
     view = Board()
     with view.explaining():
-        view.open(run, cycle)
+        view.look_at(run, cycle)
     return view
 
 

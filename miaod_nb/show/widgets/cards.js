@@ -80,8 +80,9 @@ function predicted(card) {
 /** The near-duplicates of an image by rank and id; null if it has none. */
 function duplicatesOf(card) {
   if (!card.duplicates.length) return null;
-  const named = card.duplicates.map((d) => `#${d.rank} ${d.id} (${d.similarity.toFixed(3)})`);
-  const line = element("p", { class: "miaod-duplicates", "data-role": "duplicates" });
+  const named = card.duplicates.map((d) => `#${d.rank} ${d.id} (${d.similarity.toFixed(2)})`);
+  const line = element("p", { class: "miaod-duplicates", "data-role": "duplicates",
+    title: "number: similarity, the cosine of the detector's features" });
   line.append(element("b", {}, "≈ near-duplicate "), `of ${named.join(", ")}`);
   return line;
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
+from torchvision.ops import nms
 
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.cycle import Experiment
@@ -46,13 +46,9 @@ def cards_of(
 def drivers(values: AnchorValues, classes: Sequence[str], k: int) -> list[dict[str, Any]]:
     """The most uncertain of the k anchors that make the score, each at another place."""
     boxes = torch.from_numpy(values.boxes[:k])
-    sides = boxes[:, 2:] - boxes[:, :2]
-    kept: list[int] = []
-    for place in (sides > 0).all(dim=1).nonzero()[:, 0].tolist():
-        if not kept or box_iou(boxes[place : place + 1], boxes[kept]).max() < APART:
-            kept.append(place)
-        if len(kept) == DRIVERS:
-            break
+    real = (boxes[:, 2:] > boxes[:, :2]).all(dim=1).nonzero()[:, 0]  # others stand on padding
+    uncertainty = torch.from_numpy(values.discrepancy[values.top[:k]])
+    kept = real[nms(boxes[real], uncertainty[real], APART)][:DRIVERS].tolist()
     return [
         {
             "box": [round(side, 1) for side in boxes[place].tolist()],
@@ -66,17 +62,17 @@ def drivers(values: AnchorValues, classes: Sequence[str], k: int) -> list[dict[s
 
 def _seen(run: Experiment, cycle: int, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the detector sees in the image of a row: size, detections, anchors, reason."""
-    record = run.study.records.get(row["id"])
-    size = [record.height, record.width] if record else [1, 1]
-    blank = {"size": size, "detections": [], "anchors": [], "reason": row["reason"]}
+    blank = {"size": [1, 1], "detections": [], "anchors": [], "reason": row["reason"]}
     try:
         values = anchor_values(run, cycle, row["id"])
     except MiaodError as error:
         return blank | {"fault": str(error)}
+    path = run.study.records[row["id"]].image_path
     classes = run.study.classes
     k = num_averaged(run.config.top_k, len(values.discrepancy))
     by_disagreement = run.config.strategy == "mi_aod"
     return {
+        "fault": "" if path.is_file() else f"The image file is gone: restore {path}",
         "size": list(values.size),
         "detections": _detections(values, classes),
         "anchors": drivers(values, classes, k) if by_disagreement else [],

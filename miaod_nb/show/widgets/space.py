@@ -28,7 +28,7 @@ class Space(View):
     thumbnail = Dict({}).tag(sync=True)
     lasso_ids = List([]).tag(sync=True)
 
-    def open(self, run: Experiment, cycle: int | None) -> None:
+    def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Shows the images of a cycle. Raises ConfigError and others."""
         self._run, batch = run, batch_of(run, cycle)
         with self.hold_sync():
@@ -55,7 +55,7 @@ def selection_space(run: Experiment, cycle: int | None = None) -> Space:
     """
     view = Space()
     with view.explaining():
-        view.open(run, cycle)
+        view.look_at(run, cycle)
     return view
 
 

@@ -37,7 +37,7 @@ class WhatIf(View):
     result = Dict({}).tag(sync=True)
     pictures = Dict({}).tag(sync=True)
 
-    def open(self, run: Experiment, cycle: int | None) -> None:
+    def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
         self._run, self._table = run, keep_anchor_values(run, cycle)
@@ -76,7 +76,7 @@ def what_if(run: Experiment, cycle: int | None = None) -> WhatIf:
     """
     view = WhatIf()
     with view.explaining():
-        view.open(run, cycle)
+        view.look_at(run, cycle)
     return view
 
 
