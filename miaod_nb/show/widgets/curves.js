@@ -22,7 +22,8 @@ function svg(tag, attributes, ...children) {
 function curveChart(title, ks, at, series, isRank) {
   const { width, height, left, right, top, bottom } = CHART;
   const values = series.flatMap((one) => one || []).filter(Number.isFinite);
-  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
+  const box = `0 0 ${width} ${height}`;
+  const chart = svg("svg", { viewBox: box, role: "img", "aria-label": title });
   chart.append(svg("text", { x: left, y: 12, "font-weight": 600 }, title));
   if (!values.length) {
     chart.append(svg("text", { x: left, y: height / 2 + 8 }, "not in the pool of this cycle"));
@@ -46,14 +47,14 @@ function curveChart(title, ks, at, series, isRank) {
     const look = CURVE_LOOKS[index % CURVE_LOOKS.length];
     const points = one.map((value, i) => `${x(i)},${y(value)}`).join(" ");
     chart.append(
-      svg("polyline", { points, stroke: look.color, "stroke-dasharray": look.dash, class: "curve" }),
-      svg("circle", { cx: x(at), cy: y(one[at]), r: 3.5, fill: look.color, stroke: "#ffffff" }),
+      svg("polyline", { points, stroke: look.color, "stroke-dasharray": look.dash }),
+      svg("circle", { cx: x(at), cy: y(one[at]), r: 3.5, fill: look.color }),
     );
   });
   const edges = isRank ? `1 to ${highest}, 1 on top` : `0 to ${shown(highest)}`;
   chart.append(svg("text", { x: width - right, y: 12, "text-anchor": "end" }, edges));
   chart.append(svg("text", { x: left, y: height - 4 }, `k = ${ks[0]}`));
-  const last = ks[ks.length - 1];
-  chart.append(svg("text", { x: width - right, y: height - 4, "text-anchor": "end" }, String(last)));
+  const end = { x: width - right, y: height - 4, "text-anchor": "end" };
+  chart.append(svg("text", end, String(ks[ks.length - 1])));
   return chart;
 }

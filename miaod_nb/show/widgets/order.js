@@ -30,6 +30,5 @@ function sorted(index, key) {
 /** An image's line in the list of images. */
 function titleOf(image) {
   const state = image.selected ? " · selected" : image.labeled ? " · labeled" : "";
-  if (image.rank == null) return `${image.id}${state}`;
-  return `${image.rank}. ${image.id} · ${shown(image.score)}${state}`;
+  return (image.rank == null ? "" : `${image.rank}. `) + image.id + state;
 }

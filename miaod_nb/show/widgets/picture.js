@@ -1,7 +1,8 @@
 // One image with its layers on a canvas.
 
 const SHOWN_SCORE = 0.3; // detections below it are not drawn
-const SHOWN_ANCHORS = 10; // anchors of the score that are drawn as boxes; all are dots
+const LISTED_BOXES = 3; // anchors of a place that was clicked that are drawn, the first one bold
+const SHOWN_ANCHORS = 5; // anchors of the score that are drawn as boxes; all are dots
 
 /** The image of a payload and its gray copy of half the contrast, once it is decoded. */
 async function loadPhoto(address) {
@@ -54,8 +55,8 @@ function drawPicture(canvas, scale, shot) {
     truth.boxes.forEach((box, i) => names.push([box, truth.names[i], "truth"]));
   }
   for (const { box, text } of found) names.push([box, text, "prediction"]);
-  drawNames(context, names, scale, line);
   if (place) drawPlace(context, place, listed.map((i) => panel.places[i].box), scale, line);
+  drawNames(context, names, scale, line);
 }
 
 /** The detections that are drawn: box, name with score, label. */
@@ -84,9 +85,10 @@ function drawAnchors(context, panel, k, scale, line) {
   }
 }
 
-/** A cross at the place that was clicked, and the boxes of the anchors that are listed for it. */
+/** A cross at the place that was clicked, and the first anchors that are listed for it. */
 function drawPlace(context, [x, y], boxes, scale, line) {
-  drawBoxes(context, boxes, "anchor", scale, line);
+  drawBoxes(context, boxes.slice(1, LISTED_BOXES), "anchor", scale, line * 0.5);
+  drawBoxes(context, boxes.slice(0, 1), "anchor", scale, line * 1.25);
   for (const [color, width] of [["#ffffff", 4], ["#000000", 2]]) {
     context.strokeStyle = color;
     context.lineWidth = width * line;

@@ -1,6 +1,5 @@
-// The uncertainty viewer: an image, what the detector found in it, and where its classifiers differ.
+// The uncertainty viewer: an image, what is found in it, and where the classifiers differ.
 
-const NAMES = { discrepancy: "discrepancy", weight: "instance weight", weighted: "re-weighted" };
 const KEPT = 6; // images that the browser holds besides the embedded ones
 const HIGHEST = 440; // pixels of a picture's height
 
@@ -28,8 +27,8 @@ function render({ model, el }) {
     );
     if (shot) parts.images.value = shot.id;
     const all = model.get("index").length;
-    const missing = all - known.length;
-    parts.kept.textContent = missing ? `${known.length} of ${all} images are kept in this page` : "";
+    const here = `${known.length} of ${all} images are kept in this page`;
+    parts.kept.textContent = known.length < all ? here : "";
     showPlace();
   }
 
@@ -67,6 +66,8 @@ function render({ model, el }) {
     parts.note.textContent = "";
     parts.images.value = id;
     clearPlace();
+    model.set("shown", id);
+    model.save_changes();
     makePanels();
     showPlace();
     draw();
@@ -82,7 +83,7 @@ function render({ model, el }) {
     setTimeout(() => {
       if (awaited !== id || !root.classList.contains("miaod-waiting")) return;
       parts.note.textContent =
-        `Still waiting for ${id}. If the notebook was opened and not run, run the cell of this view.`;
+        `Still waiting for ${id}: if the notebook was only opened, run the cell of this view.`;
     }, 5000);
   }
 
@@ -107,11 +108,12 @@ function render({ model, el }) {
 
   /** A picture for every panel, with its title. */
   function makePanels() {
+    parts.body.classList.toggle("miaod-several", shot.panels.length > 1);
     parts.pictures.replaceChildren(
       ...shot.panels.map((panel, index) => {
         const canvas = element("canvas", { "data-role": `picture-${index}` });
         canvas.addEventListener("click", (event) => clicked(event, canvas));
-        return element("figure", {}, captionOf(panel, shot.panels.length), canvas);
+        return element("figure", {}, captionOf(panel), canvas);
       }),
     );
   }
@@ -165,7 +167,10 @@ function render({ model, el }) {
 
   /** The colors of a heat map, made again only when its scale has changed. */
   function colored(heat, max) {
-    if (heat.drawnFor !== max) Object.assign(heat, { drawnFor: max, canvas: heatCanvas(heat, max) });
+    if (heat.drawnFor !== max) {
+      heat.drawnFor = max;
+      heat.canvas = heatCanvas(heat, max);
+    }
     return heat.canvas;
   }
 

@@ -16,7 +16,7 @@ from miaod_nb.show.widgets.looked_at import LookedAt
 from miaod_nb.show.widgets.payload import anchor_panel, photo
 
 START = {
-    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.7, "boxes": True, "truth": True,
+    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": True, "truth": True,
     "anchors": False, "k": 0, "sort": "score",
 }  # fmt: skip
 DIFFERENCES = {"l1": "|p₁ − p₂|", "l2": "(p₁ − p₂)²"}
@@ -28,12 +28,14 @@ class UncertaintyViewer(View):
     index: the images, id, rank, score, labeled, selected, classes (part of each in the score) and
     disagreement. ks: the counts of anchors of the k slider. settings: layer ("none",
     "discrepancy", "weight", "weighted"), level and class (-1: all), opacity, boxes, truth, anchors,
-    k (place in ks) and sort. payload: the image that is shown; embedded: others that need no
-    kernel, by id. wanted: what the script asks for. listed: the place that was clicked, and its
-    anchors (places in the grid).
+    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that need no
+    kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of the image
+    that is seen; listed, the place that was clicked, and its anchors (places in the grid).
     """
 
-    _esm = source("heat.js", "picture.js", "curves.js", "order.js", "controls.js", "viewer.js")
+    _esm = source(
+        "heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js", "viewer.js"
+    )
     _css = styles("viewer.css")
 
     index = List().tag(sync=True)
@@ -45,9 +47,10 @@ class UncertaintyViewer(View):
     payload = Dict().tag(sync=True)
     embedded = Dict().tag(sync=True)
     wanted = Dict().tag(sync=True)
+    shown = Unicode("").tag(sync=True)
     listed = Dict().tag(sync=True)
 
-    def open(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
+    def look_at(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
         """Shows the most uncertain image of a cycle. Raises ConfigError and others."""
         self._looked_at = _all_looked_at(run, cycle, beside)
         first = self._looked_at[0]
@@ -98,7 +101,7 @@ def uncertainty_viewer(
     """
     viewer = UncertaintyViewer()
     with viewer.explaining():
-        viewer.open(run, cycle, beside)
+        viewer.look_at(run, cycle, beside)
     return viewer
 
 

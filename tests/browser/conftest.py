@@ -1,0 +1,53 @@
+"""JupyterLab in a browser and a finished run for it, each made once.
+
+They end with this folder's tests: Playwright's event loop would be in the way of later ones.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from miaod_nb.experiment import Experiment, open_run
+from tests.browser.lab import Lab, chromium, jupyter_lab
+from tests.conftest import write_voc
+
+# 4 of 16 images are labeled first, 3 are chosen a cycle. score_threshold: so that a detector that
+# has learned little detects something.
+OVERRIDES = {
+    "initial": 4, "budget": 3, "cycles": 2, "score_threshold": 0, "threads": 1, "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab of its own in the browser."""
+    with jupyter_lab(browser, tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """A finished run of two cycles; tests may only add values of anchors to it."""
+    folder = tmp_path_factory.mktemp("browser")
+    data_root = write_voc(folder / "VOC2007", num_trainval=16)
+    made = open_run("tiny", data_root=data_root, run_dir=folder / "run", overrides=OVERRIDES)
+    made.run()
+    return made
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots are kept: the folder that MIAOD_SCREENSHOTS names, if it is set."""
+    folder = Path(os.environ.get("MIAOD_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
