@@ -17,10 +17,11 @@ CLASS_NUMBERS = 40_000  # of an image's anchors and classes; many classes: of fe
 LARGEST = 65535  # of uint16
 
 
-def photo(record: ImageRecord) -> str:
-    """The image as a JPEG data URL. Raises DataError if its file cannot be read."""
+def photo(record: ImageRecord, longest: int = PHOTO_SIDE) -> str:
+    """The image as a JPEG data URL, its longer side at most `longest` pixels. Raises DataError if
+    its file cannot be read."""
     image = Image.fromarray(pixels(record))
-    image.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+    image.thumbnail((longest, longest))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{_text(buffer.getvalue())}"

@@ -1,0 +1,163 @@
+// One card of the review board: an image of the batch, what was seen in it, what was decided.
+
+const STATES = {
+  "": { mark: "○", word: "undecided" },
+  accept: { mark: "✓", word: "accepted" },
+  skip: { mark: "✕", word: "skipped" },
+  defer: { mark: "→", word: "deferred" },
+};
+const DECIDING = [
+  { action: "accept", key: "a", text: "Accept", hint: "keep it in the batch" },
+  { action: "skip", key: "s", text: "Skip", hint: "not in this batch and in no later one" },
+  { action: "defer", key: "d", text: "Defer", hint: "not in this batch, perhaps in a later one" },
+];
+
+/**
+ * The image of a card with its boxes, at most width x height CSS pixels large; texts: whether the
+ * boxes say their class. Returns the element and a promise that it is painted.
+ */
+function boxedPicture(card, source, [width, height], texts = false) {
+  if (!source) {
+    const why = card.fault || "This picture is not in the saved page: a running notebook shows it.";
+    return [element("div", { class: "miaod-no-picture" }, why), Promise.resolve()];
+  }
+  const fit = Math.min(width / card.size[1], height / card.size[0]);
+  const dense = window.devicePixelRatio || 1;
+  const [w, h] = [card.size[1] * fit, card.size[0] * fit];
+  const canvas = element("canvas", {
+    width: Math.round(w * dense),
+    height: Math.round(h * dense),
+    style: `width: ${w}px; height: ${h}px`,
+    role: "img",
+    "aria-label": `${card.id}: ${predicted(card)}`,
+  });
+  const image = new Image();
+  const painted = new Promise((resolve) => {
+    image.onload = image.onerror = () => resolve();
+  }).then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
+  image.src = source;
+  return [canvas, painted];
+}
+
+function paintBoxed(canvas, image, card, scale, dense, texts) {
+  const context = canvas.getContext("2d");
+  if (image.naturalWidth) context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  drawBoxes(context, card.anchors.map((anchor) => anchor.box), "anchor", scale, dense);
+  drawBoxes(context, card.detections.map((found) => found.box), "prediction", scale, dense);
+  if (!texts) return;
+  const taken = [];
+  const write = (text, [x, y], role) => writeOn(context, text, [x * scale, y * scale], role, taken);
+  card.anchors.forEach(({ box }, i) => write(`anchor ${i + 1}`, box, "anchor"));
+  card.detections.forEach(({ box, label, score }) =>
+    write(`${label} ${score.toFixed(2)}`, box, "prediction"));
+}
+
+/** Text on white above a point, inside the canvas, moved down until it covers no other text. */
+function writeOn(context, text, [x, y], role, taken) {
+  const dense = window.devicePixelRatio || 1;
+  context.font = `${12 * dense}px system-ui, "Liberation Sans", Arial, sans-serif`;
+  const [width, height] = [context.measureText(text).width + 8 * dense, 17 * dense];
+  [x, y] = [Math.max(Math.min(x, context.canvas.width - width), 0), Math.max(y - height, 0)];
+  const covers = ([left, top, long]) =>
+    x < left + long && left < x + width && y < top + height && top < y + height;
+  for (let other = taken.find(covers); other; other = taken.find(covers)) y = other[1] + height;
+  if (y + height > context.canvas.height) return;
+  taken.push([x, y, width]);
+  context.fillStyle = "rgba(255, 255, 255, 0.85)";
+  context.fillRect(x, y, width, height);
+  context.fillStyle = COLORS[role];
+  context.textBaseline = "middle";
+  context.fillText(text, x + height / 4, y + height / 2);
+}
+
+/** What the detector finds in the image, in a line. */
+function predicted(card) {
+  const found = card.detections.map((one) => `${one.label} ${one.score.toFixed(2)}`);
+  const more = found.length > 3 ? ` and ${found.length - 3} more` : "";
+  return found.length ? `predicted: ${found.slice(0, 3).join(", ")}${more}` : "nothing predicted";
+}
+
+/** The near-duplicates of an image by rank and id; null if it has none. */
+function duplicatesOf(card) {
+  if (!card.duplicates.length) return null;
+  const named = card.duplicates.map((d) => `#${d.rank} ${d.id} (${d.similarity.toFixed(2)})`);
+  const line = element("p", { class: "miaod-duplicates", "data-role": "duplicates",
+    title: "number: similarity, the cosine of the detector's features" });
+  line.append(element("b", {}, "≈ near-duplicate "), `of ${named.join(", ")}`);
+  return line;
+}
+
+/** The three buttons of a card; `decide` gets the action. */
+function decidingButtons(decide, disabled) {
+  const buttons = DECIDING.map(({ action, text, hint, key }) => {
+    const mark = `${STATES[action].mark} ${text}`;
+    const made = button(mark, action, `${hint} (${key})`, () => decide(action));
+    made.disabled = disabled;
+    return made;
+  });
+  return element("div", { class: "miaod-deciding" }, ...buttons);
+}
+
+/** Brings the state of a decision to an element that has a badge, buttons and a note. */
+function showDecision(made, { action, note }) {
+  made.dataset.state = action || "undecided";
+  const { mark, word } = STATES[action];
+  made.querySelector(".miaod-badge").textContent = `${mark} ${word}`;
+  for (const each of made.querySelectorAll(".miaod-deciding button")) {
+    each.setAttribute("aria-pressed", String(each.dataset.role === action));
+  }
+  const line = made.querySelector(".miaod-note");
+  line.textContent = note ? `note: ${note}` : "";
+  line.hidden = !note;
+}
+
+/** The card of an image in the gallery, and a promise that it is painted; `view`: the board. */
+function cardOf(view, card, place) {
+  const [picture, painted] = boxedPicture(card, view.model.get("pictures")[card.id], [212, 160]);
+  const made = element(
+    "article",
+    { class: "miaod-card", "data-role": "card", "data-id": card.id,
+      onclick: () => view.go(place), ondblclick: () => view.enlarge() },
+    element("header", {}, element("b", {}, `#${card.rank}`),
+      element("span", { class: "miaod-badge", "data-role": "state" })),
+    element("div", { class: "miaod-frame" }, picture),
+    element("div", { class: "miaod-name", title: card.id },
+      element("span", {}, card.id), element("span", {}, `score ${shown(card.score)}`)),
+    element("p", {}, card.reason),
+    element("p", { class: "miaod-quiet" }, predicted(card)),
+    duplicatesOf(card),
+    element("p", { class: "miaod-note", "data-role": "note-text" }),
+    decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
+  );
+  return [made, painted];
+}
+
+/** The enlarged image with the numbers of its boxes and anchors. */
+function enlargedOf(view, card, room) {
+  const large = view.model.get("enlarged");
+  const source = large.id === card.id ? large.source : view.model.get("pictures")[card.id];
+  const [picture, painted] = boxedPicture(card, source, room, true);
+  const row = (...cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
+  const table = (head, rows) => element("table", {},
+    element("tr", {}, ...head.map((name) => element("th", {}, name))), ...rows);
+  const made = element(
+    "div", { class: "miaod-enlarged", "data-role": "enlarged", "data-id": card.id },
+    element("div", { class: "miaod-frame" }, picture),
+    element("div", { class: "miaod-details" },
+      element("header", {}, element("b", {}, `#${card.rank} ${card.id}`),
+        element("span", { class: "miaod-badge" })),
+      element("p", {}, `score ${shown(card.score)}`),
+      element("p", {}, card.reason),
+      duplicatesOf(card),
+      element("p", { class: "miaod-note" }),
+      decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
+      button("✎ Note", "note", "write a note (n)", () => view.write()),
+      card.detections.length ? table(["predicted", "score"],
+        card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
+      card.anchors.length ? table(["anchor", "disagreement", "classifier 1", "classifier 2"],
+        card.anchors.map((a, i) => row(i + 1, shown(a.value), a.first, a.second))) : null,
+      button("Close", "close", "back to the gallery (Escape)", () => view.close()),
+    ),
+  );
+  return [made, painted];
+}

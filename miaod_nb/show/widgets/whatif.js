@@ -1,0 +1,132 @@
+// What if the batch had been chosen otherwise: settings on top, what they change below.
+
+const AGGREGATES = {
+  mean: "mean of the k most uncertain anchors",
+  max: "the most uncertain anchor",
+  sum: "sum over all anchors",
+};
+const LATE = 5000; // milliseconds until an answer from Python is missed
+
+function render({ model, el }) {
+  const root = rootOf(el, "whatif", model);
+  const view = { model, root, parts: {} };
+  for (const name of ["controls", "summary", "lists"]) {
+    view.parts[name] = element("div", { class: `miaod-${name}`, "data-role": name });
+  }
+  root.append(view.parts.controls, view.parts.summary, view.parts.lists);
+  when(model, ["options"], () => showControls(view));
+  when(model, ["settings"], () => bringValues(view));
+  when(model, ["result", "message"], () => showResult(view));
+  when(model, ["pictures"], () => showLists(view));
+  showControls(view);
+  showResult(view);
+  ready(root);
+}
+
+// -------------------------------------------------------------------------------- controls
+
+function showControls(view) {
+  const { model } = view;
+  const options = model.get("options");
+  view.parts.controls.hidden = !options.ks;
+  if (!options.ks) return;
+  const select = (name, texts) => element("select",
+    { "data-role": name, onchange: (event) => change(view, { [name]: event.target.value }) },
+    ...Object.entries(texts).map(([value, text]) => element("option", { value }, text)));
+  const slider = (name, min, max, read = (value) => value) => element("input",
+    { type: "range", min, max, "data-role": name,
+      oninput: (event) => change(view, { [name]: read(+event.target.value) }) });
+  const weighted = element("input", { type: "checkbox", "data-role": "weighted",
+    onchange: (event) => change(view, { weighted: event.target.checked }) });
+  const row = (text, ...children) => element("label", { class: "miaod-control" },
+    element("span", {}, text), ...children);
+  view.parts.controls.replaceChildren(
+    element("h3", {}, model.get("heading")),
+    row("strategy", select("strategy", options.strategies)),
+    row("score of an image", select("aggregate", AGGREGATES)),
+    row("k", slider("k", 0, options.ks.length - 1, (place) => options.ks[place]),
+      element("output", { "data-role": "k-text" })),
+    row("re-weighted", weighted),
+    row("budget", slider("budget", 1, options.most),
+      element("output", { "data-role": "budget-text" })),
+    button("As the run has it", "reset", "the run's own settings",
+      () => change(view, options.run)));
+  bringValues(view);
+}
+
+/** Brings the settings to the controls; those that the strategy does not ask are switched off. */
+function bringValues(view) {
+  const [settings, options] = [view.model.get("settings"), view.model.get("options")];
+  const part = (role) => view.parts.controls.querySelector(`[data-role="${role}"]`);
+  if (!options.ks || !part("k")) return;
+  for (const name of ["strategy", "aggregate"]) part(name).value = settings[name];
+  part("weighted").checked = settings.weighted;
+  part("k").value = options.ks.indexOf(settings.k);
+  part("budget").value = settings.budget;
+  const share = ((100 * settings.k) / options.anchors).toPrecision(2);
+  part("k-text").textContent = `${settings.k} of ${options.anchors} anchors (${+share} %)`;
+  part("budget-text").textContent = counted(settings.budget, "image");
+  part("aggregate").disabled = part("weighted").disabled = settings.strategy !== "mi_aod";
+  part("k").disabled = settings.strategy !== "mi_aod" || settings.aggregate !== "mean";
+}
+
+function change(view, changed) {
+  const { model } = view;
+  model.set("settings", { ...model.get("settings"), ...changed });
+  model.save_changes();
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => showResult(view, true), LATE);
+  bringValues(view);
+  showResult(view);
+}
+
+// ---------------------------------------------------------------------------------- result
+
+/** Whether the result is the answer to these settings. */
+function isAnswer(result, settings) {
+  return Object.keys(settings).every((name) => result.settings?.[name] === settings[name]);
+}
+
+function showResult(view, late = false) {
+  const { model, parts } = view;
+  const [result, options] = [model.get("result"), model.get("options")];
+  for (const part of [parts.summary, parts.lists]) part.hidden = !options.ks || !result.settings;
+  if (parts.summary.hidden) return;
+  const answered = isAnswer(result, model.get("settings"));
+  view.root.toggleAttribute("data-waiting", !answered && !model.get("message"));
+  const waits = model.get("still") || late
+    ? "No notebook answers: run this cell again in a running notebook to see what changes."
+    : "…";
+  const same = !result.added.length && !result.dropped.length;
+  const number = (role, value, text) => element("span", { class: "miaod-number" },
+    element("b", { "data-role": role }, value), ` ${text}`);
+  parts.summary.replaceChildren(...(answered ? [
+    number("added-count", `+ ${result.added.length}`, "added"),
+    number("dropped-count", `− ${result.dropped.length}`, "dropped"),
+    number("kept-count", `= ${result.kept}`, "stay"),
+    number("jaccard", result.jaccard.toFixed(2), "Jaccard index (1: the same batch)"),
+    element("span", { class: "miaod-quiet" }, same ? "The batch does not change." : options.scope),
+  ] : [element("span", { class: "miaod-quiet" }, waits)]));
+  showLists(view);
+}
+
+function showLists(view) {
+  const { model, parts } = view;
+  const [result, pictures] = [model.get("result"), model.get("pictures")];
+  const list = (title, role, rows) => element("section", { "data-role": role },
+    element("h4", {}, `${title} (${rows.length})`),
+    rows.length ? null : element("p", { class: "miaod-quiet" }, "none"),
+    element("div", { class: "miaod-tiles" }, ...rows.map((row) => tile(row, pictures[row.id]))));
+  parts.lists.replaceChildren(
+    list("+ Added", "added", result.added || []),
+    list("− Dropped", "dropped", result.dropped || []));
+}
+
+function tile({ id, before, after }, source) {
+  const rank = (place) => (place ? `#${place}` : "–");
+  return element("figure", { "data-id": id },
+    source ? element("img", { src: source, alt: id, title: id })
+      : element("div", { class: "miaod-no-picture" }, "no picture"),
+    element("figcaption", {}, element("span", { title: id }, id),
+      element("span", { class: "miaod-quiet" }, `${rank(before)} → ${rank(after)}`)));
+}

@@ -1,0 +1,313 @@
+"""The views of a batch, used with mouse and keys in JupyterLab: board, selection space, what-if."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.inspection.replay import difference
+from miaod_nb.show.widgets import board, selection_space, what_if
+from miaod_nb.show.widgets import page as page_of
+from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
+
+pytestmark = pytest.mark.slow
+
+SCROLLED = {"card", "state", "accept", "skip", "defer", "duplicates", "note-text", "CANVAS"}
+Opened = Callable[[str], AbstractContextManager[NotebookPage]]
+
+
+def part(view: Locator, role: str) -> Locator:
+    """The part of a view with this data-role."""
+    return view.locator(f'[data-role="{role}"]')
+
+
+def card(view: Locator, image_id: str) -> Locator:
+    return view.locator(f'[data-role="card"][data-id="{image_id}"]')
+
+
+@pytest.fixture
+def own_run(run: Experiment, tmp_path: Path) -> Experiment:
+    """The run in a folder of its own: these tests change its batch."""
+    return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
+
+
+@pytest.fixture
+def opened(lab: Any, own_run: Experiment) -> Opened:
+    """`opened("board(run)")`: a notebook that was run and shows this view, called `view`."""
+
+    @contextmanager
+    def show(expression: str) -> Iterator[NotebookPage]:
+        code = (
+            "import miaod_nb\nfrom miaod_nb.show.widgets import board, selection_space, what_if\n"
+            f"run = miaod_nb.open_run(run_dir={str(own_run.folder.root)!r})\n"
+            f"view = {expression}\nview"
+        )
+        with lab.open(code) as notebook:
+            notebook.run()
+            yield notebook
+
+    return show
+
+
+def decided(run: Experiment) -> list[tuple[str, str, str]]:
+    """What stands in the decision file of the newest cycle."""
+    lines = run.folder.path("cycle1/decisions.jsonl").read_text().splitlines()
+    return [tuple(json.loads(line)[key] for key in ("id", "action", "note")) for line in lines]
+
+
+def batch(run: Experiment) -> list[str]:
+    return [row["id"] for row in run.folder.load_json("cycle1/selection.json")["selected"]]
+
+
+# --------------------------------------------------------------------------------- the board
+
+
+def test_keys_decide_and_python_writes_it_down(opened, own_run):
+    first, second, third = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        cells = view.page.locator(".jp-Cell").count()
+        view.focus()
+        for key in ("a", "s", "d"):  # each goes on to the next card
+            view.page.keyboard.press(key)
+        notebook.until("view.saved == 3")
+        assert decided(own_run) == [
+            (first, "accept", ""),
+            (second, "skip", ""),
+            (third, "defer", ""),
+        ]
+        states = [card(view, i).get_attribute("data-state") for i in (first, second, third)]
+        assert states == ["accept", "skip", "defer"]
+        expect(part(card(view, second), "state")).to_have_text("✕ skipped")
+        expect(part(view, "saved")).to_contain_text("cycle1/decisions.jsonl")
+        view.page.keyboard.press("Home")
+        view.page.keyboard.press("n")
+        view.page.keyboard.type("a dark one")
+        view.page.keyboard.press("Enter")
+        notebook.until("view.saved == 4")
+        assert decided(own_run)[-1] == (first, "note", "a dark one")
+        expect(card(view, first)).to_contain_text("note: a dark one")
+        assert card(view, first).get_attribute("data-state") == "accept"
+        assert view.page.locator(".jp-Cell").count() == cells  # no key went to the notebook
+
+
+def test_the_mouse_decides_and_apply_lets_the_next_best_in(opened, own_run):
+    first, second, third = before = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        expect(part(view, "apply")).to_be_disabled()
+        part(card(view, first), "skip").click()
+        part(card(view, second), "accept").click()
+        notebook.until("view.saved == 2")
+        part(view, "apply").click()
+        notebook.until("view.applied == 1")
+        now = batch(own_run)
+        assert now[:2] == [second, third] and len(now) == 3 and now[2] not in before
+        expect(card(view, now[2])).to_be_visible()
+        expect(card(view, first)).to_have_count(0)
+        expect(part(view, "saved")).to_contain_text("1 out and 1 in")
+        part(view, "take-back").click()
+        notebook.until("view.saved == 3")
+        part(view, "apply").click()
+        notebook.until("view.applied == 2")
+        assert batch(own_run) == before
+        expect(card(view, first)).to_be_visible()
+
+
+def test_without_replacement_the_batch_shrinks(opened, own_run):
+    first, *others = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        part(view, "replace").uncheck()
+        part(card(view, first), "defer").click()
+        notebook.until("view.saved == 1")
+        part(view, "apply").click()
+        notebook.until("view.applied == 1")
+        assert batch(own_run) == others
+        expect(part(view, "card")).to_have_count(2)
+
+
+def test_enter_enlarges_with_the_numbers_and_escape_closes(opened, own_run):
+    _, second, _ = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        view.focus()
+        view.page.keyboard.press("ArrowRight")
+        view.page.keyboard.press("Enter")
+        large = part(view, "enlarged")
+        expect(large).to_have_attribute("data-id", second)
+        notebook.until(f"view.enlarged['id'] == {second!r}")
+        values = notebook.python("[a['value'] for a in view.cards[1]['anchors']]")
+        expect(large).to_contain_text(f"{values[0]:.3g}")
+        view.page.keyboard.press("s")
+        notebook.until("view.saved == 1")
+        assert decided(own_run) == [(second, "skip", "")]
+        expect(large).to_contain_text("✕ skipped")
+        view.page.keyboard.press("Escape")
+        expect(large).to_have_count(0)
+
+
+def test_the_board_fits_into_a_notebook(opened, own_run, pictures):
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        view.focus()
+        for key in ("a", "s", "d", "Home"):
+            view.page.keyboard.press(key)
+        notebook.until("view.saved == 3")
+
+        def check() -> None:
+            assert set(parts_outside(view)) <= SCROLLED
+            assert view.evaluate("""(root) => [...root.querySelectorAll(".miaod-card")]
+                .every((card) => card.scrollWidth <= card.clientWidth)""")
+
+        keep_pictures(view, "board", pictures, check)
+        view.page.keyboard.press("Enter")
+        keep_pictures(view, "board-enlarged", pictures, check)
+
+
+def test_a_page_of_the_board_says_that_nothing_is_saved(browser, own_run, tmp_path):
+    made = board(own_run)
+    path = tmp_path / "board.html"
+    path.write_text(page_of(made, "board"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    view = page.locator('.miaod-board[data-ready="1"]')
+    view.wait_for()
+    expect(part(view, "card")).to_have_count(3)
+    view.focus()
+    page.keyboard.press("s")
+    expect(part(view, "saved")).to_contain_text("Not saved")
+    assert not own_run.folder.exists("cycle1/decisions.jsonl")
+    page.close()
+
+
+def test_a_fault_is_a_sentence_in_the_view(opened, own_run):
+    own_run.folder.save_text("cycle1/decisions.jsonl", "nonsense\n")
+    with opened("board(run)") as notebook:
+        text = part(notebook.view("board"), "message").inner_text()
+        assert "line 1" in text and "what to do" in text
+
+
+# ----------------------------------------------------------------------- the selection space
+
+
+def test_pointing_shows_an_image_and_a_line_around_points_gives_their_ids(opened, pictures):
+    with opened("selection_space(run)") as notebook:
+        view = notebook.view("space")
+        view.scroll_into_view_if_needed()
+        points = notebook.python("view.points")
+        places, box = _places(points), part(view, "map").bounding_box()
+        image_id, (x, y) = min(places.items(), key=lambda item: item[1])  # the leftmost
+        view.page.mouse.move(box["x"] + 16 + x * (box["width"] - 32),
+                             box["y"] + box["height"] - 16 - y * (box["height"] - 32))  # fmt: skip
+        hover = part(view, "hover")
+        expect(hover).to_have_attribute("data-id", image_id)
+        expect(hover.locator("img")).to_be_visible()  # brought by Python
+        _draw(view, [(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
+        left = sorted(i for i, (x, _) in places.items() if x < 0.5)
+        assert sorted(notebook.until("view.ids")) == left
+        expect(part(view, "lasso")).to_contain_text(f"{len(left)} images encircled")
+        keep_pictures(view, "space", pictures, lambda: _nothing_outside(view))
+        view.focus()
+        view.page.keyboard.press("Escape")
+        notebook.until("view.ids == []")
+
+
+def test_arrows_point_from_the_most_uncertain_on(opened):
+    with opened("selection_space(run)") as notebook:
+        view = notebook.view("space")
+        scored = [p for p in notebook.python("view.points") if p["score"] is not None]
+        ordered = sorted(scored, key=lambda point: -point["score"])
+        view.focus()
+        for point in ordered[:3]:
+            view.page.keyboard.press("ArrowRight")
+            expect(part(view, "hover")).to_have_attribute("data-id", point["id"])
+
+
+def _places(points: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Where each point lies between the first (0) and the last (1) on each axis, by id."""
+    low = [min(point[axis] for point in points) for axis in "xy"]
+    size = [max(point[axis] for point in points) - least for axis, least in zip("xy", low, strict=True)]
+    return {p["id"]: ((p["x"] - low[0]) / size[0], (p["y"] - low[1]) / size[1]) for p in points}
+
+
+def _draw(view: Locator, corners: list[tuple[float, float]]) -> None:
+    """Draws a line through places on the map, shares of its width and height, by the mouse."""
+    box = part(view, "map").bounding_box()
+    places = [(box["x"] + x * (box["width"] - 1), box["y"] + y * (box["height"] - 1))
+              for x, y in corners]  # fmt: skip
+    mouse = view.page.mouse
+    mouse.move(*places[0])
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*place, steps=5)
+    mouse.up()
+
+
+def _nothing_outside(view: Locator) -> None:
+    assert parts_outside(view) == []
+
+
+# -------------------------------------------------------------------------------- what if
+
+
+def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures):
+    with opened("what_if(run)") as notebook:
+        view = notebook.view("whatif")
+        expect(part(view, "jaccard")).to_have_text("1.00")
+        own = batch(own_run)
+        table = notebook.python(
+            "__import__('miaod_nb.inspection.anchor_values', fromlist=['a'])"
+            ".keep_anchor_values(run, 1).drop(columns='stands_for').to_dict('list')"
+        )
+        part(view, "k").focus()
+        view.page.keyboard.press("Home")  # k = 1
+        notebook.until("view.result['settings']['k'] == 1")
+        _shows(view, own, _best(table, "mean 1", 3))
+        part(view, "aggregate").select_option("sum")
+        notebook.until("view.result['settings']['aggregate'] == 'sum'")
+        _shows(view, own, _best(table, "sum", 3))
+        expect(part(view, "k")).to_be_disabled()
+        part(view, "strategy").select_option("entropy")
+        part(view, "budget").focus()
+        for _ in range(4):
+            view.page.keyboard.press("ArrowRight")
+        notebook.until("view.result['settings']['budget'] == 7")
+        _shows(view, own, _best(table, "entropy", 7))
+        keep_pictures(view, "whatif", pictures, lambda: _nothing_outside(view))
+        part(view, "reset").click()
+        expect(part(view, "jaccard")).to_have_text("1.00")
+
+
+def _best(table: dict[str, list[Any]], column: str, count: int) -> list[str]:
+    rows = zip(table[column], table["rank"], table["id"], strict=True)
+    ordered = sorted(rows, key=lambda row: (-row[0], row[1]))
+    return [image_id for _, _, image_id in ordered[:count]]
+
+
+def _shows(view: Locator, before: list[str], after: list[str]) -> None:
+    """Whether the view shows how one batch differs from the other."""
+    changed = difference(before, after)
+    expect(part(view, "jaccard")).to_have_text(f"{changed.jaccard:.2f}")
+    for role, ids in (("added", changed.added), ("dropped", changed.dropped)):
+        figures = part(view, role).locator("figure")
+        expect(figures).to_have_count(len(ids))
+        assert [one.get_attribute("data-id") for one in figures.all()] == ids
+        expect(part(view, role).locator("img")).to_have_count(len(ids))
+
+
+def test_pages_of_space_and_what_if_open_without_a_kernel(browser, own_run, tmp_path):
+    for name, made in (("space", selection_space(own_run)), ("whatif", what_if(own_run))):
+        assert made.message == ""
+        path = tmp_path / f"{name}.html"
+        path.write_text(page_of(made, name), encoding="utf-8")
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        page.locator(f'.miaod-{name}[data-ready="1"]').wait_for()
+        page.close()

@@ -1,0 +1,196 @@
+"""The review board: its cards, what its events write down, and a batch that is written anew."""
+
+import json
+
+import pytest
+
+from miaod_nb import show
+from miaod_nb.decisions import decision_file
+from miaod_nb.experiment import open_run
+from miaod_nb.show.widgets import as_html
+from miaod_nb.show.widgets.board import Board
+
+
+def batch_ids(run):
+    return [row["id"] for row in run.folder.load_json("cycle0/selection.json")["selected"]]
+
+
+def written(run):
+    """The decision file: id, action and note of each line."""
+    path = run.folder.path(decision_file(0))
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [tuple(json.loads(line)[key] for key in ("id", "action", "note")) for line in lines]
+
+
+def event(n, image_id, action, note=""):
+    return {"id": image_id, "action": action, "note": note, "n": n}
+
+
+@pytest.fixture
+def run(copied):
+    return copied()
+
+
+@pytest.fixture
+def board(run) -> Board:
+    view = show.board(run)
+    assert view.message == ""
+    return view
+
+
+def test_cards_are_the_batch_most_wanted_first(run, board):
+    rows = run.folder.load_json("cycle0/selection.json")["selected"]
+    shown = [(card["rank"], card["id"], card["score"]) for card in board.cards]
+    assert shown == [(row["rank"], row["id"], row["score"]) for row in rows]
+    assert list(board.pictures) == batch_ids(run)
+    assert all(text.startswith("data:image/jpeg") for text in board.pictures.values())
+    assert str(run.folder.path(decision_file(0))) in board.status
+
+
+def test_cards_tell_what_drove_the_score(run, board):
+    for card in board.cards:
+        height, width = card["size"]
+        values = [anchor["value"] for anchor in card["anchors"]]
+        assert values and values == sorted(values, reverse=True)
+        for thing in card["anchors"] + card["detections"]:
+            x1, y1, x2, y2 = thing["box"]
+            assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+        assert card["reason"] and card["fault"] == ""
+
+
+def test_the_mix_counts_objects_of_the_batch_and_of_the_labeled_set(run, board):
+    assert [row["name"] for row in board.mix] == list(run.study.classes)
+    objects, _ = run.study.labeled_objects(run.sets(0))
+    assert sum(row["labeled"] for row in board.mix) == sum(
+        int((~found.ignored).sum()) for found in objects.values()
+    )
+    seen = [one["label"] for card in board.cards for one in card["detections"]]
+    assert {row["name"]: row["batch"] for row in board.mix} == {
+        name: seen.count(name) for name in run.study.classes
+    }
+
+
+def test_events_are_lines_of_the_decision_file_once(run, board):
+    first, second = batch_ids(run)
+    board.events = [event(1, first, "skip"), event(2, first, "note", "too dark")]
+    assert board.saved == 2
+    board.events = [event(2, first, "note", "too dark"), event(3, second, "accept")]
+    assert written(run) == [
+        (first, "skip", ""),
+        (first, "note", "too dark"),
+        (second, "accept", ""),
+    ]
+    assert board.decisions == {
+        first: {"action": "skip", "note": "too dark"}, second: {"action": "accept", "note": ""},
+    }  # fmt: skip
+    assert "3 decisions are saved" in board.status
+
+
+def test_another_board_shows_what_was_decided_before(run, board):
+    first, _ = batch_ids(run)
+    board.events = [event(1, first, "note", "why this?")]
+    assert show.board(run).decisions == {first: {"action": "", "note": "why this?"}}
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_apply_writes_the_batch_anew_and_shows_it(run, board, replace):
+    first, second = batch_ids(run)
+    board.replace = replace
+    board.events = [event(1, first, "skip")]
+    board.apply += 1
+    assert board.message == "" and board.applied == 1
+    now = batch_ids(run)
+    assert first not in now and second in now and len(now) == (2 if replace else 1)
+    assert [card["id"] for card in board.cards] == now == list(board.pictures)
+    assert f"1 out and {int(replace)} in" in board.status
+    assert board.decisions[first]["action"] == "skip"  # the board can take it back
+
+
+def test_what_was_taken_back_returns(run, board):
+    before = batch_ids(run)
+    board.events = [event(1, before[0], "defer")]
+    board.apply += 1
+    board.events = [event(2, before[0], "accept")]
+    board.apply += 1
+    assert batch_ids(run) == before == [card["id"] for card in board.cards]
+
+
+def test_an_image_is_enlarged_on_demand(run, board):
+    first, _ = batch_ids(run)
+    board.wanted = first
+    assert board.enlarged["id"] == first and board.enlarged["source"].startswith("data:image")
+
+
+def test_a_page_without_a_kernel_holds_the_cards(run, board):
+    html = as_html(board)
+    assert all(image_id in html for image_id in batch_ids(run))
+
+
+def test_a_run_that_scores_nothing_has_cards_without_anchors(copied):
+    view = show.board(copied(strategy="random"))
+    assert view.message == "" and len(view.cards) == 2
+    assert all(card["score"] is None and card["anchors"] == [] for card in view.cards)
+    assert {card["reason"] for card in view.cards} == {"drawn at random"}
+
+
+# ------------------------------------------------------------------- what the view has to refuse
+
+
+def test_an_unknown_image_is_refused_and_the_rest_goes_on(run, board):
+    board.events = [event(1, "nobody", "skip")]
+    assert "'nobody'" in board.message and board.saved == 1 and written(run) == []
+    board.events = [event(2, batch_ids(run)[0], "accept")]
+    assert board.message == "" and len(written(run)) == 1
+
+
+def test_a_batch_that_the_next_cycle_uses_is_not_changed(run, board):
+    before = batch_ids(run)
+    board.events = [event(1, before[0], "skip")]
+    run.folder.mark_done(1, "split")
+    board.apply += 1
+    assert "cannot be changed" in board.message and board.applied == 1
+    assert batch_ids(run) == before
+    assert "not changed" in show.board(run).closed
+
+
+def test_the_decision_file_of_another_run_is_named(run):
+    line = {
+        "id": batch_ids(run)[0],
+        "action": "skip",
+        "fingerprint": "f" * 64,
+        "cycle": 0,
+        "time": 0,
+    }
+    run.folder.save_text(decision_file(0), json.dumps(line) + "\n")
+    view = show.board(run)
+    assert "another run" in view.message and decision_file(0) in view.message
+
+
+def test_a_cycle_that_is_not_there_is_a_sentence(run):
+    assert "no cycle 7" in show.board(run, 7).message
+    run.folder.save_json("cycle0/steps.json", ["split"])
+    assert "has not chosen images yet" in show.board(run, 0).message
+    assert "chosen images yet" in show.board(run).message
+
+
+def test_an_empty_batch_is_a_sentence(run):
+    selection = run.folder.load_json("cycle0/selection.json")
+    run.folder.save_json("cycle0/selection.json", selection | {"selected": []})
+    view = show.board(run)
+    assert "empty" in view.message and view.cards == []
+
+
+def test_an_image_that_is_gone_has_the_reason_on_its_card(run, board, tmp_path, monkeypatch):
+    first, second = batch_ids(run)
+    missing = tmp_path / "gone.jpg"
+    record = run.study.records[first]
+    monkeypatch.setitem(
+        run.study.records, first, type(record)(**vars(record) | {"image_path": missing})
+    )
+    view = show.board(run)
+    assert view.message == "" and str(missing) in view.cards[0]["fault"]
+    assert view.pictures[first] == "" and view.pictures[second]
+
+
+def test_the_run_on_a_copy_is_the_same_run(run):
+    assert show.board(open_run(run_dir=run.folder.root)).message == ""
