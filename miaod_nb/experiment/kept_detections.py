@@ -30,7 +30,10 @@ def save_detections(folder: RunFolder, cycle: int, results: Results) -> None:
     }
     counts = [len(result["scores"]) for result in results.values()]
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, ids=np.array(list(results)), counts=np.array(counts), **arrays)
+    np.savez_compressed(
+        buffer, ids=np.array(list(results)), counts=np.array(counts), boxes=arrays["boxes"],
+        scores=arrays["scores"], labels=arrays["labels"],
+    )  # fmt: skip
     folder.save_bytes(file_of(cycle), buffer.getbuffer())
 
 

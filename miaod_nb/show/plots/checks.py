@@ -19,11 +19,9 @@ def calibration(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> Axes:
     tables: of `reliability`, by strategy. Points of fewer than 10 detections are left out.
     """
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.8)
-    axes.annotate("scores are right", (0.02, 0.02), (12, 6), textcoords="offset points",
-                  rotation=_slope(axes), rotation_mode="anchor", fontsize=8)  # fmt: skip
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score of a detection",
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="score of a detection",
              ylabel="share that is right")  # fmt: skip
-    ends = {}
+    ends = {"as right as it says": LineEnd(1, 1, "black")}
     for name, table in tables.items():
         look, rows = strategy_style(name), table[table["detections"] >= LEAST]
         axes.plot(rows["score"], rows["precision"], **look)
@@ -55,9 +53,3 @@ def class_mix(axes: Axes, table: pd.DataFrame, xlabel: str = "labeled images") -
     axes.grid(False)
     axes.spines[["left", "bottom"]].set_visible(False)
     return axes
-
-
-def _slope(axes: Axes) -> float:
-    """The angle of the diagonal on the page, in degrees."""
-    place = axes.get_window_extent()
-    return float(np.degrees(np.arctan2(place.height, place.width)))
