@@ -204,6 +204,8 @@ def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str) -> Non
     points = rows.dropna(subset=metric).groupby(_same_point(over))
     table = points[metric].agg(["mean", "std", "count"]).assign(x=points[over].mean())
     table = table[table["count"] >= 3]
+    if not len(table):
+        return
     t = [T_95[min(int(count) - 2, len(T_95) - 1)] for count in table["count"]]
     half = t * table["std"] / np.sqrt(table["count"])
     color = strategy_style(str(rows["strategy"].iloc[0]))["color"]

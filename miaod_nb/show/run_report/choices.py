@@ -136,8 +136,9 @@ def _heat_maps(row: dict[str, Any], seen: View, number: int) -> Picture:
     height, width = seen.size
     explained = (
         "From left to right: the image; where the two classifiers disagree; where the detector "
-        "believes an object to be (weight); both multiplied, which is what training uses to pass "
-        "over noise in the background. Bright is high; each map has its own scale."
+        "believes an object to be (weight; 1 is an average anchor); both multiplied, which is what "
+        "training uses to pass over noise in the background. Bright is high; each map has its own "
+        "scale."
     )
     return drawn_panels(
         partial(_draw_maps, image=seen.image, values=values, anchors=_anchors(seen)), (1, 4),

@@ -39,7 +39,7 @@ def detectors(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Sectio
 
 
 def _of_group(group: Measured) -> list[Piece]:
-    found = {run.name: _judged_cycles(run) for run in group.runs if not run.trouble}
+    found = {run.name: judged_cycles(run) for run in group.runs if not run.trouble}
     found = {name: cycles for name, cycles in found.items() if cycles}
     if not found:
         return [Text("The boxes that the detectors found in the evaluated images are not in the "
@@ -49,7 +49,7 @@ def _of_group(group: Measured) -> list[Piece]:
     return [*_true_positives(runs, found, _num_objects(runs[0])), *_calibration(runs, found)]
 
 
-def _judged_cycles(run: ReportedRun) -> dict[int, Judged]:
+def judged_cycles(run: ReportedRun) -> dict[int, Judged]:
     """The detections of every cycle in the evaluated images: scores, and which are right."""
     if run.experiment is None or not run.test:
         return {}
