@@ -145,7 +145,8 @@ def notebooks(
     """Do the same as an essay: six notebooks, executed in order.
 
     They take the same steps as `miaod run`, and show what each one does; what is done before is
-    loaded. The run folder then holds the executed notebooks and report.html, one page of them.
+    loaded. The run folder then holds the executed notebooks, notebooks.html, one page of them,
+    and report.html, the results for people who have not seen the project.
     """
     from miaod_nb.config import changes, parse_settings
     from miaod_nb.experiment import open_run, running_beside
@@ -224,6 +225,30 @@ def curves(
 
     for path in save_curves(runs, out):
         typer.echo(path)
+
+
+@app.command(epilog=_examples(
+    "miaod report runs/mine",
+    "miaod report runs/mine runs/mine-random --out runs/report",
+))  # fmt: skip
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first one leads.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where report.html and report.md go; left out: the first "
+                                  "run's folder.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Write a page that shows others what came out.
+
+    One file that needs no network: the question, the data, curves and tables, the images that were
+    chosen and why, what the detectors find, settings and cost. Several runs are compared, and what
+    cannot be compared is said. report.md has the texts and tables.
+    """
+    from miaod_nb.show.run_report import write_report
+
+    with _stoppable():
+        for path in write_report(runs, out or ""):
+            typer.echo(path)
 
 
 @app.command(epilog=_examples(

@@ -71,7 +71,7 @@ def voc_ap(
     labels = np.concatenate([found.labels for found in detections])
     scores = np.concatenate([found.scores for found in detections])
     ranking = np.argsort(-scores, kind="stable")
-    is_true, is_false = _true_and_false(detections, truths, ranking, iou_threshold)
+    is_true, is_false = true_and_false(detections, truths, ranking, iou_threshold)
     recall, precision = [], []
     for label in range(num_classes):
         ranked = ranking[labels[ranking] == label]
@@ -88,7 +88,7 @@ def voc_ap(
     )
 
 
-def _true_and_false(
+def true_and_false(
     detections: Sequence[Detections],
     truths: Sequence[GroundTruth],
     ranking: np.ndarray,

@@ -24,6 +24,7 @@ from miaod_nb.experiment.inference import (
     evaluation_of,
     mean_discrepancy,
 )
+from miaod_nb.experiment.kept_detections import save_detections
 from miaod_nb.experiment.known_images import known_images
 from miaod_nb.experiment.parts import delete_parts, over_images
 from miaod_nb.experiment.score_shards import ScoreShards
@@ -288,6 +289,7 @@ class CycleSteps:
             "evaluated_on": self.study.evaluated_on,
             "seed": self.config.seed,
         }
+        save_detections(self.folder, cycle, found)
         self.folder.save_csv(f"cycle{cycle}/per_class.csv", evaluation.per_class)
         self.folder.save_json(
             f"cycle{cycle}/metrics.json",

@@ -33,7 +33,7 @@ class NotebookError(MiaodError):
 
 
 def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder) -> None:
-    """Executes the notebooks that are not up to date, in order, then writes `report.html`.
+    """Executes the notebooks that are not up to date, in order, then writes `notebooks.html`.
 
     names: beginnings of file names such as "03"; none: all of them. parameters: given to each
     notebook that declares them. Executed copies lie in `notebooks/` of the run folder, their
@@ -48,14 +48,14 @@ def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: Run
         wanted = {key: value for key, value in parameters.items() if key in declared[source]}
         copies.append(folder.path(f"notebooks/{source.name}"))
         _execute(source, folder, wanted)
-    report = folder.path("report.html")
+    page = folder.path("notebooks.html")
     everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
-    if not report.exists() or max(c.stat().st_mtime for c in everything) > report.stat().st_mtime:
+    if not page.exists() or max(c.stat().st_mtime for c in everything) > page.stat().st_mtime:
         title = folder.root.name
-        folder.save_text("report.html", report_page([_read(c) for c in everything], title))
+        folder.save_text("notebooks.html", report_page([_read(c) for c in everything], title))
     for copy in copies:
         say(f"{copy.stem:<28} {_read(copy).metadata.papermill.duration:6.1f} s")
-    say(f"open {report} to read and show the results, {folder.path('notebooks')} to work with them")
+    say(f"open {page} to read and show the results, {folder.path('notebooks')} to work with them")
 
 
 def _chosen(names: Sequence[str]) -> list[Path]:

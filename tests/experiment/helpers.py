@@ -185,6 +185,9 @@ def _content(path: Path) -> Any:
             return json.loads(path.read_text())
         case ".npy":
             return np.load(path).tolist()
+        case ".npz":
+            with np.load(path) as file:
+                return {name: _digest(array) for name, array in file.items()}
         case ".parquet":
             return pd.read_parquet(path).to_dict("records")
         case ".csv" | ".txt":

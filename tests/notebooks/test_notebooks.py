@@ -99,7 +99,7 @@ def test_in_order_and_again(home, monkeypatch):
     outcome = miaod("notebooks", "--preset", "tiny", "--run-dir", "runs/parts")
     assert outcome.code == 0, outcome
     run = home / "runs/parts"
-    assert (run / "report.html").stat().st_size > 100_000
+    assert (run / "notebooks.html").stat().st_size > 100_000
     for name in NAMES:
         assert f"{name} " in outcome.out
         for cell in nbformat.read(run / f"notebooks/{name}.ipynb", 4).cells:

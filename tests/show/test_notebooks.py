@@ -45,8 +45,8 @@ def test_parameters_arrive_and_what_is_done_is_kept(write, folder, tmp_path, cap
     execute_all([], {"cycle": 3, "run_dir": "x"}, folder)
     assert target.read_text() == "3 "
     said = capsys.readouterr().out
-    assert "01_a" in said and " s\n" in said and "report.html" in said
-    assert folder.exists("notebooks/02_b.ipynb") and folder.exists("report.html")
+    assert "01_a" in said and " s\n" in said and "notebooks.html" in said
+    assert folder.exists("notebooks/02_b.ipynb") and folder.exists("notebooks.html")
 
     execute_all([], {"cycle": 3, "run_dir": "x"}, folder)
     assert target.read_text() == "3 " and "01_a: done before" in capsys.readouterr().out
@@ -111,7 +111,7 @@ def test_an_error_of_ours_is_one_sentence_in_notebook_and_command(write, folder)
         execute_all([], {}, folder)
     (output,) = nbformat.read(folder.path("notebooks/01_a.ipynb"), 4).cells[-1].outputs
     assert output.traceback == ["error: no image", "  where: here", "  what to do: add one"]
-    assert not folder.exists("report.html")
+    assert not folder.exists("notebooks.html")
 
 
 def test_any_other_error_names_the_notebook(write, folder):

@@ -341,3 +341,71 @@ def test_the_style_is_the_projects_own_and_can_be_left_again():
     with plt.rc_context():
         plots.use_style()
         assert plt.rcParams["lines.linewidth"] == 2
+
+
+# what a report adds
+
+
+def test_a_row_of_maps_stands_beside_the_image_each_with_its_scale(panels):
+    maps = {"discrepancy": np.full((96, 128), 0.5), "weight": np.full((96, 128), 2.0)}
+    row = panels.flat[:3]
+    assert plots.heat_map_row(row, IMAGE, maps, BOXES[:1]) is row
+    assert len(row[0].images) == 1 and len(row[0].patches) == 1
+    assert [panel.images[1].get_clim() for panel in row[1:]] == [(0, 0.5), (0, 2.0)]
+    names = [panel.images[1].colorbar.ax.get_xlabel() for panel in row[1:]]
+    assert names == list(maps)
+    with pytest.raises(ValueError):
+        plots.heat_map_row(panels.flat, IMAGE, maps)
+
+
+def test_true_positives_stand_by_labeled_images_and_strategy(axes):
+    table = pd.DataFrame({"mi_aod": [30.0, 90.0], "random": [20.0, np.nan]}, index=[40, 100])
+    plots.true_positive_counts(axes, table)
+    assert texts_of(axes) == ["30  MI-AOD", "90", "20  random", "–"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["40", "100"]
+    assert axes.get_ylabel() == "labeled images" and "true positives" in axes.get_xlabel()
+
+
+def test_calibration_leaves_rare_scores_out_and_shows_the_diagonal(axes):
+    table = pd.DataFrame(
+        {"score": [0.15, 0.5, 0.9], "precision": [0.1, 0.7, 1.0], "detections": [50, 10, 9]}
+    )
+    none = table.assign(detections=0)
+    plots.calibration(axes, {"mi_aod": table, "random": none})
+    diagonal, line, empty = axes.lines
+    np.testing.assert_allclose(diagonal.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_allclose(line.get_xydata(), [[0.15, 0.1], [0.5, 0.7]])
+    assert not len(empty.get_xydata()) and sorted(texts_of(axes)) == [
+        "MI-AOD",
+        "as right as it says",
+    ]
+
+
+def test_class_mix_shows_shares_of_each_set_and_leaves_an_empty_one_blank(axes):
+    table = pd.DataFrame({"4": [3, 1], "6": [2, 2], "none": [0, 0]}, index=["dog", "cat"])
+    plots.class_mix(axes, table)
+    assert texts_of(axes) == ["75%", "50%", "25%", "50%"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["dog", "cat"]
+    assert axes.images[0].get_clim() == (0, 0.75)
+    light, dark = axes.texts[0].get_color(), axes.texts[2].get_color()
+    assert (light, dark) == ("black", "white")
+
+
+def test_three_runs_have_a_confidence_interval_and_two_have_none(axes):
+    plots.learning_curves(axes, metrics(mi_aod_0=[0.2, 0.4], mi_aod_1=[0.4, 0.6]))
+    assert not axes.collections
+    table = metrics(random_0=[0.2, 0.2], random_1=[0.3, 0.2], random_2=[0.4, 0.2])
+    plots.learning_curves(axes, table)
+    (band,) = axes.collections
+    heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
+    half = 4.30 * 0.1 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 0.1
+    assert [heights.min(), heights.max()] == pytest.approx([0.3 - half, 0.3 + half])
+
+
+def test_runs_with_other_numbers_of_boxes_are_averaged_by_cycle(axes):
+    table = metrics(mi_aod_0=[0.2, 0.4], mi_aod_1=[0.4, 0.6])
+    table["cycle"] = [0, 1, 0, 1]
+    table["labeled_boxes"] = [10, 30, 20, 50]
+    plots.learning_curves(axes, table, over="labeled_boxes")
+    mean = axes.lines[-1]
+    np.testing.assert_allclose(mean.get_xydata(), [[15, 0.3], [40, 0.5]])

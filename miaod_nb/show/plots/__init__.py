@@ -3,7 +3,14 @@
 Each function draws on the Axes that it is given and returns them; `use_style` comes first.
 """
 
-from miaod_nb.show.plots.bars import class_counts, instance_bars, score_histogram, share_bars
+from miaod_nb.show.plots.bars import (
+    class_counts,
+    instance_bars,
+    score_histogram,
+    share_bars,
+    true_positive_counts,
+)
+from miaod_nb.show.plots.checks import calibration, class_mix
 from miaod_nb.show.plots.lines import (
     PUBLISHED,
     learning_curves,
@@ -13,15 +20,24 @@ from miaod_nb.show.plots.lines import (
     training_curves,
 )
 from miaod_nb.show.plots.look import style, use_style
-from miaod_nb.show.plots.pictures import add_boxes, anchors_on_image, boxes_on_image, heat_map
+from miaod_nb.show.plots.pictures import (
+    add_boxes,
+    anchors_on_image,
+    boxes_on_image,
+    heat_map,
+    heat_map_row,
+)
 
 __all__ = [
     "PUBLISHED",
     "add_boxes",
     "anchors_on_image",
     "boxes_on_image",
+    "calibration",
     "class_counts",
+    "class_mix",
     "heat_map",
+    "heat_map_row",
     "instance_bars",
     "learning_curves",
     "per_class_curves",
@@ -31,5 +47,6 @@ __all__ = [
     "stage_values",
     "style",
     "training_curves",
+    "true_positive_counts",
     "use_style",
 ]

@@ -43,6 +43,20 @@ def share_bars(axes: Axes, table: pd.DataFrame, xlabel: str = "share of the imag
     return axes
 
 
+def true_positive_counts(
+    axes: Axes, table: pd.DataFrame, xlabel: str = "true positives in the evaluated images"
+) -> Axes:
+    """How many objects each cycle's detector finds (as figure 7 of the paper): a group of bars for
+    each number of labeled images, a bar a strategy.
+
+    table: counts indexed by labeled images, a column a strategy; NaN where it has no such cycle.
+    """
+    looks = [{key: strategy_style(name)[key] for key in ("color", "label")} for name in table]
+    _grouped_bars(axes, table, looks, "{:.0f}")
+    axes.set(xlabel=xlabel, ylabel="labeled images")
+    return axes
+
+
 def score_histogram(
     axes: Axes, scores: np.ndarray, selected: np.ndarray, xlabel: str = "image uncertainty"
 ) -> Axes:

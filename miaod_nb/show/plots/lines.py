@@ -22,6 +22,8 @@ from miaod_nb.show.plots.look import (
 
 FULL = "full"
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
+# Student's t, two-sided 95 %, for 2 runs, 3, ...; the last for all above 10.
+T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 1.96)
 STAGE_MARKERS = {"minimize": "v", "maximize": "^"}
 
 # MI-AOD and "all labels": the table of results in the README of the authors' code. The others:
@@ -92,14 +94,17 @@ def stage_values(
 def learning_curves(
     axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP, over: str = "labeled_images"
 ) -> Axes:
-    """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs.
+    """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs,
+    and from three runs on the 95 % confidence interval of the mean (Student's t) as a band.
 
-    table: rows of `metrics.csv` files, with `strategy`, `run`, `metric` (mAP from 0 to 1, or its
-    ratio to full supervision) and `over`, the column of the horizontal axis. Full supervision is a
-    horizontal line. The metric's axis begins at 0.
+    table: rows of `metrics.csv` files, with `strategy`, `run`, `cycle` where `over` may differ
+    between runs, `metric` (mAP from 0 to 1, or its ratio to full supervision) and `over`, the
+    column of the horizontal axis. Full supervision is a horizontal line. The metric's axis begins
+    at 0.
     """
     partial = table[table["strategy"] != FULL]
     for strategy, rows in partial.groupby("strategy"):
+        _add_interval(axes, rows, metric, over)
         runs = [run for _, run in rows.groupby("run")]
         for run in runs if len(runs) > 1 else []:
             color = strategy_style(str(strategy))["color"]
@@ -177,15 +182,35 @@ def _mean_lines(
     ends = {}
     for strategy, rows in table[table["strategy"] != FULL].groupby("strategy", sort=False):
         look = strategy_style(str(strategy))
-        mean = rows.groupby(over)[metric].mean()
-        axes.plot(mean.index, mean.to_numpy(), **look)
-        ends[look["label"]] = LineEnd(mean.index[-1], mean.iloc[-1], look["color"])
+        mean = rows.groupby(_same_point(over))[[over, metric]].mean()
+        axes.plot(mean[over], mean[metric], **look)
+        ends[look["label"]] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
     full = table.loc[table["strategy"] == FULL, metric]
     if len(full):
         look = strategy_style(FULL)
         axes.axhline(full.mean(), **look)
         ends[look["label"]] = LineEnd(axes.get_xlim()[1], full.mean(), look["color"])
     return ends
+
+
+def _same_point(over: str) -> str:
+    """The column by which rows of several runs belong together: runs that chose other images have
+    other numbers of boxes in one cycle."""
+    return over if over == "labeled_images" else "cycle"
+
+
+def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str) -> None:
+    """Draws the confidence interval of the mean of one strategy's runs, where there are three."""
+    points = rows.dropna(subset=metric).groupby(_same_point(over))
+    table = points[metric].agg(["mean", "std", "count"]).assign(x=points[over].mean())
+    table = table[table["count"] >= 3]
+    if not len(table):
+        return
+    t = [T_95[min(int(count) - 2, len(T_95) - 1)] for count in table["count"]]
+    half = t * table["std"] / np.sqrt(table["count"])
+    color = strategy_style(str(rows["strategy"].iloc[0]))["color"]
+    axes.fill_between(table["x"], table["mean"] - half, table["mean"] + half, color=color,
+                      alpha=0.15, linewidth=0)  # fmt: skip
 
 
 def _from_zero(values: pd.Series) -> tuple[float, float]:

@@ -96,6 +96,23 @@ def heat_map(
     return axes
 
 
+def heat_map_row(
+    panels: Sequence[Axes], image: np.ndarray, maps: Mapping[str, np.ndarray],
+    boxes: ArrayLike = (),
+) -> Sequence[Axes]:  # fmt: skip
+    """An image, and beside it one map after the other (figure 6 of the paper: discrepancy, weight,
+    re-weighted discrepancy), each on its own scale from 0 to its largest value.
+
+    panels: one more than maps; maps: (H, W), >= 0, by what they show; boxes: the anchors to mark in
+    the image, (N, 4).
+    """
+    first, *others = panels
+    boxes_on_image(first, image, boxes, role="anchor")
+    for axes, (name, values) in zip(others, maps.items(), strict=True):
+        heat_map(axes, image, values, name)
+    return panels
+
+
 def _show(axes: Axes, image: np.ndarray) -> None:
     """Draws the image so that data units are pixels, counted from the top left corner."""
     height, width = image.shape[:2]
