@@ -220,3 +220,16 @@ def test_a_cycle_without_a_pool_is_explained(finished, monkeypatch):
     monkeypatch.setattr(RunFolder, "load_parquet", lambda *_: empty)
     with pytest.raises(RunFolderError, match="its pool is empty"):
         inspected_ids(run, 0)
+
+
+@pytest.mark.slow
+def test_a_detector_with_a_background_output(copied):
+    ssd = {"detector": "ssd300", "backbone_channels": 4, "uncertainty_scores": "softmax"}
+    run = copied(**ssd)
+    table = keep_anchor_values(run, 0)
+    k = num_averaged(run.config.top_k, 8732)
+    assert replay(table, k=k, budget=run.study.budget) == selected_ids(run)
+    values = anchor_values(run, 0, table["id"][0])
+    assert len(values.discrepancy) == 8732 and values.size == (300, 300)
+    assert values.probs_1.shape == values.weights.shape == (2048, 2)
+    assert np.sort(values.discrepancy)[-k:].mean() == pytest.approx(table["score"][0], rel=1e-3)
