@@ -88,7 +88,7 @@ def test_details_are_those_of_the_most_uncertain_anchors(panel, values):
 
 def test_a_weighted_score_orders_its_anchors_by_weighted_values(values):
     details = anchor_panel(values, ["cat", "dog"], "l2", weighted=True)["details"]
-    assert array(details["anchors"], "<i4").tolist() == [0, 1, 2, 3, 4, 5, 7, 6]
+    assert array(details["anchors"], "<i4").tolist() == [1, 0, 2, 3, 4, 5, 6, 7]
 
 
 def test_detections_carry_the_names_of_their_classes(panel):
