@@ -16,6 +16,8 @@ from miaod_nb.experiment.cycle import Experiment
 
 HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
+# Of traits that the script sets: the kernel's echo of a value would undo a change made since.
+FROM_SCRIPT = {"sync": True, "echo_update": False}
 NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a page does not need
 
 PAGE = """\
