@@ -168,7 +168,7 @@ def notebooks(
 @app.command(epilog=_examples(
     "miaod review runs/mine",
     "miaod review runs/mine --decisions decided.jsonl",
-    "miaod review runs/mine --cycle 1 --no-replace",
+    "miaod review runs/mine --cycle 0 --no-replace",
 ))  # fmt: skip
 def review(
     run: Annotated[Path, typer.Argument(help="Run folder.")],

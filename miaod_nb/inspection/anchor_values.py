@@ -20,8 +20,8 @@ from miaod_nb.progress import progress, say
 from miaod_nb.store import RunFolder
 
 __all__ = [
-    "AnchorValues", "anchor_values", "inspected_ids", "k_grid", "keep_anchor_values", "pool_index",
-    "read_or_none", "refuse_untrained",
+    "AnchorValues", "all_values", "anchor_values", "inspected_ids", "k_grid", "keep_anchor_values",
+    "pool_index", "read_or_none", "refuse_untrained",
 ]  # fmt: skip
 Read = TypeVar("Read")
 
@@ -57,7 +57,7 @@ def keep_anchor_values(run: Experiment, cycle: int) -> pd.DataFrame:
 def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
     config, classes, indices = run.config, run.study.classes, images["index"].tolist()
     sizes = padded_sizes([run.study.pool[i] for i in indices], InputSize.of(config))
-    found = progress(_all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
+    found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
     rows: dict[str, dict[str, float]] = {}
     num_anchors = 0
     for values in found:
@@ -67,7 +67,7 @@ def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFra
     return make_table(images, ordered, own_column(config, num_anchors))
 
 
-def _all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
+def all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
     """The values of these images of the pool, those first whose files are there."""
     missing = []
     for index in indices:
