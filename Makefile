@@ -18,7 +18,7 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell \
     $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 
-.PHONY: run test quick lab bench clean
+.PHONY: run test quick lab bench clean browser
 
 # Executes the notebooks 01 to 06 into the run folder; says so when that is done already.
 run: $(READY)
@@ -37,8 +37,16 @@ bench: $(READY)
 	    $(foreach setting,$(SET),--set '$(setting)')
 
 # Everything that continuous integration runs. Status 5: no test carries the mark.
-test: quick
+test: quick browser
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+
+# Chromium, in which the tests use the interactive views: installed if that is possible here, else
+# these tests say how.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	    if command -v $$name >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update && apt-get install -y --no-install-recommends chromium || true; fi
 
 # One thread a worker: two workers with a thread a core each would slow each other down.
 quick: $(READY)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Locator
 
 from miaod_nb.inspection.anchor_values import anchor_values
+from miaod_nb.show.maps import anchor_map
 from miaod_nb.show.report import report_page
 from miaod_nb.show.widgets import page as page_of
 from miaod_nb.show.widgets import uncertainty_viewer
@@ -56,37 +58,44 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
     return float((abs(before - after).max(axis=-1) > 8).mean())
 
 
-def code(run, more: str = "") -> str:
+def code(run) -> str:
     """A cell that shows the viewer of a run's newest cycle."""
     return (
         "import miaod_nb\nfrom miaod_nb.show.widgets import uncertainty_viewer\n"
         f"run = miaod_nb.open_run(run_dir={str(run.folder.root)!r})\n"
-        f"viewer = uncertainty_viewer(run{more})\nviewer"
+        f"viewer = uncertainty_viewer(run)\nviewer"
     )
 
 
 @pytest.fixture(scope="module")
 def notebook(lab, run) -> Iterator[NotebookPage]:
-    """A notebook with the viewer, run."""
-    with lab.open(code(run)) as opened:
+    """A notebook with the viewer of the newest cycle, and with that of both, run."""
+    both = "both = uncertainty_viewer(run, cycle=1, beside=[(run, 0)])\nboth"
+    with lab.open(code(run), both) as opened:
         opened.run()
         yield opened
 
 
 @pytest.fixture
 def view(notebook) -> Locator:
-    """The viewer as it is when it was just made."""
-    notebook.python("[viewer.set_trait('settings', viewer.settings | {'layer': 'discrepancy', "
-                    "'level': -1, 'class': -1, 'opacity': 0.5, 'boxes': False, 'truth': True, "
-                    "'anchors': False, 'k': 0, 'sort': 'score'}), 1][1]")  # fmt: skip
+    """The viewer as it is when it was just made, but without boxes and with k = 1."""
     found = notebook.view("viewer")
     part(found, "images").select_option(index=0)
-    notebook.until("viewer.shown == viewer.index[0]['id']")
+    part(found, "layer-discrepancy").click()
+    for name, value in {"level": "-1", "class": "-1", "sort": "score"}.items():
+        part(found, name).select_option(value)
+    part(found, "opacity").fill("50")
+    part(found, "k").fill("0")
+    for name in ("boxes", "anchors"):
+        part(found, name).uncheck()
+    part(found, "images").select_option(index=0)
+    notebook.until("viewer.shown == viewer.index[0]['id'] and viewer.settings['k'] == 0")
     return notebook.view("viewer")
 
 
-def test_paging_by_button_and_key_follows_the_ranks(notebook, view):
+def test_paging_by_button_and_key_follows_the_ranks(notebook, view, run):
     ids = notebook.python("[image['id'] for image in viewer.index]")
+    assert ids[:3] == run.study.ids(np.array(run.selection(1)))
     first = look(view)
     part(view, "next").click()
     notebook.until(f"viewer.shown == {ids[1]!r}")
@@ -101,11 +110,6 @@ def test_paging_by_button_and_key_follows_the_ranks(notebook, view):
     assert part(view, "position").inner_text().startswith("1 of ")
     view.page.mouse.move(0, 0)
     assert changed(first, look(view)) == 0  # shown again from what the browser kept
-    assert notebook.python("run.selection(1)[0]") == run_index(notebook, ids[0])
-
-
-def run_index(notebook: NotebookPage, image_id: str) -> int:
-    return notebook.python(f"[r.id for r in run.study.pool].index({image_id!r})")
 
 
 def test_layers_and_opacity_change_the_picture(notebook, view):
@@ -128,18 +132,11 @@ def test_layers_and_opacity_change_the_picture(notebook, view):
     assert changed(plain, look(view)) == 0  # nothing but the photo
 
 
-def test_a_full_heat_map_has_the_colors_of_its_scale(notebook, view):
-    """At full opacity the picture is cividis of the values that the kernel has."""
-    import matplotlib
-
+def test_an_opaque_heat_map_has_the_colors_of_its_values(view, run):
     part(view, "opacity").fill("100")
-    notebook.until("viewer.settings['opacity'] == 1")
-    expected = np.array(notebook.python(
-        "(lambda v: (lambda m: (m / m.max()).tolist())(__import__('miaod_nb.show.maps', "
-        "fromlist=['maps']).anchor_map(v.discrepancy, v.grid, v.size)))("
-        "__import__('miaod_nb.inspection.anchor_values', fromlist=['a'])"
-        ".anchor_values(run, 1, viewer.payload['id']))"
-    ))  # fmt: skip
+    values = anchor_values(run, 1, part(view, "images").input_value())
+    expected = anchor_map(values.discrepancy, values.grid, values.size)
+    expected /= expected.max()
     colors = 255 * matplotlib.colormaps["cividis"](expected)[..., :3]
     shot = Image.fromarray(look(view).astype(np.uint8))
     seen = np.array(shot.resize(expected.shape[::-1], Image.Resampling.BOX)).astype(int)
@@ -229,15 +226,14 @@ def test_changes_without_the_kernel_are_quick(view, capsys):
     assert max(times.values()) < 500
 
 
-def test_two_cycles_stand_side_by_side(lab, run, pictures):
-    with lab.open(code(run, ", cycle=1, beside=[(run, 0)]")) as opened:
-        opened.run()
-        view = opened.view("viewer")
-        titles = view.locator("figcaption").all_inner_texts()
-        assert "cycle 1" in titles[0] and "cycle 0" in titles[1]
-        assert changed(look(view, 0), look(view, 1)) > 0.01
-        part(view, "picture-1").click(position={"x": 60, "y": 60})
-        keep_pictures(view, "viewer-two-cycles", pictures, lambda: fits(view))
+def test_two_cycles_stand_side_by_side(notebook, pictures):
+    notebook.view("viewer")
+    view = notebook.page.locator('.miaod-viewer[data-ready="1"]').nth(1)
+    titles = view.locator("figcaption").all_inner_texts()
+    assert "cycle 1" in titles[0] and "cycle 0" in titles[1]
+    assert changed(look(view, 0), look(view, 1)) > 0.01
+    part(view, "picture-1").click(position={"x": 60, "y": 60})
+    keep_pictures(view, "viewer-two-cycles", pictures, lambda: fits(view))
 
 
 def test_the_viewer_fits_into_a_notebook(view, pictures):
@@ -249,13 +245,6 @@ def test_the_viewer_fits_into_a_notebook(view, pictures):
 
 def fits(view: Locator) -> None:
     assert parts_outside(view) == []
-
-
-def test_a_run_without_scores_says_what_to_do(lab, run):
-    with lab.open(code(run, ", cycle=7")) as opened:
-        opened.run()
-        text = part(opened.view("viewer"), "message").inner_text()
-        assert "cycle 7" in text and "what to do" in text
 
 
 # ----------------------------------------------------------------------------- without a kernel
@@ -270,6 +259,15 @@ def still(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "viewer.html"
     path.write_text(page_of(viewer, "a title"), encoding="utf-8")
     return path
+
+
+def test_a_cycle_that_is_not_there_is_said_in_the_view(browser, run, tmp_path):
+    path = tmp_path / "viewer.html"
+    path.write_text(page_of(uncertainty_viewer(run, cycle=7), "a title"), encoding="utf-8")
+    page, _ = opened_alone(browser, path)
+    text = part(page.locator('.miaod-viewer[data-ready="1"]'), "message").inner_text()
+    assert "cycle 7" in text and "what to do" in text
+    page.context.close()
 
 
 def opened_alone(browser, path):

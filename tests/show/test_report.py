@@ -40,3 +40,16 @@ def test_links_lead_to_the_executed_notebooks(page):
 
 def test_nothing_is_loaded_from_elsewhere(page):
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"?(?:https?:)?//[^>]*>", page)
+
+
+def test_views_are_shown_without_a_kernel():
+    shown, states = "application/vnd.jupyter.widget-view+json", "widget-state+json"
+    state = {"_esm": "const render = () => {}; // the-script", "_css": "", "message": "a-sentence"}
+    data = {shown: {"model_id": "one"}, "text/plain": "not-this"}
+    cell = v4.new_code_cell("view", outputs=[v4.new_output("display_data", data=data)])
+    notebook = v4.new_notebook(cells=[cell])
+    notebook.metadata["widgets"] = {
+        f"application/vnd.jupyter.{states}": {"state": {"one": {"state": state}}}
+    }
+    page = report_page([notebook], "title")
+    assert "the-script" in page and "a-sentence" in page and "not-this" not in page

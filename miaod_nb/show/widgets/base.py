@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import matplotlib
 from traitlets import Unicode
 
 from miaod_nb.errors import MiaodError, RunFolderError
@@ -15,6 +16,8 @@ from miaod_nb.experiment.cycle import Experiment
 
 HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
+# Of traits that the script sets: the kernel's echo of a value would undo a change made since.
+FROM_SCRIPT = {"sync": True, "echo_update": False}
 NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a page does not need
 
 PAGE = """\
@@ -50,8 +53,11 @@ class View(anywidget.AnyWidget):
 
 
 def source(*names: str) -> str:
-    """A view's script: `common.js` and then these files, the last of which defines `render`."""
-    return "".join(map(_text, ("common.js", *names))) + EXPORT
+    """A view's script: the colors of uncertainty, `common.js` and then these files, the last of
+    which defines `render`."""
+    colors = matplotlib.colormaps["cividis"](range(256), bytes=True)[:, :3]
+    table = f'const CIVIDIS_HEX = "{colors.tobytes().hex()}";\n'
+    return table + "".join(map(_text, ("common.js", *names))) + EXPORT
 
 
 def styles(*names: str) -> str:

@@ -1,26 +1,14 @@
 // What all views share: elements, colors, boxes, keys. Plain functions, nothing from a network.
+// CIVIDIS_HEX stands before this file: see `source` in base.py.
 
 const COLORS = { truth: "#000000", prediction: "#0072B2", missed: "#D55E00", anchor: "#882255" };
 const DASHES = { truth: [], prediction: [], missed: [6, 4], anchor: [8, 3, 2, 3] };
 const WIDTHS = { truth: 1, prediction: 2, missed: 2, anchor: 2 };
 
-// Seventeen evenly spaced colors of matplotlib's cividis; those between are mixed.
-const CIVIDIS_STOPS = (
-  "00224e 002e6a 1a386f 32436d 434e6c 535a6d 61656f 6f7073 7d7c78 " +
-  "8c8878 9b9476 aba072 bcae6c cdbb63 dec958 f0d846 fee838"
-).split(" ");
-
 /** The colors of uncertainty, dark at 0: 256 times [red, green, blue]. */
-const CIVIDIS = Array.from({ length: 256 }, (_, i) => {
-  const place = (i / 255) * (CIVIDIS_STOPS.length - 1);
-  const low = Math.min(Math.floor(place), CIVIDIS_STOPS.length - 2);
-  const [a, b] = [CIVIDIS_STOPS[low], CIVIDIS_STOPS[low + 1]].map(rgb);
-  return a.map((value, channel) => Math.round(value + (b[channel] - value) * (place - low)));
-});
-
-function rgb(hex) {
-  return [0, 2, 4].map((start) => parseInt(hex.slice(start, start + 2), 16));
-}
+const CIVIDIS = CIVIDIS_HEX.match(/.{6}/g).map((hex) =>
+  [0, 2, 4].map((start) => parseInt(hex.slice(start, start + 2), 16)),
+);
 
 /** A CSS color of a share from 0 to 1 of the scale. */
 function cividis(share) {
@@ -115,12 +103,12 @@ function drawBoxes(context, boxes, role, scale, line = 1) {
   context.restore();
 }
 
-/** A number for people, to three digits: 0.0123, 4.57, 1.2e-7. */
+/** A number for people, to three digits: 0.0123, 4.57, 1.23e-7. */
 function shown(value) {
   if (value == null || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-4 || size >= 1e6) return value.toExponential(1);
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2);
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)));
 }
 

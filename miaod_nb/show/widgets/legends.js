@@ -52,8 +52,8 @@ function legendOf(model, shot, now, max, k) {
     lines.push(note(`No ${name} is predicted here with a score of ${SHOWN_SCORE} or more.`));
   }
   const truth = shot.truth ? "ground truth" : "ground truth: this image is not labeled";
-  const first = counted(Math.min(k, SHOWN_ANCHORS), "box", "boxes");
-  const anchors = `the ${counted(k, "anchor")} of the score as dots, the first as ${first}`;
+  const boxes = `the most uncertain ${Math.min(k, SHOWN_ANCHORS)} as boxes`;
+  const anchors = k === 1 ? "the most uncertain anchor" : `the ${k} anchors as dots, ${boxes}`;
   const texts = { prediction: `prediction, score ≥ ${SHOWN_SCORE}`, truth, anchor: anchors };
   const wanted = { prediction: now.boxes, truth: now.truth, anchor: now.anchors };
   for (const [role, text] of Object.entries(texts)) {

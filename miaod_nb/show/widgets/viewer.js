@@ -57,6 +57,7 @@ function render({ model, el }) {
       kept.set(id, { ...payload, photos, panels: payload.panels.map(openPanel) });
     }
     if (awaited !== id) return; // another one was wanted in the meantime
+    if (shot && model.get("message")) model.set("message", ""); // it was about another image
     const news = kept.get(id);
     kept.delete(id);
     kept.set(id, news);

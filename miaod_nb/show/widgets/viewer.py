@@ -11,7 +11,7 @@ from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
-from miaod_nb.show.widgets.base import View, newest_selection, source, styles
+from miaod_nb.show.widgets.base import FROM_SCRIPT, View, newest_selection, source, styles
 from miaod_nb.show.widgets.looked_at import LookedAt
 from miaod_nb.show.widgets.payload import anchor_panel, photo
 
@@ -28,9 +28,10 @@ class UncertaintyViewer(View):
     index: the images, id, rank, score, labeled, selected, classes (part of each in the score) and
     disagreement. ks: the counts of anchors of the k slider. settings: layer ("none",
     "discrepancy", "weight", "weighted"), level and class (-1: all), opacity, boxes, truth, anchors,
-    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that need no
-    kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of the image
-    that is seen; listed, the place that was clicked, and its anchors (places in the grid).
+    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that
+    need no kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of
+    the image that is seen; listed, the place that was clicked, and its anchors (places in the
+    grid).
     """
 
     _esm = source(
@@ -38,17 +39,17 @@ class UncertaintyViewer(View):
     )
     _css = styles("viewer.css")
 
-    index = List().tag(sync=True)
-    classes = List().tag(sync=True)
-    ks = List().tag(sync=True)
+    index: Any = List().tag(sync=True)
+    classes: Any = List().tag(sync=True)
+    ks: Any = List().tag(sync=True)
     units = Dict().tag(sync=True)
     disagreement_of = Unicode("").tag(sync=True)
-    settings = Dict(START).tag(sync=True)
     payload = Dict().tag(sync=True)
     embedded = Dict().tag(sync=True)
-    wanted = Dict().tag(sync=True)
-    shown = Unicode("").tag(sync=True)
-    listed = Dict().tag(sync=True)
+    settings = Dict(START).tag(**FROM_SCRIPT)
+    wanted = Dict().tag(**FROM_SCRIPT)
+    shown = Unicode("").tag(**FROM_SCRIPT)
+    listed = Dict().tag(**FROM_SCRIPT)
 
     def look_at(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
         """Shows the most uncertain image of a cycle. Raises ConfigError and others."""
