@@ -148,7 +148,11 @@ def board(run: Experiment, cycle: int | None = None) -> Board:
 
 def mix_of(run: Experiment, cycle: int) -> list[dict[str, Any]]:
     """How many objects of each class the detector sees in the batch, and the labeled set has."""
-    table = class_mix(run, cycle)
+    table = class_mix(run, cycle)[["class", "batch", "labeled"]]
+    return [
+        {"name": name, "batch": int(batch), "labeled": int(labeled)}
+        for name, batch, labeled in table.itertuples(index=False)
+    ]
 
 
 def _closed(run: Experiment, cycle: int) -> str:
