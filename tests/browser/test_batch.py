@@ -234,7 +234,9 @@ def test_arrows_point_from_the_most_uncertain_on(opened):
 def _places(points: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """Where each point lies between the first (0) and the last (1) on each axis, by id."""
     low = [min(point[axis] for point in points) for axis in "xy"]
-    size = [max(point[axis] for point in points) - least for axis, least in zip("xy", low, strict=True)]
+    size = [
+        max(point[axis] for point in points) - least for axis, least in zip("xy", low, strict=True)
+    ]
     return {p["id"]: ((p["x"] - low[0]) / size[0], (p["y"] - low[1]) / size[1]) for p in points}
 
 
