@@ -228,7 +228,8 @@ class Board {
     const cards = this.model.get("cards");
     const actions = cards.map((card) => this.decisionOf(card.id).action);
     const count = (action) => actions.filter((one) => one === action).length;
-    const back = this.leftOut().filter(([, d]) => d.action === "accept").length;
+    const taken = this.leftOut().filter(([, { action }]) => action === "accept").length;
+    const back = this.model.get("replace") ? taken : 0; // without, nothing comes in
     const changes = count("skip") + count("defer") + back;
     const counts = Object.entries(STATES).map(([action, { mark, word }]) =>
       element("span", { "data-role": `count-${word}` }, `${mark} ${count(action)} ${word}`));
@@ -270,25 +271,26 @@ class Board {
       : "Saving …";
   }
 
-  /** Images that decisions have taken out of the batch: [id, decision] of each. */
+  /** Images with a decision that are not in the batch: [id, decision] of each. */
   leftOut() {
     const inside = new Set(this.model.get("cards").map((card) => card.id));
-    const saved = Object.entries(this.model.get("decisions"));
-    return saved
-      .filter(([id, { action }]) => !inside.has(id) && (action === "skip" || action === "defer"))
-      .map(([id]) => [id, this.decisionOf(id)]);
+    return Object.keys(this.model.get("decisions"))
+      .map((id) => [id, this.decisionOf(id)])
+      .filter(([id, { action }]) => !inside.has(id) && action);
   }
 
   showLeftOut() {
     const chips = this.leftOut().map(([id, { action, note }]) => {
       const { mark, word } = STATES[action];
-      const back = button("Take back", "take-back", "let it into the batch again",
+      const back = button("Take back", "take-back", "let it into the batch again with Apply",
         () => this.decide(id, "accept"));
+      back.hidden = action === "accept";
+      back.disabled = Boolean(this.model.get("closed"));
       return element("span", { class: "miaod-chip", "data-id": id },
         `${mark} ${id} ${word}${note ? `: ${note}` : ""} `, back);
     });
     this.left.hidden = !chips.length;
-    this.left.replaceChildren(element("b", {}, "Left out of this batch: "), ...chips);
+    this.left.replaceChildren(element("b", {}, "Not in this batch: "), ...chips);
   }
 
   showMix() {

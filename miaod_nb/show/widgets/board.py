@@ -12,7 +12,7 @@ from miaod_nb.experiment.reviewing import apply_decisions, decide
 from miaod_nb.inspection.anchor_values import keep_anchor_values
 from miaod_nb.inspection.features import near_duplicates
 from miaod_nb.inspection.reasons import class_mix
-from miaod_nb.show.widgets.base import View, source, styles
+from miaod_nb.show.widgets.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.show.widgets.batches import Batch, batch_of
 from miaod_nb.show.widgets.cards import cards_of
 from miaod_nb.show.widgets.payload import PHOTO_SIDE, photo
@@ -38,15 +38,15 @@ class Board(View):
     pictures = Dict({}).tag(sync=True)
     decisions = Dict({}).tag(sync=True)
     mix = List([]).tag(sync=True)
-    page = Int(0).tag(sync=True)
+    page = Int(0).tag(**FROM_SCRIPT)
     page_size = Int(PAGE).tag(sync=True)
-    events = List([]).tag(sync=True)
+    events = List([]).tag(**FROM_SCRIPT)
     saved = Int(0).tag(sync=True)
     status = Unicode("").tag(sync=True)
-    apply = Int(0).tag(sync=True)
+    apply = Int(0).tag(**FROM_SCRIPT)
     applied = Int(0).tag(sync=True)
-    replace = Bool(True).tag(sync=True)
-    wanted = Unicode("").tag(sync=True)
+    replace = Bool(True).tag(**FROM_SCRIPT)
+    wanted = Unicode("").tag(**FROM_SCRIPT)
     enlarged = Dict({}).tag(sync=True)
     closed = Unicode("").tag(sync=True)
 
@@ -148,7 +148,11 @@ def board(run: Experiment, cycle: int | None = None) -> Board:
 
 def mix_of(run: Experiment, cycle: int) -> list[dict[str, Any]]:
     """How many objects of each class the detector sees in the batch, and the labeled set has."""
-    table = class_mix(run, cycle)
+    table = class_mix(run, cycle)[["class", "batch", "labeled"]]
+    return [
+        {"name": name, "batch": int(batch), "labeled": int(labeled)}
+        for name, batch, labeled in table.itertuples(index=False)
+    ]
 
 
 def _closed(run: Experiment, cycle: int) -> str:

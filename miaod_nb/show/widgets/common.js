@@ -51,6 +51,9 @@ function rootOf(el, name, model) {
   };
   model.on("change:message", show);
   show();
+  // JupyterLab asks the focused element first, and those around it only then.
+  root.addEventListener("focusin", ({ target }) =>
+    target.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.replaceChildren(root);
   return root;
 }

@@ -6,7 +6,7 @@ from traitlets import Dict, List, Unicode, observe
 
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.features import pool_features
-from miaod_nb.show.widgets.base import View, source, styles
+from miaod_nb.show.widgets.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.show.widgets.batches import Batch, batch_of, scores_of
 from miaod_nb.show.widgets.payload import photo
 
@@ -24,9 +24,9 @@ class Space(View):
     _css = styles("space.css")
     heading = Unicode("").tag(sync=True)
     points = List([]).tag(sync=True)
-    wanted = Unicode("").tag(sync=True)
+    wanted = Unicode("").tag(**FROM_SCRIPT)
     thumbnail = Dict({}).tag(sync=True)
-    lasso_ids = List([]).tag(sync=True)
+    lasso_ids = List([]).tag(**FROM_SCRIPT)
 
     def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Shows the images of a cycle. Raises ConfigError and others."""

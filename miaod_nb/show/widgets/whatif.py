@@ -13,7 +13,7 @@ from miaod_nb.inspection.inspected import BEST_BUDGETS
 from miaod_nb.inspection.replay import STRATEGIES, difference, kept_counts, replay
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
-from miaod_nb.show.widgets.base import View, source, styles
+from miaod_nb.show.widgets.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.show.widgets.batches import batch_of
 from miaod_nb.show.widgets.payload import photo
 
@@ -33,7 +33,7 @@ class WhatIf(View):
     _css = styles("whatif.css")
     heading = Unicode("").tag(sync=True)
     options = Dict({}).tag(sync=True)
-    settings = Dict({}).tag(sync=True)
+    settings = Dict({}).tag(**FROM_SCRIPT)
     result = Dict({}).tag(sync=True)
     pictures = Dict({}).tag(sync=True)
 

@@ -1,5 +1,6 @@
 """A finished run of two cycles, and its control."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     made = open_run("tiny", data_root=data_root, run_dir=folder / "run", overrides=OVERRIDES)
     made.run()
     return made
+
+
+@pytest.fixture(scope="package")
+def random_run(finished: Experiment) -> Experiment:
+    """The control of the finished run that draws at random; tests must not change it."""
+    control = finished.control("random")
+    control.run()
+    return control
+
+
+@pytest.fixture
+def copied(finished: Experiment, tmp_path: Path) -> Experiment:
+    """The finished run in a folder of its own, which tests may change."""
+    return open_run(run_dir=shutil.copytree(finished.folder.root, tmp_path / "run"))

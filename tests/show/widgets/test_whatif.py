@@ -8,11 +8,11 @@ from miaod_nb.show.widgets import what_if
 
 @pytest.fixture
 def run(copied):
-    return copied()
+    return copied
 
 
 def selection(run):
-    return [row["id"] for row in run.folder.load_json("cycle0/selection.json")["selected"]]
+    return [row["id"] for row in run.folder.load_json("cycle1/selection.json")["selected"]]
 
 
 def test_the_own_settings_choose_the_own_batch(run):
@@ -20,7 +20,7 @@ def test_the_own_settings_choose_the_own_batch(run):
     assert view.message == ""
     assert view.result["ids"] == selection(run)
     assert (view.result["added"], view.result["dropped"]) == ([], [])
-    assert (view.result["kept"], view.result["jaccard"]) == (2, 1)
+    assert (view.result["kept"], view.result["jaccard"]) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_the_own_settings_choose_the_own_batch(run):
 def test_another_rule_chooses_by_its_column_of_the_table(run, changed, column):
     view = what_if(run)
     view.settings = view.settings | changed
-    table = keep_anchor_values(run, 0)
+    table = keep_anchor_values(run, 1)
     column = column or f"weighted mean {view.settings['k']}"
     best = table.sort_values([column, "rank"], ascending=[False, True])["id"].tolist()
     assert view.result["settings"] == view.settings
-    assert view.result["ids"] == best[:2]
-    assert {row["id"] for row in view.result["added"]} == set(best[:2]) - set(selection(run))
-    assert {row["id"] for row in view.result["dropped"]} == set(selection(run)) - set(best[:2])
+    assert view.result["ids"] == best[:3]
+    assert {row["id"] for row in view.result["added"]} == set(best[:3]) - set(selection(run))
+    assert {row["id"] for row in view.result["dropped"]} == set(selection(run)) - set(best[:3])
     for row in view.result["added"] + view.result["dropped"]:
         assert row["after"] == best.index(row["id"]) + 1
         assert view.pictures[row["id"]].startswith("data:image/jpeg")
@@ -47,17 +47,21 @@ def test_another_rule_chooses_by_its_column_of_the_table(run, changed, column):
 
 def test_a_larger_budget_adds_the_next_best(run):
     view = what_if(run)
-    view.settings = view.settings | {"budget": 4}
-    third_and_fourth = keep_anchor_values(run, 0)["id"].tolist()[2:4]
-    assert [row["id"] for row in view.result["added"]] == third_and_fourth
-    assert [(row["before"], row["after"]) for row in view.result["added"]] == [(3, 3), (4, 4)]
+    view.settings = view.settings | {"budget": 6}
+    next_best = keep_anchor_values(run, 1)["id"].tolist()[3:6]
+    assert [row["id"] for row in view.result["added"]] == next_best
+    assert [(row["before"], row["after"]) for row in view.result["added"]] == [
+        (4, 4),
+        (5, 5),
+        (6, 6),
+    ]
     assert view.result["dropped"] == [] and view.result["jaccard"] == 0.5
 
 
 def test_a_random_batch_has_no_ranks_beyond_it(run):
     view = what_if(run)
     view.settings = view.settings | {"strategy": "random"}
-    assert view.message == "" and len(view.result["ids"]) == 2
+    assert view.message == "" and len(view.result["ids"]) == 3
     assert all(row["after"] is None for row in view.result["dropped"])
 
 
@@ -74,12 +78,12 @@ def test_impossible_settings_are_a_sentence_and_the_result_stays(run, changed):
     assert view.message == ""
 
 
-def test_what_cannot_be_replayed_is_a_sentence(run, copied):
+def test_what_cannot_be_replayed_is_a_sentence(run):
     assert "no cycle 9" in what_if(run, 9).message
-    run.folder.save_json("cycle0/steps.json", ["split"])
-    assert "chosen images yet" in what_if(run).message
+    run.folder.save_json("cycle1/steps.json", ["split"])
+    assert "cycle 1 has not chosen images yet" in what_if(run, 1).message
 
 
-def test_a_run_without_scores_is_a_sentence(copied):
-    view = what_if(copied(strategy="random"))
+def test_a_run_without_scores_is_a_sentence(random_run):
+    view = what_if(random_run)
     assert "no scores" in view.message and view.options == {}
