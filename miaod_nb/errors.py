@@ -39,6 +39,10 @@ class RunFolderError(MiaodError):
     """The run folder belongs to another experiment, is in use, or cannot be written."""
 
 
+class DecisionError(MiaodError):
+    """A decision about a chosen image cannot be read, belongs elsewhere, or cannot be applied."""
+
+
 class TrainingError(MiaodError):
     """Training cannot go on, for example because a loss is no longer finite."""
 

@@ -141,6 +141,16 @@ class RunFolder:
         """The array of a .npy file."""
         return _load(self.path(relative), lambda path: np.load(path, allow_pickle=False))
 
+    def save_npz(self, relative: str, **arrays: Any) -> None:
+        """Writes named arrays, and texts."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        self.save_bytes(relative, buffer.getbuffer())
+
+    def load_npz(self, relative: str) -> dict[str, np.ndarray]:
+        """The arrays of a .npz file, by name."""
+        return _load(self.path(relative), _arrays_of)
+
     def save_tensors(self, relative: str, tensors: dict[str, Any]) -> None:
         """Writes a checkpoint: tensors, numbers, texts, and lists and dicts of them."""
         # Into memory first: torch would hide a full disk behind an error of its own.
@@ -187,6 +197,23 @@ class RunFolder:
             _make_folder(self.root)
             with open(path, "a", encoding="utf-8") as file:
                 file.write(line)
+
+    def append_line(self, relative: str, line: str) -> None:
+        """Adds a line to a file that people may have edited, so that a crash cannot lose it.
+
+        A last line without its end, torn or not, keeps to itself.
+        """
+        path = self.path(relative)
+        with _explained(path, f"written ({len(line) + 1} bytes)"):
+            _make_folder(path.parent)
+            with open(path, "ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read() == b"\n" else f"\n{line}"
+                file.write(f"{line}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
 
     def read_log(self) -> list[dict[str, Any]]:
         """The records of the log; lines that a crash left torn are passed over."""
@@ -237,6 +264,9 @@ class ReadOnlyRunFolder(RunFolder):
     def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
         pass
 
+    def append_line(self, relative: str, line: str) -> None:
+        pass
+
     def append_log(self, record: Mapping[str, Any]) -> None:
         pass
 
@@ -280,6 +310,11 @@ def _explained(path: Path, action: str) -> Iterator[None]:
 
 def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _arrays_of(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _load(

@@ -123,6 +123,7 @@ def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
     ids = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
     sets = ([[1, 4], [1, 2, 4]], [[0, 6], [0, 3, 6]])
     write_work_folder(tmp_path / "work_dirs/MI-AOD", *sets, {"07": ids}, mean_ap_lines(0.25))
+    (tmp_path / "decided.jsonl").write_text('{"id": "000001", "action": "skip"}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -13,12 +13,13 @@ from typer.main import get_command
 
 from miaod_nb.cli import app
 from miaod_nb.config import make_config, parse_settings
+from miaod_nb.decisions import read_decisions
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
 PAGES = (
     "from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md", "cost.md",
-    "many-processes.md",
+    "many-processes.md", "review.md",
 )  # fmt: skip
 COMMANDS = get_command(app)
 
@@ -39,7 +40,7 @@ def test_many_commands_are_named():
     assert len(NAMED) > 20
     verbs = {command.split()[0] for command in NAMED}
     assert verbs == {"run", "notebooks", "curves", "info", "evaluate", "predict", "convert",
-                     "bench"}  # fmt: skip
+                     "bench", "review"}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", NAMED)
@@ -49,6 +50,14 @@ def test_a_named_command_can_be_given(command):
     given = COMMANDS.commands[verb].make_context(verb, arguments).params
     if given.get("preset"):
         make_config(given["preset"], parse_settings(given["settings"]))
+
+
+def test_the_decisions_that_a_page_shows_can_be_read(tmp_path):
+    (block,) = re.findall(r"```json\n(.*?)```", (PROJECT / "docs/review.md").read_text(), re.DOTALL)
+    (tmp_path / "decided.jsonl").write_text(block)
+    about = {"fingerprint": "0", "cycle": 0, "time": 0.0}
+    decisions = read_decisions(tmp_path / "decided.jsonl", defaults=about)
+    assert [one.action for one in decisions] == ["skip", "defer", "note"]
 
 
 def test_a_run_begins_with_the_images_that_are_labeled(make_voc, tmp_path, monkeypatch):

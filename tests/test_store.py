@@ -54,6 +54,9 @@ def test_arrays_and_tables_round_trip(run: RunFolder) -> None:
     run.save_npy("X_L_0.npy", np.array([], dtype=np.int64))
     assert run.load_npy("X_L_0.npy").shape == (0,)
     assert run.load_npy("X_L_0.npy").dtype == np.int64
+    run.save_npz("cycle0/7.npz", id="straße", values=np.array([1.5], dtype=np.float16))
+    arrays = run.load_npz("cycle0/7.npz")
+    assert str(arrays["id"]) == "straße" and arrays["values"].dtype == np.float16
     table = pd.DataFrame({"id": ["a", "b"], "score": [0.5, float("nan")]}, index=[7, 8])
     run.save_parquet("cycle0/scores.parquet", table)
     pd.testing.assert_frame_equal(
@@ -135,6 +138,7 @@ SAVERS: dict[str, Callable[[RunFolder, str, int], None]] = {
     "json": lambda run, name, value: run.save_json(name, value),
     "text": lambda run, name, value: run.save_text(name, str(value)),
     "npy": lambda run, name, value: run.save_npy(name, np.array([value])),
+    "npz": lambda run, name, value: run.save_npz(name, id="a", values=np.array([value])),
     "pt": lambda run, name, value: run.save_tensors(name, {"a": torch.tensor(value)}),
     "parquet": lambda run, name, value: run.save_parquet(name, pd.DataFrame({"a": [value]})),
     "csv": lambda run, name, value: run.save_csv(name, pd.DataFrame({"a": [value]})),
@@ -357,6 +361,7 @@ def test_run_folder_may_itself_be_a_link(tmp_path: Path) -> None:
 LOADERS: list[tuple[str, str, type[MiaodError]]] = [
     ("load_json", "json", RunFolderError),
     ("load_npy", "npy", RunFolderError),
+    ("load_npz", "npz", RunFolderError),
     ("load_parquet", "parquet", RunFolderError),
     ("load_tensors", "pt", CheckpointError),
 ]

@@ -70,12 +70,16 @@ def inference_plan(
     record stands in one batch; batches are ordered by their first image.
     """
     groups: dict[tuple[int, int], list[int]] = {}
-    for index, record in enumerate(records):
-        width, height = input_size.fitted(record.width, record.height)
-        padded = input_size.padded(height), input_size.padded(width)
+    for index, padded in enumerate(padded_sizes(records, input_size)):
         groups.setdefault(padded, []).append(index)
     return sorted(
         group[start : start + batch_size]
         for group in groups.values()
         for start in range(0, len(group), batch_size)
     )
+
+
+def padded_sizes(records: Sequence[ImageRecord], input_size: InputSize) -> list[tuple[int, int]]:
+    """(h, w) of each image after resizing, with its own padding."""
+    fitted = [input_size.fitted(record.width, record.height) for record in records]
+    return [(input_size.padded(height), input_size.padded(width)) for width, height in fitted]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from miaod_nb.config import Config, lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.known_images import save_images
 from miaod_nb.experiment.session import (
@@ -104,7 +105,7 @@ class Experiment(CycleSteps):
         are, or for a cycle that it does not have, and RunFolderError when an earlier step is
         missing.
         """
-        self._refuse_cycle(cycle)
+        self.refuse_cycle(cycle)
         with self.opened():
             for before in range(cycle):
                 self._refuse_missing(before, [step.name for step in self.steps(before)], cycle)
@@ -131,7 +132,8 @@ class Experiment(CycleSteps):
         if steps[-1].name in self.folder.done_steps(cycle):
             self.folder.delete(f"cycle{cycle}/state.pt")
 
-    def _refuse_cycle(self, cycle: int) -> None:
+    def refuse_cycle(self, cycle: int) -> None:
+        """Raises ConfigError for a cycle that this run does not have."""
         if not isinstance(cycle, int) or not 0 <= cycle < self.config.cycles:
             raise ConfigError(
                 f"this run has no cycle {cycle!r}",
@@ -186,16 +188,18 @@ class Experiment(CycleSteps):
         )
 
     def is_over(self, cycle: int) -> bool:
-        """Whether there is nothing left to learn from: every image was labeled before."""
+        """Whether there is nothing left to learn from: every image was labeled before, or set
+        aside by people."""
         if cycle == 0:
             return False
         if self.strategy.labels_all:
             return True
-        if self.selection(cycle - 1):
-            return False
-        say(f"cycle {cycle} and later ones are left out: the pool is empty")
-        self.session.log(cycle, "pool empty")
-        return True
+        selection = self.folder.load_json(f"cycle{cycle - 1}/selection.json")
+        reason = why_empty(selection)
+        if reason:
+            say(f"cycle {cycle} and later ones are left out: {reason}")
+            self.session.log(cycle, "all set aside" if "set_aside" in selection else "pool empty")
+        return bool(reason)
 
     def control(self, strategy: str) -> "Experiment":
         """The same experiment with another strategy, in the folder `<run folder>-<strategy>`."""

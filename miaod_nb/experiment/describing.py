@@ -16,6 +16,7 @@ from miaod_nb.detector.checkpoints import begins_as_checkpoint, read_checkpoint
 from miaod_nb.detector.reference import as_reference
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP
+from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.cycle import shown, step_names
 from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.experiment.tables import read_metrics, stacked_table
@@ -141,8 +142,8 @@ def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str
     names = step_names(config, is_evaluated)
     lines: list[str] = []
     for cycle in range(config.cycles):
-        if cycle and not _has_next(folder, cycle - 1):
-            return [*lines, "  next        nothing: the pool is empty"]
+        if reason := _why_over(folder, cycle - 1):
+            return [*lines, f"  next        nothing: {reason}"]
         done = folder.done_steps(cycle)
         missing = [name for name in names if name not in done]
         if done:
@@ -155,10 +156,12 @@ def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str
     return [*lines, f"  next        nothing: all {config.cycles} cycles are done; for more: {more}"]
 
 
-def _has_next(folder: RunFolder, cycle: int) -> bool:
-    """Whether a finished cycle left something to label for the next."""
+def _why_over(folder: RunFolder, cycle: int) -> str:
+    """Why a finished cycle left nothing to label for the next; "" if it did."""
     path = f"cycle{cycle}/selection.json"
-    return folder.exists(path) and bool(folder.load_json(path)["selected"])
+    if cycle < 0:
+        return ""
+    return why_empty(folder.load_json(path)) if folder.exists(path) else "the pool is empty"
 
 
 def _num_parameters(arrays: Mapping[str, Tensor]) -> int:

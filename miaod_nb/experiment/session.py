@@ -247,6 +247,32 @@ def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
         ) from error
 
 
+def refuse_another(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> None:
+    """Raises RunFolderError naming every difference in what decides results, if the folder holds
+    another experiment. data: its identity."""
+    before, stored_data = _stored_identity(folder)
+    now = config.identity()
+    # A setting that did not exist when the run began had its default.
+    defaults = validated({}).model_dump(mode="json")
+    before = {key: defaults[key] for key in now.keys() - before.keys()} | before
+    differing = [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    differing += [
+        f"{key}: {len(stored_data.get(key, []))} there, {len(data.get(key, []))} now, or others"
+        for key in sorted(data.keys() | stored_data.keys())
+        if stored_data.get(key) != data.get(key)
+    ]
+    if differing:
+        raise RunFolderError(
+            "the run folder holds another experiment; " + "; ".join(differing),
+            where=folder.path("config.json"),
+            remedy="choose another run_dir, or the same settings as before",
+        )
+
+
 def claim_folder(
     folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
     environment: Mapping[str, Any], data_root: Path,
@@ -255,31 +281,10 @@ def claim_folder(
 
     data_root: noted, so that the folder alone is enough to go on; it may change.
 
-    Another environment is a warning. Raises RunFolderError naming every difference that changes
-    results.
+    Another environment is a warning. Raises RunFolderError as `refuse_another` does.
     """
     if folder.exists("config.json"):
-        before, stored_data = _stored_identity(folder)
-        now = config.identity()
-        # A setting that did not exist when the run began had its default.
-        defaults = validated({}).model_dump(mode="json")
-        before = {key: defaults[key] for key in now.keys() - before.keys()} | before
-        differing = [
-            f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key)
-        ]
-        differing += [
-            f"{key}: {len(stored_data.get(key, []))} there, {len(data.get(key, []))} now, or others"
-            for key in sorted(data.keys() | stored_data.keys())
-            if stored_data.get(key) != data.get(key)
-        ]
-        if differing:
-            raise RunFolderError(
-                "the run folder holds another experiment; " + "; ".join(differing),
-                where=folder.path("config.json"),
-                remedy="choose another run_dir, or the same settings as before",
-            )
+        refuse_another(folder, config, data)
         recorded = folder.load_json("environment.json") if folder.exists("environment.json") else {}
         recorded = {"processes": 1} | recorded
         for key, value in ({"processes": 1} | dict(environment)).items():

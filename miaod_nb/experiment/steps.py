@@ -1,6 +1,6 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,13 @@ from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
+from miaod_nb.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import CheckpointError, ConfigError, DataError
+from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
+from miaod_nb.experiment.choosing import Selection, select, shortage
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.inference import (
     detections_of,
@@ -94,6 +96,21 @@ class CycleSteps:
             for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
         ]
 
+    def expected(self, cycle: int) -> Expected:
+        """What decisions about a cycle have to be about."""
+        begun = self.folder.exists("fingerprint.txt")
+        fingerprint = self.folder.load_text("fingerprint.txt").strip() if begun else ""
+        return Expected(fingerprint or self.fingerprint, cycle, self.study.records)
+
+    def decisions(self, cycle: int) -> list[Decision]:
+        """What people decided about a cycle's images. Raises DecisionError for a faulty file."""
+        return stored_decisions(self.folder, self.expected(cycle))
+
+    def verdicts(self, cycle: int, more: Sequence[Decision] = ()) -> Verdicts:
+        """What the decisions up to a cycle, and perhaps `more` about it, mean for it."""
+        before = [one for earlier in range(cycle) for one in self.decisions(earlier)]
+        return verdicts(before, [*self.decisions(cycle), *more])
+
     def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
         self.refuse_imported(cycle)
@@ -133,6 +150,7 @@ class CycleSteps:
 
     def _split(self, cycle: int) -> None:
         """Writes which images are labeled, and counts the faults in their labels."""
+        self._refuse_unapplied(cycle - 1)
         sets = self.sets(cycle)
         self.folder.save_npy(f"X_L_{cycle}.npy", sets.labeled)
         self.folder.save_npy(f"X_U_{cycle}.npy", sets.unlabeled_sample)
@@ -157,6 +175,21 @@ class CycleSteps:
             cycle, "split", labeled=len(sets.labeled), trained=len(objects),
             pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
         )  # fmt: skip
+
+    def _refuse_unapplied(self, cycle: int) -> None:
+        """Raises DecisionError if images of a cycle's batch are set aside, but still in it."""
+        if cycle < self.first_cycle:
+            return
+        barred = self.verdicts(cycle).barred
+        still = [i for i in self.study.ids(np.array(self.selection(cycle), int)) if i in barred]
+        if still:
+            raise DecisionError(
+                f"{len(still)} images of the batch are skipped or deferred, but still in it, "
+                f"first {still[0]}",
+                where=self.folder.path(f"cycle{cycle}/selection.json"),
+                remedy=f"miaod review {self.folder.root} --cycle {cycle} (others take their places "
+                "unless --no-replace is given), then run the same command again",
+            )
 
     def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
         selected = self.study.ids(np.array(self.selection(cycle)))
@@ -297,35 +330,26 @@ class CycleSteps:
         shards = self._shards(cycle)
         return shards.indices, shards.load_scores()
 
-    def _select(self, cycle: int) -> None:
-        in_pool = len(self.study.pool) - len(self.sets(cycle).labeled)
+    def choose(
+        self, cycle: int, verdicts: Verdicts, present: Container[str] | None = None
+    ) -> Selection:
+        """What the cycle selects when people have decided this; present: see `select`."""
         indices, values = self._candidates(cycle)
-        scored = len(indices) if self.strategy.scores_images else 0
-        if 0 < scored < in_pool:
-            say(f"  scored and selected from: {scored} of the {in_pool} images in the pool")
-        budget = min(self.study.budget, len(indices))
-        rng = np.random.default_rng([self.config.seed, cycle])
-        chosen = self.strategy.choose(values, budget, rng)[::-1]  # most wanted first
-        selected = [
-            {
-                "rank": rank,
-                "id": self.study.pool[indices[position]].id,
-                "index": int(indices[position]),
-                "score": float(values[position]) if self.strategy.scores_images else None,
-                "reason": self.strategy.reason,
-            }
-            for rank, position in enumerate(chosen, start=1)
-        ]
-        self.folder.save_json(
-            f"cycle{cycle}/selection.json",
-            {"cycle": cycle, "strategy": self.config.strategy, "budget": self.study.budget,
-             "pool": in_pool, "scored": scored, "selected": selected},
-        )  # fmt: skip
-        if budget < self.study.budget:
-            say(f"  cut short: {budget} images are left, the budget is {self.study.budget}")
+        labeled = len(self.sets(cycle).labeled)
+        return select(self.study, self.strategy, cycle, labeled, indices, values, verdicts, present)
+
+    def _select(self, cycle: int) -> None:
+        selection = self.choose(cycle, self.verdicts(cycle))
+        pool, scored = selection["pool"], selection["scored"]
+        if 0 < scored < pool:
+            say(f"  scored and selected from: {scored} of the {pool} images in the pool")
+        self.folder.save_json(f"cycle{cycle}/selection.json", selection)
+        if text := shortage(selection):
+            say(f"  {text}")
+        counted = {key: selection[key] for key in ("set_aside",) if key in selection}
         self.session.log(
-            cycle, "select", selected=len(selected), pool=in_pool, scored=scored,
-            budget=self.study.budget,
+            cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
+            budget=self.study.budget, **counted,
         )  # fmt: skip
 
 

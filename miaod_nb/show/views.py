@@ -14,6 +14,7 @@ from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment.inference import batch_of
+from miaod_nb.inspection.values import relative_weights
 from miaod_nb.learning.stages import Method
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.selection.uncertainty import image_uncertainty
@@ -44,11 +45,8 @@ class View:
 
     @property
     def relative_weights(self) -> Tensor:
-        """The weights times the number of anchors of their level, (A, K): summed over classes 1
-        means as much as the average anchor of the level; without it a level of few anchors would
-        outshine the others."""
-        sizes = torch.tensor(self.grid.level_sizes, device=self.weights.device)
-        return self.weights * sizes.repeat_interleave(sizes)[:, None]
+        """The weights times the number of anchors of their level: (A, K)."""
+        return relative_weights(self.weights, self.grid)
 
     def placed(self, boxes: Tensor, record: ImageRecord) -> Tensor:
         """Boxes (N, 4) in pixels of the record's file, in pixels of the image as it is seen."""

@@ -1,6 +1,8 @@
 """Two processes that share a run find what one finds, and end together."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -161,3 +163,28 @@ def test_cut_off_while_evaluating(mixed_root, alone, tmp_path):
     assert miaod(*arguments).code == 0
     assert not list(run.rglob("*_partial*"))
     assert_equal_results(run, alone)
+
+
+def test_decisions_are_honored_by_both_and_written_by_one(alone, tmp_path):
+    """The same batch as in a single process; a faulty line is said once, and ends both."""
+    run = shutil.copytree(alone, tmp_path / "run")
+    first = selected_in(run)[0]
+    file = tmp_path / "decided.jsonl"
+    file.write_text(json.dumps({"id": first, "action": "skip"}))
+    assert miaod("review", run, "--decisions", file).code == 0
+    expected = (run / "cycle0/selection.json").read_text()
+    assert first not in expected
+    steps = json.loads((run / "cycle0/steps.json").read_text())
+    for text in ("", "{torn"):
+        (run / "cycle0/steps.json").write_text(json.dumps([s for s in steps if s != "select"]))
+        (run / "cycle0/selection.json").unlink()
+        with (run / "cycle0/decisions.jsonl").open("a") as decisions:
+            decisions.write(text)
+        codes, texts = run_two(["run", "--run-dir", str(run)], tmp_path)
+        assert codes == [1 if text else 0] * 2, texts
+        if text:
+            assert "decisions.jsonl, line 2" in texts[0] and "Traceback" not in "".join(texts)
+            assert not (run / "cycle0/selection.json").exists()
+        else:
+            assert (run / "cycle0/selection.json").read_text() == expected
+            assert len(log_of(run, "select")) == 1

@@ -1,0 +1,162 @@
+"""The values of anchors of a cycle's images, each image in a file of the run folder."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from typing import TypeVar
+
+import pandas as pd
+from torch import Tensor
+
+from miaod_nb.data.plans import inference_plan, padded_sizes
+from miaod_nb.data.transforms import InputSize
+from miaod_nb.detector.folding import folded
+from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.inference import planned_results
+from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.inspection.inspected import inspected, inspected_ids
+from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
+from miaod_nb.inspection.values import AnchorValues, anchor_arrays
+from miaod_nb.progress import progress, say
+from miaod_nb.store import RunFolder
+
+__all__ = [
+    "AnchorValues", "all_values", "anchor_values", "inspected_ids", "k_grid", "keep_anchor_values",
+    "pool_index", "read_or_none", "refuse_untrained",
+]  # fmt: skip
+Read = TypeVar("Read")
+
+
+def anchor_values(run: Experiment, cycle: int, image_id: str) -> AnchorValues:
+    """The values of an image of the train list, labeled or not: from its file, which is made if it
+    is not there. Raises ConfigError, DataError and RunFolderError."""
+    index = pool_index(run, image_id)
+    kept = _kept(run, cycle, index)
+    return kept or next(_computed(run, cycle, [index]))
+
+
+def keep_anchor_values(run: Experiment, cycle: int) -> pd.DataFrame:
+    """The table of the inspected images, the most uncertain first; their values are written first
+    where they are not there yet. What was cut off goes on.
+
+    Columns: those of `inspected`; entropy, of the detections, as the strategy `entropy` has it;
+    `class <name>`, how many objects the detector sees; and for each k of `k_grid` `mean <k>` of the
+    discrepancy, also `max` and `sum`, and the same of the weighted uncertainty as `weighted ...`.
+    Raises ConfigError, DataError and RunFolderError.
+    """
+    images = inspected(run, cycle)
+    file, indices = f"cycle{cycle}/anchors/table.parquet", images["index"].tolist()
+    if all(run.folder.exists(_file(cycle, index)) for index in indices):
+        kept = read_or_none(run.folder, file, run.folder.load_parquet)
+        if kept is not None and kept["id"].tolist() == images["id"].tolist():
+            return kept
+    table = _made_table(run, cycle, images)
+    run.folder.save_parquet(file, table)
+    return table
+
+
+def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
+    config, classes, indices = run.config, run.study.classes, images["index"].tolist()
+    sizes = padded_sizes([run.study.pool[i] for i in indices], InputSize.of(config))
+    found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
+    rows: dict[str, dict[str, float]] = {}
+    counts: list[int] = []
+    for values in found:
+        counts = counts or k_grid(config, most_anchors(values.grid, sizes))
+        rows[values.id] = row_of(values, config, classes, counts)
+    ordered = [rows[image_id] for image_id in images["id"]]
+    return make_table(images, ordered, own_column(config, counts[-1]))
+
+
+def all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
+    """The values of these images of the pool, those first whose files are there."""
+    missing = []
+    for index in indices:
+        kept = _kept(run, cycle, index)
+        if kept is None:
+            missing.append(index)
+        else:
+            yield kept
+    if missing:
+        yield from _computed(run, cycle, missing)
+
+
+def pool_index(run: Experiment, image_id: str) -> int:
+    """The place of an image in the pool. Raises ConfigError."""
+    for index, record in enumerate(run.study.pool):
+        if record.id == image_id:
+            return index
+    raise ConfigError(
+        f"there is no image '{image_id}' in the list '{run.config.train_list}'",
+        where=run.data_root,
+        remedy="give the id of an image of this list; restore its file if it was deleted",
+    )
+
+
+def _kept(run: Experiment, cycle: int, index: int) -> AnchorValues | None:
+    """The values in the file of the pool's image `index`; None if it is not there, or broken."""
+    image_id = run.study.pool[index].id
+    arrays = read_or_none(run.folder, _file(cycle, index), run.folder.load_npz)
+    if arrays is None or str(arrays["id"]) != image_id:
+        return None
+    return AnchorValues.from_arrays(image_id, arrays)
+
+
+def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> Read | None:
+    """What a file holds that can be made anew; None if it is not there, or broken, which is
+    said."""
+    if not folder.exists(file):
+        return None
+    try:
+        return load(file)
+    except RunFolderError as error:
+        say(f"  {folder.path(file)} is made anew: {error.what}")
+        return None
+
+
+def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
+    """The values of these images of the pool, each as soon as its file is written, which happens
+    beside the work on the next batch."""
+    refuse_untrained(run, cycle)
+    prepare_torch(run.config, run.device)
+    model = folded(run.load_model(cycle))
+    places = {run.study.pool[index].id: index for index in indices}
+    records = [run.study.pool[index] for index in indices]
+    plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
+    compute = partial(anchor_arrays, model, config=run.config)
+    batches = planned_results(model, records, plan, compute, run.config)
+    before: list[Future[AnchorValues]] = []
+    with memory_explained(), ThreadPoolExecutor(1) as writer:
+        for results in chain(batches, [{}]):
+            saved = [
+                writer.submit(_saved, run.folder, _file(cycle, places[image_id]), image_id, tensors)
+                for image_id, tensors in results.items()
+            ]
+            for one in before:
+                yield one.result()
+            before = saved
+
+
+def _saved(
+    folder: RunFolder, file: str, image_id: str, tensors: Mapping[str, Tensor]
+) -> AnchorValues:
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    folder.save_npz(file, id=image_id, **arrays)
+    return AnchorValues.from_arrays(image_id, arrays)
+
+
+def refuse_untrained(run: Experiment, cycle: int) -> None:
+    run.refuse_imported(cycle)
+    if not run.folder.exists(f"cycle{cycle}/weights.pt"):
+        raise RunFolderError(
+            f"cycle {cycle} is not trained yet: there is no detector to ask",
+            where=run.folder.path(f"cycle{cycle}"),
+            remedy="choose a cycle that is done, or run this one first: `miaod run`, or the "
+            f"notebooks with cycle={cycle}",
+        )
+
+
+def _file(cycle: int, index: int) -> str:
+    return f"cycle{cycle}/anchors/{index}.npz"

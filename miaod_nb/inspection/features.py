@@ -1,0 +1,149 @@
+"""What images look like to the detector: a map of a cycle's images, and near-duplicates."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from miaod_nb.data.batches import UnlabeledBatch
+from miaod_nb.detector.folding import folded
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.errors import ConfigError
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.inference import batch_results
+from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.inspection.anchor_values import read_or_none, refuse_untrained
+from miaod_nb.inspection.inspected import inspected_ids
+
+MAX_IMAGES = 2000  # of a map
+MAX_LABELED = 500  # of them
+# The least similarity of near-duplicates. Among 400 toy images it finds 82 % of the 66 pairs of
+# photos of one scene, and 17 of the 79,734 other pairs, most of them images without animals.
+NEAR_DUPLICATE = 0.92
+
+
+def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
+    """A map of the cycle's images: id, x, y, the two main axes (PCA) of the detector's features.
+
+    The images: those that were selected, labeled ones (500 at most, drawn at random), and the
+    inspected ones; 2000 at most. Kept in the run folder. Raises as `keep_anchor_values` does.
+    """
+    kept = _kept(run, cycle)
+    return pd.DataFrame({"id": kept["ids"], "x": kept["xy"][:, 0], "y": kept["xy"][:, 1]})
+
+
+def near_duplicates(
+    run: Experiment, cycle: int, ids: Sequence[str]
+) -> list[tuple[str, str, float]]:
+    """Pairs of these images that look nearly the same to the detector, the most similar first:
+    (id, id, similarity), from NEAR_DUPLICATE on.
+
+    Similarity is the cosine of `standardized` features, 1 for equal images. The images must be
+    among those of `pool_features`. Raises ConfigError.
+    """
+    kept = _kept(run, cycle)
+    places = {image_id: place for place, image_id in enumerate(kept["ids"].tolist())}
+    missing = [image_id for image_id in ids if image_id not in places]
+    if missing:
+        raise ConfigError(
+            f"there are no features of {len(missing)} images, first '{missing[0]}'",
+            where=run.folder.path(_file(cycle)),
+            remedy="give ids that `pool_features` of this cycle names",
+        )
+    chosen = standardized(kept["features"])[[places[image_id] for image_id in ids]]
+    return similar_pairs(chosen, ids, NEAR_DUPLICATE)
+
+
+def similar_pairs(
+    features: np.ndarray, ids: Sequence[str], threshold: float
+) -> list[tuple[str, str, float]]:
+    """Pairs whose features (N, F) have a cosine from `threshold` on, the most similar first."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    directions = features / np.maximum(lengths, np.finfo(features.dtype).tiny)
+    cosines = np.triu(directions @ directions.T, k=1)
+    similar = np.argwhere(cosines >= threshold).tolist()
+    pairs = [(ids[i], ids[j], float(cosines[i, j])) for i, j in similar]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def standardized(features: np.ndarray) -> np.ndarray:
+    """Features (N, F) with mean 0 and standard deviation 1 over the images, so that none counts
+    more than another; those that do not vary are 0."""
+    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    deviation = centered.std(axis=0)
+    return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
+
+
+def main_axes(features: np.ndarray) -> np.ndarray:
+    """Features (N, F) along their two axes of largest variance: (N, 2), with 0 for an axis that
+    there is not. The largest entry of each axis is positive."""
+    u, sizes, axes = np.linalg.svd(features, full_matrices=False)
+    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    places = (u * sizes * signs)[:, :2]
+    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
+
+
+def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str, Tensor]]:
+    """The mean over the cells of every feature level, levels joined, of each image of a batch:
+    (F,). Cells on padding do not count."""
+    levels = model.features(batch.images)
+    means = [
+        torch.cat(
+            [
+                level[i, :, : math.ceil(height / stride), : math.ceil(width / stride)].mean((1, 2))
+                for level, stride in zip(levels, model.strides, strict=True)
+            ]
+        )
+        for i, (height, width) in enumerate(batch.image_sizes)
+    ]
+    return [{"features": mean} for mean in means]
+
+
+def _kept(run: Experiment, cycle: int) -> dict[str, np.ndarray]:
+    """ids (N,), features float16 (N, F) and places xy (N, 2), from their file if it is of these
+    images; images that it has are not looked at again."""
+    ids, file = _shown_ids(run, cycle), _file(cycle)
+    kept = read_or_none(run.folder, file, run.folder.load_npz)
+    if kept and kept["ids"].tolist() == ids:
+        return kept
+    known = dict(zip(kept["ids"].tolist(), kept["features"], strict=True)) if kept else {}
+    missing = [image_id for image_id in ids if image_id not in known]
+    if missing:
+        known |= _computed(run, cycle, missing)
+    features = np.stack([known[image_id] for image_id in ids])
+    found = {"ids": np.array(ids), "features": features,
+             "xy": main_axes(standardized(features))}  # fmt: skip
+    run.folder.save_npz(file, **found)
+    return found
+
+
+def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    refuse_untrained(run, cycle)
+    prepare_torch(run.config, run.device)
+    model = folded(run.load_model(cycle))
+    records = [run.study.records[image_id] for image_id in ids]
+    compute, name = partial(mean_features, model), f"cycle {cycle} features"
+    with memory_explained():
+        results = batch_results(model, records, compute, run.config, name)
+        return {
+            image_id: found["features"].numpy().astype(np.float16)
+            for batch in results
+            for image_id, found in batch.items()
+        }
+
+
+def _shown_ids(run: Experiment, cycle: int) -> list[str]:
+    selected = run.selection(cycle) if "select" in run.folder.done_steps(cycle) else []
+    labeled = run.sets(cycle).labeled
+    rng = np.random.default_rng([run.config.seed, cycle])
+    drawn = np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), replace=False))
+    chosen = [run.study.pool[index].id for index in [*selected, *drawn]]
+    return list(dict.fromkeys([*chosen, *inspected_ids(run, cycle)]))[:MAX_IMAGES]
+
+
+def _file(cycle: int) -> str:
+    return f"cycle{cycle}/features.npz"

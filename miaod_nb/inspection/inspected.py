@@ -1,0 +1,76 @@
+"""Which images of a cycle are looked at closely: the most uncertain, and a sample of the rest."""
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment.cycle import Experiment
+
+BEST_BUDGETS = 5  # the best so many times the budget
+SAMPLE = 200  # images drawn at random of the rest
+
+
+def inspected_ids(run: Experiment, cycle: int) -> list[str]:
+    """Ids of the inspected images, the most uncertain first. Raises as `inspected` does."""
+    return inspected(run, cycle)["id"].tolist()
+
+
+def inspected(run: Experiment, cycle: int) -> pd.DataFrame:
+    """The inspected images, the most uncertain first: all of a small pool.
+
+    Columns id, index, score and rank as `ranked` has them; kind: "best" or "sample"; stands_for:
+    how many images of the pool the row speaks for. Raises ConfigError for a run that scores no
+    images, and RunFolderError for a cycle that is not scored.
+    """
+    table = ranked(run, cycle)
+    num_best = min(BEST_BUDGETS * run.study.budget, len(table))
+    rest = np.arange(num_best, len(table))
+    rng = np.random.default_rng([run.config.seed, cycle, 1])  # not that of a random selection
+    sample = np.sort(rng.choice(rest, min(SAMPLE, len(rest)), replace=False))
+    kinds = np.repeat(["best", "sample"], [num_best, len(sample)])
+    stands_for = np.where(kinds == "best", 1.0, len(rest) / max(len(sample), 1))
+    found = table.iloc[[*range(num_best), *sample]].reset_index(drop=True)
+    return found.assign(kind=kinds, stands_for=stands_for)
+
+
+def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
+    """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
+    from 1. Raises as `inspected` does."""
+    if not run.strategy.scores_images:
+        raise ConfigError(
+            f"this run has no scores: the strategy '{run.config.strategy}' does not look at images",
+            where=run.folder.path("config.json"),
+            remedy="choose a run whose strategy scores images, such as mi_aod",
+        )
+    run.refuse_imported(cycle)
+    if "score" not in run.folder.done_steps(cycle):
+        raise RunFolderError(
+            f"cycle {cycle} has not got this far: its images are not scored",
+            where=run.folder.path(f"cycle{cycle}"),
+            remedy="choose a cycle that is done, or run this one first: `miaod run`, or the "
+            f"notebooks with cycle={cycle}",
+        )
+    place = f"cycle{cycle}/scores.parquet"
+    table = run.folder.load_parquet(place, ["id", "index", "score"])
+    if not len(table):
+        raise RunFolderError(
+            f"cycle {cycle} scored no image: its pool is empty",
+            where=run.folder.path(place),
+            remedy="choose an earlier cycle",
+        )
+    _refuse_missing_images(run, table)
+    order = np.argsort(table["score"], kind="stable")[::-1]  # of equal ones the later, as selected
+    return table.iloc[order].reset_index(drop=True).assign(rank=np.arange(1, len(table) + 1))
+
+
+def _refuse_missing_images(run: Experiment, table: pd.DataFrame) -> None:
+    """Raises RunFolderError if the pool is no longer the one that was scored."""
+    num_images = len(run.study.pool)
+    for image_id, index in zip(table["id"], table["index"], strict=True):
+        if index >= num_images or run.study.pool[index].id != image_id:
+            raise RunFolderError(
+                f"the image '{image_id}' that this cycle scored is not in the data set any more, "
+                "or in another place",
+                where=run.data_root,
+                remedy="restore the file and its line in the image list",
+            )

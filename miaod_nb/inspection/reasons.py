@@ -1,0 +1,120 @@
+"""Why an image was chosen, in words; and what a batch shows, against what is labeled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torchvision.ops import box_iou
+
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.inspection.anchor_values import AnchorValues, all_values
+from miaod_nb.inspection.table import SHOWN_SCORE
+
+LEAST_SHARE = 0.1  # of the score: places with less are not named
+SAME_PLACE = 0.5  # IoU from which two boxes are one place
+UNKNOWN = 0.1  # largest probability of a box that looks like nothing the detector knows
+
+
+@dataclass(frozen=True)
+class Place:
+    """A box that the classifiers disagree on.
+
+    anchor: the place in `AnchorValues.top` of the anchor of largest disagreement there. share: of
+    the image's score, what all anchors there bring. label: its most probable class, with the
+    higher and the lower of the two probabilities. detected: whether a detection that is shown lies
+    there.
+    """
+
+    anchor: int
+    share: float
+    label: int
+    high: float
+    low: float
+    detected: bool
+
+
+def places(values: AnchorValues, k: int) -> list[Place]:
+    """The boxes that bring at least a tenth of the mean over the `k` most uncertain anchors, the
+    largest share first. Anchors whose boxes overlap are one place."""
+    largest = np.sort(values.discrepancy)[::-1][:k]
+    total, count = float(largest.sum()), min(k, len(values.top))
+    if not total:
+        return []
+    boxes, uncertain = (
+        torch.from_numpy(values.boxes[:count]),
+        values.discrepancy[values.top[:count]],
+    )
+    left = np.flatnonzero((values.boxes[:count, 2:] > values.boxes[:count, :2]).all(axis=1))
+    found: list[Place] = []
+    while len(left) and uncertain[left].sum() >= LEAST_SHARE * total:
+        here = box_iou(boxes[left[:1]], boxes[left])[0].numpy() >= SAME_PLACE
+        share = float(uncertain[left[here]].sum()) / total
+        if share >= LEAST_SHARE:
+            found.append(_place(values, int(left[0]), share))
+        left = left[~here]
+    return sorted(found, key=lambda place: -place.share)
+
+
+def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str:
+    """Why MI-AOD finds an image uncertain: on how many boxes the classifiers disagree, and what
+    these look like. k: how many anchors its score averages."""
+    found = places(values, k)
+    if not found:
+        where = "a little over the whole image" if values.discrepancy.any() else "nowhere"
+        return f"the classifiers disagree {where}: no box stands out"
+    labels = dict.fromkeys(_label(place) for place in found)
+    kinds = [_kind([p for p in found if _label(p) == label], classes) for label in labels]
+    lost = sum(not place.detected for place in found)
+    if len(found) == 1:
+        looks = kinds[0].removeprefix("1 ")
+        return f"the classifiers disagree on a box that {looks}" + ", not detected" * lost
+    text = f"the classifiers disagree on {len(found)} boxes: {', '.join(kinds)}"
+    return text + (f"; {lost} not detected" if lost else "")
+
+
+def class_mix(run: Experiment, cycle: int) -> pd.DataFrame:
+    """What the batch of a cycle shows, as far as its detector sees that, against what is labeled.
+
+    A row a class: class; batch: objects detected in the selected images; labeled: objects in the
+    images that the cycle trained on; batch_percent and labeled_percent of all of them. Raises
+    ConfigError, DataError and RunFolderError.
+    """
+    classes = run.study.classes
+    objects, _ = run.study.labeled_objects(run.sets(cycle))
+    labeled = [one.labels[~one.ignored] for one in objects.values()]
+    found = [values.detections for values in all_values(run, cycle, run.selection(cycle))]
+    batch = [one.labels[one.scores >= SHOWN_SCORE] for one in found]
+    table = pd.DataFrame({"class": classes})
+    for name, labels in (("batch", batch), ("labeled", labeled)):
+        counts = torch.cat([torch.zeros(0, dtype=torch.int64), *labels]).bincount(
+            minlength=len(classes)
+        )
+        table[name] = counts.numpy()
+        table[f"{name}_percent"] = (100 * counts / counts.sum().clamp(min=1)).numpy()
+    return table
+
+
+def _place(values: AnchorValues, anchor: int, share: float) -> Place:
+    both = np.stack([values.probs_1[anchor], values.probs_2[anchor]]).astype(float)  # (2, C)
+    label = int(both.max(axis=0).argmax())
+    shown = values.detections.boxes[values.detections.scores >= SHOWN_SCORE]
+    overlaps = box_iou(torch.from_numpy(values.boxes[anchor : anchor + 1]), shown)
+    high, low = float(both[:, label].max()), float(both[:, label].min())
+    return Place(anchor, share, label, high, low, bool((overlaps >= SAME_PLACE).any()))
+
+
+def _label(place: Place) -> int:
+    """The class that a place is named by; -1 for none."""
+    return place.label if place.high >= UNKNOWN else -1
+
+
+def _kind(alike: Sequence[Place], classes: Sequence[str]) -> str:
+    """What some places have in common: the class, with the probabilities of the first."""
+    first = alike[0]
+    known = _label(first) >= 0
+    name = classes[first.label] if known else "nothing it knows"
+    numbers = f" ({first.high:.2f} against {first.low:.2f})" if known else ""
+    subject = "looks" if len(alike) == 1 else "look"
+    return f"{len(alike)} {subject} like {name}{numbers}"

@@ -1,0 +1,109 @@
+"""A map of images, and images that look the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from miaod_nb.errors import ConfigError
+from miaod_nb.inspection import features as module
+from miaod_nb.inspection.features import (
+    NEAR_DUPLICATE,
+    main_axes,
+    mean_features,
+    near_duplicates,
+    pool_features,
+    similar_pairs,
+    standardized,
+)
+from miaod_nb.inspection.inspected import inspected_ids
+from tests.tiny import lively_detector, noise, unlabeled
+
+
+def test_pairs_are_those_of_the_same_direction():
+    features = np.array([[1.0, 0], [0, 2], [3, 0.1], [0, 0], [-1, 0]])
+    (pair,) = similar_pairs(features, "abcde", 0.9)
+    assert pair[:2] == ("a", "c") and pair[2] == pytest.approx(3 / np.hypot(3, 0.1))
+    pairs = similar_pairs(features, "abcde", 0.01)
+    assert [pair[:2] for pair in pairs] == [("a", "c"), ("b", "c")]
+
+
+def test_standardized_features_count_equally():
+    found = standardized(np.array([[1, 100, 5], [3, 300, 5]], dtype=np.float16))
+    assert found.tolist() == [[-1, -1, 0], [1, 1, 0]]
+
+
+def test_the_main_axes_are_those_of_largest_variance():
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(50, 3)) * [1, 10, 0.1]
+    spread -= spread.mean(axis=0)
+    places = main_axes(spread)
+    assert abs(np.corrcoef(places[:, 0], spread[:, 1])[0, 1]) > 0.99
+    assert abs(np.corrcoef(places[:, 1], spread[:, 0])[0, 1]) > 0.99
+    np.testing.assert_allclose(main_axes(spread[::-1])[::-1], places, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (4, 1), (3, 3)])
+def test_few_images_or_features_have_places_too(shape):
+    places = main_axes(standardized(np.ones(shape)))
+    assert places.shape == (shape[0], 2) and (places == 0).all()
+
+
+def test_padding_does_not_count():
+    """Features near the end of an image see the padding; further ones, and the mean of cells on the
+    padding, do not enter."""
+    model = lively_detector().eval()
+    batch = replace(unlabeled(noise(1, 64, 64)), image_sizes=((32, 64),))
+    with torch.inference_mode():
+        (found,) = mean_features(model, batch)
+        levels = model.features(batch.images)
+    expected = [levels[0][0, :, :4].mean((1, 2)), levels[1][0, :, :2].mean((1, 2)),
+                levels[2][0, :, :1].mean((1, 2))]  # fmt: skip
+    torch.testing.assert_close(found["features"], torch.cat(expected))
+
+
+def test_the_map_holds_selected_labeled_and_inspected_images(copied, monkeypatch):
+    run = copied()
+    table = pool_features(run, 0)
+    assert list(table) == ["id", "x", "y"] and table["id"].is_unique
+    assert set(table["id"]) == {*run.study.ids(run.sets(0).labeled), *inspected_ids(run, 0)}
+    assert table["id"].tolist()[:2] == run.study.ids(run.selection(0))
+    assert np.ptp(table["x"]) >= np.ptp(table["y"]) > 0
+
+    def never(*_: object) -> None:
+        raise AssertionError("the detector was asked")
+
+    monkeypatch.setattr(module, "_computed", never)
+    assert pool_features(run, 0).equals(table)
+
+
+def test_images_that_are_known_are_not_looked_at_again(copied, monkeypatch):
+    run, asked = copied(), []
+    original = module._computed
+
+    def counted(run, cycle, ids):
+        asked.append(len(ids))
+        return original(run, cycle, ids)
+
+    monkeypatch.setattr(module, "_computed", counted)
+    monkeypatch.setattr(module, "MAX_IMAGES", 5)
+    assert len(pool_features(run, 0)) == 5
+    monkeypatch.setattr(module, "MAX_IMAGES", 2000)
+    table = pool_features(run, 0)
+    assert len(table) == 16 and asked == [5, 11]
+    run.folder.path("cycle0/features.npz").write_bytes(b"")
+    at_once = pool_features(run, 0)
+    assert at_once["id"].tolist() == table["id"].tolist()
+    np.testing.assert_allclose(at_once["x"], table["x"], rtol=0.05, atol=0.05)
+
+
+def test_near_duplicates_name_images_of_the_map(copied):
+    run = copied()
+    ids = inspected_ids(run, 0)
+    pairs = near_duplicates(run, 0, ids)
+    assert all(NEAR_DUPLICATE <= pair[2] <= 1.001 for pair in pairs)
+    assert {image_id for pair in pairs for image_id in pair[:2]} <= set(ids)
+    assert near_duplicates(run, 0, ids[:1]) == near_duplicates(run, 0, []) == []
+    with pytest.raises(ConfigError, match="no features of 1 images, first 'nobody'"):
+        near_duplicates(run, 0, ["nobody"])
