@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,18 @@ class CycleSteps:
                 where=path,
                 remedy="restore the file, or choose another run_dir",
             )
+        return self._built(checkpoint, path)
+
+    def model_so_far(self, cycle: int) -> DetectionModel:
+        """The detector of a cycle as it is now: finished, or as its training saved it last."""
+        relative = f"cycle{cycle}/state.pt"
+        if self.folder.exists(f"cycle{cycle}/weights.pt") or not self.folder.exists(relative):
+            return self.load_model(cycle)
+        state = self.folder.load_tensors(relative, self.device)
+        return self._built(state, self.folder.path(relative))
+
+    def _built(self, checkpoint: Mapping[str, Any], path: Path) -> DetectionModel:
+        """The detector with the weights of a file, ready for inference."""
         model = build_detector(without_pretrained(self.config), len(self.study.classes))
         load_weights(model.to(self.device), checkpoint.get("model", {}), path)
         return model.eval()

@@ -10,17 +10,20 @@ import pandas as pd
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.inspection.anchor_values import AnchorValues, keep_anchor_values
+from miaod_nb.inspection.anchor_values import AnchorValues, anchor_values, keep_anchor_values
+from miaod_nb.inspection.some_images import table_of, values_now
 from miaod_nb.inspection.table import row_of
 
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A cycle of a run; `scored` says that its images have scores."""
+    """A cycle of a run; `scored` says that its images have scores. ids: the images to look at,
+    which a cycle that is still in training may have; () are those that it scored."""
 
     run: Experiment
     cycle: int
     scored: bool = True
+    ids: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -29,8 +32,20 @@ class LookedAt:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The inspected images by id, the most uncertain first; made if it is not there."""
+        """The images to look at by id, the most uncertain first; made if it is not there."""
+        if self.ids:
+            return table_of(self.run, self._named).set_index("id", drop=False)
         return keep_anchor_values(self.run, self.cycle).set_index("id", drop=False)
+
+    @cached_property
+    def _named(self) -> dict[str, AnchorValues]:
+        return values_now(self.run, self.cycle, self.ids)
+
+    def values(self, image_id: str) -> AnchorValues:
+        """Of an image's anchors; the detector is asked if nobody did before."""
+        if self.ids:
+            return self._named[image_id]
+        return anchor_values(self.run, self.cycle, image_id)
 
     @cached_property
     def labeled(self) -> frozenset[str]:
@@ -84,7 +99,7 @@ class LookedAt:
         facts: dict[str, Any] = {"state": self.state_of(values.id), "score": None, "rank": None}
         facts |= {"pool": None, "ranks": None, "ranked": 0}
         if not self.scored or values.id not in self.table.index:
-            row = row_of(values, self.run.config, self.run.study.classes, max(ks))
+            row = row_of(values, self.run.config, self.run.study.classes, ks)
             return facts | {"means": [row.get(name) for name in columns]}
         row = self.table.loc[values.id]
         ranks = [1 + int((self.table[name] > row[name]).sum()) for name in columns]

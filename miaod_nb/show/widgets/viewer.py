@@ -8,7 +8,6 @@ from traitlets import Dict, List, Unicode, observe
 
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
 from miaod_nb.show.widgets.base import FROM_SCRIPT, View, newest_selection, source, styles
@@ -51,9 +50,11 @@ class UncertaintyViewer(View):
     shown = Unicode("").tag(**FROM_SCRIPT)
     listed = Dict().tag(**FROM_SCRIPT)
 
-    def look_at(self, run: Experiment, cycle: int | None, beside: Iterable[Any]) -> None:
+    def look_at(
+        self, run: Experiment, cycle: int | None, beside: Iterable[Any], ids: Iterable[str]
+    ) -> None:
         """Shows the most uncertain image of a cycle. Raises ConfigError and others."""
-        self._looked_at = _all_looked_at(run, cycle, beside)
+        self._looked_at = _all_looked_at(run, cycle, beside, tuple(ids))
         first = self._looked_at[0]
         with self.hold_sync():
             self.classes = list(run.study.classes)
@@ -69,7 +70,7 @@ class UncertaintyViewer(View):
         image = photo(first.run.study.records[image_id])
         panels, truth = [], None
         for looked_at in self._looked_at:
-            values = anchor_values(looked_at.run, looked_at.cycle, image_id)
+            values = looked_at.values(image_id)
             truth = truth or looked_at.truth(image_id, values.size)
             config = looked_at.run.config
             panel = anchor_panel(
@@ -92,22 +93,26 @@ class UncertaintyViewer(View):
 
 
 def uncertainty_viewer(
-    run: Experiment, cycle: int | None = None, beside: Iterable[tuple[Experiment, int]] = ()
-) -> UncertaintyViewer:
+    run: Experiment, cycle: int | None = None, beside: Iterable[tuple[Experiment, int]] = (),
+    ids: Iterable[str] = (),
+) -> UncertaintyViewer:  # fmt: skip
     """The images of a cycle of a run and where its classifiers differ on them.
 
     cycle: None is the newest that has selected images. beside: further cycles, of this run or of
-    others on the same images, whose detectors are shown the same image. What cannot be shown is
-    said in the view.
+    others on the same images, whose detectors are shown the same image. ids: a few images of the
+    pool instead of those that the cycle scored; then the cycle may still be in training. What
+    cannot be shown is said in the view.
     """
     viewer = UncertaintyViewer()
     with viewer.explaining():
-        viewer.look_at(run, cycle, beside)
+        viewer.look_at(run, cycle, beside, ids)
     return viewer
 
 
-def _all_looked_at(run: Experiment, cycle: int | None, beside: Iterable[Any]) -> list[LookedAt]:
-    found = [LookedAt(run, newest_selection(run) if cycle is None else cycle)]
+def _all_looked_at(
+    run: Experiment, cycle: int | None, beside: Iterable[Any], ids: tuple[str, ...]
+) -> list[LookedAt]:
+    found = [LookedAt(run, newest_selection(run) if cycle is None else cycle, ids=ids)]
     for other, other_cycle in beside:
         if other.study.identity != run.study.identity:
             raise ConfigError(
@@ -115,7 +120,8 @@ def _all_looked_at(run: Experiment, cycle: int | None, beside: Iterable[Any]) ->
                 where=f"{run.folder.root}, {other.folder.root}",
                 remedy="choose cycles of one run, or runs on the same data",
             )
-        found.append(LookedAt(other, other_cycle, other.strategy.scores_images))
+        scored = other.strategy.scores_images
+        found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))
     return found
 
 
@@ -141,14 +147,15 @@ def _index(looked_at: Sequence[LookedAt]) -> tuple[list[dict[str, Any]], str]:
     parts = _class_parts(first)
     away = ((first.table["score"].rank() - other).abs() / len(first.table)).round(3)
     images = [
-        {"id": row.id, "rank": int(row.rank), "score": _short(row.score), "labeled": False,
-         "selected": row.id in first.selected, "classes": parts.get(row.id),
+        {"id": row.id, "rank": int(row.rank), "score": _short(row.score),
+         "labeled": row.id in first.labeled, "selected": row.id in first.selected,
+         "classes": parts.get(row.id),
          "disagreement": None if pd.isna(away[row.id]) else float(away[row.id])}
         for row in first.table.loc[:, ["id", "rank", "score"]].itertuples(index=False)
     ]  # fmt: skip
     images += [
         {"id": image_id, "rank": None, "score": None, "labeled": True, "selected": False}
-        for image_id in sorted(first.labeled)
+        for image_id in sorted(first.labeled if not first.ids else ())
     ]
     own = strategy_style(first.run.config.strategy)["label"]
     return images, f"{own} and {name} disagree most"
@@ -170,7 +177,9 @@ def _other_ranks(looked_at: Sequence[LookedAt]) -> tuple[pd.Series, str]:
 
 
 def _class_parts(looked_at: LookedAt) -> dict[str, list[float]]:
-    """The part of each class in the inspected images' scores, by id."""
+    """The part of each class in the recorded scores of the images, by id."""
+    if looked_at.ids:
+        return {}
     columns = [f"class {name}" for name in looked_at.run.study.classes]
     place = f"cycle{looked_at.cycle}/scores.parquet"
     table = looked_at.run.folder.load_parquet(place, ["id", *columns]).set_index("id")
