@@ -96,12 +96,17 @@ def pool_index(run: Experiment, image_id: str) -> int:
 
 
 def _kept(run: Experiment, cycle: int, index: int) -> AnchorValues | None:
-    """The values in the file of the pool's image `index`; None if it is not there, or broken."""
+    """The values in the file of the pool's image `index`; None if it is not there, broken, or of
+    another image or version."""
     image_id = run.study.pool[index].id
     arrays = read_or_none(run.folder, _file(cycle, index), run.folder.load_npz)
-    if arrays is None or str(arrays["id"]) != image_id:
+    if arrays is None:
         return None
-    return AnchorValues.from_arrays(image_id, arrays)
+    try:
+        is_own = str(arrays["id"]) == image_id
+        return AnchorValues.from_arrays(image_id, arrays) if is_own else None
+    except KeyError:
+        return None
 
 
 def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> Read | None:

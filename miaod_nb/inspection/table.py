@@ -35,7 +35,10 @@ def column_of(strategy: str, aggregate: str, k: int | None, weighted: bool) -> s
 
 
 def own_column(config: Config, num_anchors: int) -> str:
-    """The column that ranks images as the run itself has."""
+    """The column that ranks images as the run itself has; of a strategy that the table has no
+    column for, the recorded score."""
+    if config.strategy not in ("mi_aod", "entropy"):
+        return "score"
     k = num_averaged(config.top_k, num_anchors)
     return column_of(config.strategy, "mean", k, config.weighted_selection)
 

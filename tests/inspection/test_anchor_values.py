@@ -155,7 +155,7 @@ def test_resumed_equals_uninterrupted(copied, monkeypatch):
         )
 
 
-@pytest.mark.parametrize("harm", ["half", "other", "table"])
+@pytest.mark.parametrize("harm", ["half", "other", "version", "table"])
 def test_a_damaged_file_is_made_anew(copied, capsys, harm):
     run = copied()
     table = keep_anchor_values(run, 0)
@@ -164,11 +164,13 @@ def test_a_damaged_file_is_made_anew(copied, capsys, harm):
         first.write_bytes(first.read_bytes()[:1000])
     elif harm == "other":
         first.write_bytes(second.read_bytes())
+    elif harm == "version":
+        np.savez(first, id=table["id"][0])
     else:
         run.folder.path("cycle0/anchors/table.parquet").write_bytes(b"")
     assert anchor_values(run, 0, table["id"][0]).id == table["id"][0]
     pd.testing.assert_frame_equal(keep_anchor_values(run, 0), table, rtol=1e-4)
-    assert ("is made anew" in capsys.readouterr().out) == (harm != "other")
+    assert ("is made anew" in capsys.readouterr().out) == (harm in ("half", "table"))
 
 
 def test_labeled_images_have_values_too(copied):

@@ -96,6 +96,10 @@ def test_the_runs_own_column_has_the_recorded_scores(settings, column):
     assert [name for name in table if table[name].tolist() == [0.75, 0.5]] == ["score", column]
 
 
+def test_another_strategy_leaves_the_columns_alone():
+    assert own_column(config_with(strategy="margin"), 4) == "score"
+
+
 def test_the_largest_image_counts():
     grid = anchor_grid([(2, 3), (1, 2)], [8, 16], [torch.zeros(2, 4), torch.zeros(3, 4)])
     assert most_anchors(grid, [(16, 24), (8, 8)]) == len(grid.boxes) == 18
