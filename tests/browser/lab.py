@@ -174,7 +174,6 @@ def keep_pictures(view: Locator, name: str, folder: Path, check: Callable[[], No
         page.wait_for_timeout(300)  # the view fits itself to its new room
         check()
         page.screenshot(path=folder / f"{name}-{width}x{height}.png")
-        view.screenshot(path=folder / f"{name}-{width}x{height}-view.png")
 
 
 def parts_outside(view: Locator) -> list[str]:
