@@ -1,10 +1,8 @@
 """What a cycle's detector found in the evaluated images, kept so that nobody needs to detect again.
 
-A box takes 22 bytes before compression; to find those of a large test list again takes hours.
+A box takes 22 bytes; to find those of a large test list again takes hours.
 """
 
-import io
-import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,23 +27,18 @@ def save_detections(folder: RunFolder, cycle: int, results: Results) -> None:
         for name, kind in FIELDS.items()
     }
     counts = [len(result["scores"]) for result in results.values()]
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, ids=np.array(list(results)), counts=np.array(counts), boxes=arrays["boxes"],
-        scores=arrays["scores"], labels=arrays["labels"],
-    )  # fmt: skip
-    folder.save_bytes(file_of(cycle), buffer.getbuffer())
+    folder.save_npz(file_of(cycle), ids=np.array(list(results)), counts=np.array(counts), **arrays)
 
 
 def load_detections(folder: RunFolder, cycle: int, ids: Sequence[str]) -> Results:
     """The detections of these images; {} if the file is missing, is damaged or lacks an image."""
     try:
-        with np.load(folder.path(file_of(cycle)), allow_pickle=False) as file:
-            ends = np.cumsum(file["counts"])[:-1]
-            parts = [np.split(file[name], ends) for name in FIELDS]
-            found = dict(zip(file["ids"].tolist(), zip(*parts, strict=True), strict=True))
+        file = folder.load_npz(file_of(cycle))
+        ends = np.cumsum(file["counts"])[:-1]
+        parts = [np.split(file[name], ends) for name in FIELDS]
+        found = dict(zip(file["ids"].tolist(), zip(*parts, strict=True), strict=True))
         return {i: _tensors(*found[i]) for i in ids}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (RunFolderError, ValueError, KeyError):
         return {}
 
 
