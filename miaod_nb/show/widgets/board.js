@@ -41,6 +41,7 @@ class Board {
     this.grid = part("grid");
     this.left = part("left-out");
     root.append(this.head, this.bar, this.saved, this.mix, this.noteBar, this.grid, this.left);
+    new ResizeObserver(() => this.isOpen && this.enlarge()).observe(this.grid);
     const step = (by) => () => this.go(this.at + by());
     keys(root, {
       ArrowLeft: step(() => -1), ArrowRight: step(() => 1),
