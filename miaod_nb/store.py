@@ -141,8 +141,8 @@ class RunFolder:
         """The array of a .npy file."""
         return _load(self.path(relative), lambda path: np.load(path, allow_pickle=False))
 
-    def save_npz(self, relative: str, **arrays: np.ndarray | str) -> None:
-        """Writes named arrays and texts."""
+    def save_npz(self, relative: str, **arrays: Any) -> None:
+        """Writes named arrays, and texts."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         self.save_bytes(relative, buffer.getbuffer())

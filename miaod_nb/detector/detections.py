@@ -54,24 +54,21 @@ def candidates(
     they are in pixels of the original image. N depends on shapes alone, never on values.
     """
     logits, deltas = predictions.need("logits_1", "box_deltas")
-    sizes = list(predictions.grid.level_sizes)
-    boxes, probs = [], []
-    for level_logits, level_deltas, anchors in zip(
-        logits[index].split(sizes), deltas[index].split(sizes), predictions.grid.boxes.split(sizes),
-        strict=True,
-    ):  # fmt: skip
-        level_probs = predictions.class_probabilities(level_logits)  # (A_l, C)
-        if len(level_probs) > num_candidates:
-            kept = level_probs.amax(dim=1).topk(num_candidates).indices
-            level_probs, level_deltas, anchors = (
-                level_probs[kept],
-                level_deltas[kept],
-                anchors[kept],
-            )
-        boxes.append(clip_boxes(decode(anchors, level_deltas, predictions.delta_stds), image_size))
-        probs.append(level_probs)
-    scaled = torch.cat(boxes) / torch.tensor([*scale, *scale], device=logits.device)
-    return scaled, torch.cat(probs)
+    probs = predictions.class_probabilities(logits[index])  # (A, C)
+    deltas, anchors = deltas[index], predictions.grid.boxes
+    if max(predictions.grid.level_sizes) > num_candidates:
+        kept = _best_of_levels(probs.amax(dim=1), predictions.grid.level_sizes, num_candidates)
+        probs, deltas, anchors = probs[kept], deltas[kept], anchors[kept]
+    boxes = clip_boxes(decode(anchors, deltas, predictions.delta_stds), image_size)
+    return boxes / boxes.new_tensor([*scale, *scale]), probs
+
+
+def _best_of_levels(values: Tensor, level_sizes: Sequence[int], count: int) -> Tensor:
+    """Places in `values` (A,) of the `count` highest of each level, best first; of a level with no
+    more than these all, in their order."""
+    places = torch.arange(len(values), device=values.device).split(list(level_sizes))
+    levels = zip(values.split(list(level_sizes)), places, strict=True)
+    return torch.cat([p[v.topk(count).indices] if len(v) > count else p for v, p in levels])
 
 
 def suppress(boxes: Tensor, probs: Tensor, settings: DetectionSettings) -> ImageDetections:

@@ -1,10 +1,13 @@
 """The values of anchors of a cycle's images, each image in a file of the run folder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import pandas as pd
+from torch import Tensor
 
 from miaod_nb.data.plans import inference_plan, padded_sizes
 from miaod_nb.data.transforms import InputSize
@@ -59,12 +62,12 @@ def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFra
     sizes = padded_sizes([run.study.pool[i] for i in indices], InputSize.of(config))
     found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
     rows: dict[str, dict[str, float]] = {}
-    num_anchors = 0
+    counts: list[int] = []
     for values in found:
-        num_anchors = num_anchors or most_anchors(values.grid, sizes)
-        rows[values.id] = row_of(values, config, classes, num_anchors)
+        counts = counts or k_grid(config, most_anchors(values.grid, sizes))
+        rows[values.id] = row_of(values, config, classes, counts)
     ordered = [rows[image_id] for image_id in images["id"]]
-    return make_table(images, ordered, own_column(config, num_anchors))
+    return make_table(images, ordered, own_column(config, counts[-1]))
 
 
 def all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
@@ -93,12 +96,17 @@ def pool_index(run: Experiment, image_id: str) -> int:
 
 
 def _kept(run: Experiment, cycle: int, index: int) -> AnchorValues | None:
-    """The values in the file of the pool's image `index`; None if it is not there, or broken."""
+    """The values in the file of the pool's image `index`; None if it is not there, broken, or of
+    another image or version."""
     image_id = run.study.pool[index].id
     arrays = read_or_none(run.folder, _file(cycle, index), run.folder.load_npz)
-    if arrays is None or str(arrays["id"]) != image_id:
+    if arrays is None:
         return None
-    return AnchorValues.from_arrays(image_id, arrays)
+    try:
+        is_own = str(arrays["id"]) == image_id
+        return AnchorValues.from_arrays(image_id, arrays) if is_own else None
+    except KeyError:
+        return None
 
 
 def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> Read | None:
@@ -114,7 +122,8 @@ def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> R
 
 
 def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
-    """The values of these images of the pool, each as soon as its file is written."""
+    """The values of these images of the pool, each as soon as its file is written, which happens
+    beside the work on the next batch."""
     refuse_untrained(run, cycle)
     prepare_torch(run.config, run.device)
     model = folded(run.load_model(cycle))
@@ -122,12 +131,25 @@ def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[A
     records = [run.study.pool[index] for index in indices]
     plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
     compute = partial(anchor_arrays, model, config=run.config)
-    with memory_explained():
-        for results in planned_results(model, records, plan, compute, run.config):
-            for image_id, tensors in results.items():
-                arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-                run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
-                yield AnchorValues.from_arrays(image_id, arrays)
+    batches = planned_results(model, records, plan, compute, run.config)
+    before: list[Future[AnchorValues]] = []
+    with memory_explained(), ThreadPoolExecutor(1) as writer:
+        for results in chain(batches, [{}]):
+            saved = [
+                writer.submit(_saved, run.folder, _file(cycle, places[image_id]), image_id, tensors)
+                for image_id, tensors in results.items()
+            ]
+            for one in before:
+                yield one.result()
+            before = saved
+
+
+def _saved(
+    folder: RunFolder, file: str, image_id: str, tensors: Mapping[str, Tensor]
+) -> AnchorValues:
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    folder.save_npz(file, id=image_id, **arrays)
+    return AnchorValues.from_arrays(image_id, arrays)
 
 
 def refuse_untrained(run: Experiment, cycle: int) -> None:

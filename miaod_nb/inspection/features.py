@@ -21,7 +21,9 @@ from miaod_nb.inspection.inspected import inspected_ids
 
 MAX_IMAGES = 2000  # of a map
 MAX_LABELED = 500  # of them
-NEAR_DUPLICATE = 0.9  # the least similarity of near-duplicates
+# The least similarity of near-duplicates. Among 400 toy images it finds 82 % of the 66 pairs of
+# photos of one scene, and 17 of the 79,734 other pairs, most of them images without animals.
+NEAR_DUPLICATE = 0.92
 
 
 def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
@@ -63,8 +65,8 @@ def similar_pairs(
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.maximum(lengths, np.finfo(features.dtype).tiny)
     cosines = np.triu(directions @ directions.T, k=1)
-    first, second = np.nonzero(cosines >= threshold)
-    pairs = [(ids[i], ids[j], float(cosines[i, j])) for i, j in zip(first, second, strict=True)]
+    similar = np.argwhere(cosines >= threshold).tolist()
+    pairs = [(ids[i], ids[j], float(cosines[i, j])) for i, j in similar]
     return sorted(pairs, key=lambda pair: -pair[2])
 
 

@@ -35,7 +35,10 @@ def column_of(strategy: str, aggregate: str, k: int | None, weighted: bool) -> s
 
 
 def own_column(config: Config, num_anchors: int) -> str:
-    """The column that ranks images as the run itself has."""
+    """The column that ranks images as the run itself has; of a strategy that the table has no
+    column for, the recorded score."""
+    if config.strategy not in ("mi_aod", "entropy"):
+        return "score"
     k = num_averaged(config.top_k, num_anchors)
     return column_of(config.strategy, "mean", k, config.weighted_selection)
 
@@ -52,17 +55,14 @@ def most_anchors(grid: AnchorGrid, padded_sizes: Iterable[tuple[int, int]]) -> i
 
 
 def row_of(
-    values: AnchorValues, config: Config, classes: Sequence[str], num_anchors: int
+    values: AnchorValues, config: Config, classes: Sequence[str], counts: Sequence[int]
 ) -> dict[str, float]:
-    """What the table says of an image. num_anchors: of the largest image."""
+    """What the table says of an image. counts: the `k_grid` of the largest image."""
     scores, labels = values.detections.scores, values.detections.labels
     seen = np.bincount(labels[scores >= SHOWN_SCORE].numpy(), minlength=len(classes))
     entropies = binary_entropy(scores)
     entropy = getattr(entropies, config.entropy_aggregate)() if len(entropies) else 0.0
-    averaged = {
-        k: _share(k, config, len(values.discrepancy), num_anchors)
-        for k in k_grid(config, num_anchors)
-    }
+    averaged = {k: _share(k, config, len(values.discrepancy), counts[-1]) for k in counts}
     weighted = _aggregates(values.weighted, averaged)
     return (
         {"entropy": float(entropy)}

@@ -1,7 +1,7 @@
 """The values of every anchor of an image: computed with a detector, kept as arrays."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -69,23 +69,23 @@ def anchor_arrays(
 ) -> list[dict[str, Tensor]]:
     """All that `AnchorValues.from_arrays` needs, of every image of a batch; batch equals single."""
     predictions = model(batch.images)
-    unscaled = [(1.0, 1.0)] * len(batch)
-    settings = DetectionSettings.of(config)
+    unscaled, settings = [(1.0, 1.0)] * len(batch), DetectionSettings.of(config)
     detections = detect(predictions, batch.image_sizes, unscaled, settings)
-    uncertainty = MiAod.of(config)
-    weights, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
-    weights = relative_weights(weights, predictions.grid)[..., : model.num_classes]
-    discrepancy = replace(uncertainty, weighted=False).instance_uncertainty(predictions)  # (B, A)
-    weighted = replace(uncertainty, weighted=True).instance_uncertainty(predictions)
+    differences = MiAod.of(config).differences(predictions)  # (B, A, K)
+    scores, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
+    weights = relative_weights(scores, predictions.grid)[..., : model.num_classes]  # (B, A, C)
+    discrepancy = differences.mean(dim=-1)  # (B, A)
     top = discrepancy.topk(min(MAX_DETAILS, discrepancy.shape[1]), dim=1).indices  # (B, T)
+    of_anchors = {
+        "discrepancy": discrepancy, "weighted": (differences * scores).mean(dim=-1),
+        "weight": weights.sum(dim=-1).half(), "top": top.int(), "weights": _at(weights, top).half(),
+        **_details(predictions, batch.image_sizes, top),
+    }  # fmt: skip
     grid = _grid_arrays(predictions.grid)
     return [
-        grid | {
-            "size": torch.tensor(size), "discrepancy": discrepancy[i], "weighted": weighted[i],
-            "weight": weights[i].sum(dim=-1).half(), "top": top[i].int(),
-            "weights": weights[i, top[i]].half(), **_details(predictions, i, top[i], size),
-            "detected_boxes": found.boxes, "detected_scores": found.scores,
-            "detected_labels": found.labels,
+        grid | {name: values[i] for name, values in of_anchors.items()} | {
+            "size": torch.tensor(size), "detected_boxes": found.boxes,
+            "detected_scores": found.scores, "detected_labels": found.labels,
         }
         for i, (size, found) in enumerate(zip(batch.image_sizes, detections, strict=True))
     ]  # fmt: skip
@@ -100,32 +100,38 @@ def relative_weights(weights: Tensor, grid: AnchorGrid) -> Tensor:
 
 
 def _details(
-    predictions: Predictions, index: int, top: Tensor, size: tuple[int, int]
+    predictions: Predictions, image_sizes: Sequence[tuple[int, int]], top: Tensor
 ) -> dict[str, Tensor]:
-    """Boxes and class probabilities of the anchors `top` of image `index` of a batch."""
+    """Boxes and class probabilities of the anchors `top` (B, T) of each image."""
     logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
-    boxes = decode(predictions.grid.boxes[top], deltas[index, top], predictions.delta_stds)
+    boxes = decode(predictions.grid.boxes[top], _at(deltas, top), predictions.delta_stds)
+    clipped = [clip_boxes(one, size) for one, size in zip(boxes, image_sizes, strict=True)]
     return {
-        "boxes": clip_boxes(boxes, size),
-        "probs_1": predictions.class_probabilities(logits_1[index, top]).half(),
-        "probs_2": predictions.class_probabilities(logits_2[index, top]).half(),
+        "boxes": torch.stack(clipped),
+        "probs_1": predictions.class_probabilities(_at(logits_1, top)).half(),
+        "probs_2": predictions.class_probabilities(_at(logits_2, top)).half(),
     }
 
 
+def _at(values: Tensor, top: Tensor) -> Tensor:
+    """The values (B, A, N) of the anchors `top` (B, T): (B, T, N)."""
+    return values.gather(1, top[..., None].expand(-1, -1, values.shape[-1]))
+
+
 def _grid_arrays(grid: AnchorGrid) -> dict[str, Tensor]:
-    """All that makes a grid: its shapes, and the anchors of the first cell of each level."""
+    """All that makes a grid: (h, w), stride and anchors a cell of each level, and the anchors of
+    its first cell."""
     levels = grid.boxes.split(list(grid.level_sizes))
     first = [level[:k] for level, k in zip(levels, grid.anchors_per_cell, strict=True)]
+    shapes = zip(grid.feature_sizes, grid.strides, grid.anchors_per_cell, strict=True)
+    rows = [(h, w, stride, k) for (h, w), stride, k in shapes]
     return {
-        "feature_sizes": torch.tensor(grid.feature_sizes),
-        "strides": torch.tensor(grid.strides),
-        "anchors_per_cell": torch.tensor(grid.anchors_per_cell),
+        "levels": torch.tensor(rows),
         "first_anchors": torch.cat(first),
     }
 
 
 def _grid_of(arrays: Mapping[str, np.ndarray]) -> AnchorGrid:
-    sizes = [(h, w) for h, w in arrays["feature_sizes"].tolist()]
-    first = torch.from_numpy(arrays["first_anchors"])
-    bases = first.split(arrays["anchors_per_cell"].tolist())
-    return anchor_grid(sizes, arrays["strides"].tolist(), bases)
+    heights, widths, strides, per_cell = arrays["levels"].T.tolist()
+    bases = torch.from_numpy(arrays["first_anchors"]).split(per_cell)
+    return anchor_grid(list(zip(heights, widths, strict=True)), strides, bases)

@@ -84,7 +84,7 @@ class MiAod(_ByScore):
 
     def score(self, model: DetectionModel, batch: UnlabeledBatch) -> ImageScores:
         towers = ("classifier_1", "classifier_2", *(("mil_classifier",) if self.weighted else ()))
-        per_output = self._differences(model(batch.images, towers))  # (B, A, K)
+        per_output = self._averaged(model(batch.images, towers))  # (B, A, K)
         instances = per_output.mean(dim=-1)  # (B, A)
         k = num_averaged(self.top_k, instances.shape[1])
         top = instances.topk(k, dim=1, sorted=False)
@@ -94,17 +94,20 @@ class MiAod(_ByScore):
 
     def instance_uncertainty(self, predictions: Predictions) -> Tensor:
         """How uncertain each anchor is: (B, A)."""
-        return self._differences(predictions).mean(dim=-1)
+        return self._averaged(predictions).mean(dim=-1)
 
-    def _differences(self, predictions: Predictions) -> Tensor:
-        """How far the classifiers differ at each anchor and output, weighted if asked for:
-        (B, A, K)."""
+    def differences(self, predictions: Predictions) -> Tensor:
+        """How far the classifiers differ at each anchor and output, not weighted: (B, A, K)."""
         logits_1, logits_2 = predictions.need("logits_1", "logits_2")
         probs_1, probs_2 = (self._probabilities(logits) for logits in (logits_1, logits_2))
-        difference = disagreement(probs_1, probs_2, self.norm)
+        return disagreement(probs_1, probs_2, self.norm)
+
+    def _averaged(self, predictions: Predictions) -> Tensor:
+        """The differences, weighted if asked for: (B, A, K)."""
+        difference = self.differences(predictions)
         if not self.weighted:
             return difference
-        (mil_logits,) = predictions.need("mil_logits")
+        logits_1, logits_2, mil_logits = predictions.need("logits_1", "logits_2", "mil_logits")
         groups = competing_groups(predictions.grid.level_sizes, self.mil_softmax)
         return difference * instance_class_scores(
             logits_1, logits_2, mil_logits, groups, self.mil_instance_score

@@ -29,6 +29,12 @@ def files_of(run: Experiment) -> list[str]:
     return sorted(path.name for path in run.folder.path("cycle0/anchors").iterdir())
 
 
+def written(run: Experiment, name: str) -> tuple[int, int]:
+    """What tells a file that was written again from one that was not."""
+    stat = run.folder.path(f"cycle0/anchors/{name}").stat()
+    return stat.st_ino, stat.st_mtime_ns
+
+
 def selected_ids(run: Experiment) -> list[str]:
     return run.study.ids(run.selection(0))
 
@@ -116,36 +122,40 @@ def test_what_is_kept_is_read_without_the_model(copied, monkeypatch):
     assert anchor_values(again, 0, table["id"][3]).id == table["id"][3]
 
 
-def test_resumed_equals_uninterrupted(copied, finished, tmp_path, monkeypatch):
-    """Stopped after the fourth file; the four are not made again."""
-    run, save, made = copied(), RunFolder.save_npz, []
+def test_resumed_equals_uninterrupted(copied, monkeypatch):
+    """Stopped in the third batch; no image of those before it is looked at again."""
+    run, compute, seen = copied(), module.anchor_arrays, []
 
-    def counted(folder: RunFolder, relative: str, **arrays: np.ndarray) -> None:
-        made.append(relative)
-        if len(made) == 5:
+    def counted(model, batch, config):
+        seen.append(batch.ids)
+        if len(seen) == 3:
             raise KeyboardInterrupt
-        save(folder, relative, **arrays)
+        return compute(model, batch, config)
 
-    monkeypatch.setattr(RunFolder, "save_npz", counted)
+    monkeypatch.setattr(module, "anchor_arrays", counted)
     with pytest.raises(KeyboardInterrupt):
         keep_anchor_values(run, 0)
-    assert len(files_of(run)) == 4
+    before = {name: written(run, name) for name in files_of(run)}
     resumed = keep_anchor_values(run, 0)
-    assert len(made) == 5 + 8 and len(set(made)) == 12
-    paths = {path.name: path for path in run.folder.path("cycle0/anchors").glob("*.npz")}
-    before = {name: RunFolder(run.folder.root).load_npz(f"cycle0/anchors/{name}") for name in paths}
-    for path in [*paths.values(), run.folder.path("cycle0/anchors/table.parquet")]:
-        path.unlink()
+    looked_at = [image_id for ids in [*seen[:2], *seen[3:]] for image_id in ids]
+    assert sorted(looked_at) == sorted(resumed["id"])
+    assert len(before) == len(seen[0]) + len(seen[1])
+    names = files_of(run)
+    kept = {name: run.folder.load_npz(f"cycle0/anchors/{name}") for name in names[:-1]}
+    assert len(kept) == 12 and names[-1] == "table.parquet"
+    assert before == {name: written(run, name) for name in before}
+    for name in names:
+        run.folder.delete(f"cycle0/anchors/{name}")
     pd.testing.assert_frame_equal(keep_anchor_values(run, 0), resumed, rtol=1e-4)
-    for name in paths:
+    for name, arrays in kept.items():
         at_once = run.folder.load_npz(f"cycle0/anchors/{name}")
-        assert at_once.keys() == before[name].keys() and at_once["id"] == before[name]["id"]
+        assert at_once.keys() == arrays.keys() and at_once["id"] == arrays["id"]
         np.testing.assert_allclose(
-            at_once["discrepancy"], before[name]["discrepancy"], rtol=1e-3, atol=1e-8
+            at_once["discrepancy"], arrays["discrepancy"], rtol=1e-3, atol=1e-8
         )
 
 
-@pytest.mark.parametrize("harm", ["half", "other", "table"])
+@pytest.mark.parametrize("harm", ["half", "other", "version", "table"])
 def test_a_damaged_file_is_made_anew(copied, capsys, harm):
     run = copied()
     table = keep_anchor_values(run, 0)
@@ -154,11 +164,13 @@ def test_a_damaged_file_is_made_anew(copied, capsys, harm):
         first.write_bytes(first.read_bytes()[:1000])
     elif harm == "other":
         first.write_bytes(second.read_bytes())
+    elif harm == "version":
+        np.savez(first, id=table["id"][0])
     else:
         run.folder.path("cycle0/anchors/table.parquet").write_bytes(b"")
     assert anchor_values(run, 0, table["id"][0]).id == table["id"][0]
     pd.testing.assert_frame_equal(keep_anchor_values(run, 0), table, rtol=1e-4)
-    assert ("is made anew" in capsys.readouterr().out) == (harm != "other")
+    assert ("is made anew" in capsys.readouterr().out) == (harm in ("half", "table"))
 
 
 def test_labeled_images_have_values_too(copied):
@@ -210,3 +222,16 @@ def test_a_cycle_without_a_pool_is_explained(finished, monkeypatch):
     monkeypatch.setattr(RunFolder, "load_parquet", lambda *_: empty)
     with pytest.raises(RunFolderError, match="its pool is empty"):
         inspected_ids(run, 0)
+
+
+@pytest.mark.slow
+def test_a_detector_with_a_background_output(copied):
+    ssd = {"detector": "ssd300", "backbone_channels": 4, "uncertainty_scores": "softmax"}
+    run = copied(**ssd)
+    table = keep_anchor_values(run, 0)
+    k = num_averaged(run.config.top_k, 8732)
+    assert replay(table, k=k, budget=run.study.budget) == selected_ids(run)
+    values = anchor_values(run, 0, table["id"][0])
+    assert len(values.discrepancy) == 8732 and values.size == (300, 300)
+    assert values.probs_1.shape == values.weights.shape == (2048, 2)
+    assert np.sort(values.discrepancy)[-k:].mean() == pytest.approx(table["score"][0], rel=1e-3)

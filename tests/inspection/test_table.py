@@ -31,6 +31,10 @@ def config_with(**settings):
     return make_config("tiny", settings)
 
 
+def row(values, config, num_anchors):
+    return row_of(values, config, CLASSES, k_grid(config, num_anchors))
+
+
 @pytest.mark.parametrize(
     ("top_k", "num_anchors", "own"),
     [(0.09, 2040, 183), (10000, 2040, 2040), (70, 2040, 70), (10000, 116000, 10000), (0.5, 1, 1)],
@@ -45,36 +49,38 @@ def test_counts_reach_from_one_anchor_to_all_with_the_runs_own(top_k, num_anchor
 
 def test_means_maximum_and_sum_by_hand():
     values = values_with([0.1, 0.4, 0.0, 0.2], weighted=[0.0, 0.1, 0.3, 0.0])
-    row = row_of(values, config_with(top_k=2), CLASSES, 4)
-    assert row["mean 1"] == row["max"] == pytest.approx(0.4)
-    assert row["mean 2"] == pytest.approx(0.3)
-    assert row["mean 4"] == pytest.approx(0.175)
-    assert row["sum"] == pytest.approx(0.7)
-    assert row["weighted mean 2"] == pytest.approx(0.2)
-    assert row["weighted max"] == pytest.approx(0.3) and row["weighted sum"] == pytest.approx(0.4)
+    found = row(values, config_with(top_k=2), 4)
+    assert found["mean 1"] == found["max"] == pytest.approx(0.4)
+    assert found["mean 2"] == pytest.approx(0.3)
+    assert found["mean 4"] == pytest.approx(0.175)
+    assert found["sum"] == pytest.approx(0.7)
+    assert found["weighted mean 2"] == pytest.approx(0.2)
+    assert found["weighted max"] == pytest.approx(0.3) and found["weighted sum"] == pytest.approx(
+        0.4
+    )
 
 
 def test_a_smaller_image_averages_its_share_or_what_it_has():
     """Of 4 anchors where the largest image has 8: a count stays one, a fraction halves."""
     values = values_with([4, 3, 2, 1])
-    row = row_of(values, config_with(top_k=3), CLASSES, 8)
-    assert row["mean 3"] == 3 and row["mean 8"] == 2.5
-    row = row_of(values, config_with(top_k=0.5), CLASSES, 8)
-    assert row["mean 4"] == 3.5 and row["mean 8"] == 2.5 and row["mean 1"] == 4
+    found = row(values, config_with(top_k=3), 8)
+    assert found["mean 3"] == 3 and found["mean 8"] == 2.5
+    found = row(values, config_with(top_k=0.5), 8)
+    assert found["mean 4"] == 3.5 and found["mean 8"] == 2.5 and found["mean 1"] == 4
 
 
 def test_objects_that_the_detector_sees_are_counted_by_class():
     values = values_with([0.0], scores=[0.9, 0.3, 0.29, 0.5], labels=[1, 1, 1, 0])
-    row = row_of(values, config_with(), CLASSES, 1)
-    assert row["class dog"] == 1 and row["class sheep"] == 2
+    found = row(values, config_with(), 1)
+    assert found["class dog"] == 1 and found["class sheep"] == 2
 
 
 @pytest.mark.parametrize(("aggregate", "expected"), [("max", np.log(2)), ("sum", np.log(2) + 0.0)])
 def test_entropy_is_that_of_the_strategy(aggregate, expected):
     config = config_with(entropy_aggregate=aggregate)
     values = values_with([0.0], scores=[0.5, 1.0], labels=[0, 0])
-    assert row_of(values, config, CLASSES, 1)["entropy"] == pytest.approx(expected)
-    assert row_of(values_with([0.0]), config, CLASSES, 1)["entropy"] == 0
+    assert row(values, config, 1)["entropy"] == pytest.approx(expected)
+    assert row(values_with([0.0]), config, 1)["entropy"] == 0
 
 
 @pytest.mark.parametrize(
@@ -85,9 +91,13 @@ def test_entropy_is_that_of_the_strategy(aggregate, expected):
 def test_the_runs_own_column_has_the_recorded_scores(settings, column):
     config = config_with(**settings)
     inspected = pd.DataFrame({"id": ["a", "b"], "score": [0.75, 0.5]})
-    rows = [row_of(values_with([1, 2, 3, 4]), config, CLASSES, 4) for _ in "ab"]
+    rows = [row(values_with([1, 2, 3, 4]), config, 4) for _ in "ab"]
     table = make_table(inspected, rows, own_column(config, 4))
     assert [name for name in table if table[name].tolist() == [0.75, 0.5]] == ["score", column]
+
+
+def test_another_strategy_leaves_the_columns_alone():
+    assert own_column(config_with(strategy="margin"), 4) == "score"
 
 
 def test_the_largest_image_counts():
