@@ -32,13 +32,7 @@ def select(
     budget = min(study.budget, len(indices))
     chosen, ranks = choose_around(strategy, values, budget, rng, barred, among)
     rows = [
-        {
-            "rank": int(rank),
-            "id": study.pool[indices[position]].id,
-            "index": int(indices[position]),
-            "score": float(values[position]) if strategy.scores_images else None,
-            "reason": strategy.reason,
-        }
+        _row(study, strategy, int(indices[position]), float(values[position]), int(rank))
         for position, rank in zip(chosen, ranks, strict=True)
     ]
     if verdicts.notes:
@@ -51,6 +45,16 @@ def select(
         **({"set_aside": dict(aside)} if aside else {}),
         "selected": rows,
     }  # fmt: skip
+
+
+def _row(study: Study, strategy: Strategy, index: int, score: float, rank: int) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "id": study.pool[index].id,
+        "index": index,
+        "score": score if strategy.scores_images else None,
+        "reason": strategy.reason,
+    }
 
 
 def counted(selection: Mapping[str, Any]) -> list[str]:

@@ -317,6 +317,20 @@ def test_review_from_a_file_gives_what_the_board_gives(begun, run, tmp_path):
     assert abs(one["time"] - time.time()) < 600 and other["cycle"] == 0
 
 
+def test_a_review_that_is_cut_off_is_done_by_giving_it_again(run, tmp_path, monkeypatch):
+    """The lines are there, the batch is the old one: the next time it is the new one."""
+    first, second = ids(stored(run))
+    (tmp_path / "decided.jsonl").write_text(json.dumps({"id": second, "action": "skip"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "save_json", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            apply_decisions(run, 0, file=tmp_path / "decided.jsonl")
+    assert ids(stored(run)) == [first, second]
+    found = apply_decisions(run, 0, file=tmp_path / "decided.jsonl")
+    assert ids(found) == ids(stored(run)) == [first, order(run)[2]]
+    assert len(run.decisions(0)) == 1
+
+
 def test_review_shows_a_random_batch_with_its_notes(run_of):
     run = run_of("random")
     decide(run, 0, ids(stored(run))[1], "note", "rare")
