@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 TOKEN = "of-the-tests"
 SIZES = ((1280, 800), (1920, 1080))
@@ -87,10 +87,10 @@ class NotebookPage:
         self.page.evaluate(RUN_ALL)
         assert self.page.evaluate(ERRORS) == []
 
-    def view(self, name: str) -> Locator:
-        """The view that is called so, once it is painted."""
-        found = self.page.locator(f'.miaod-{name}[data-ready="1"]').first
-        found.wait_for(timeout=20_000)
+    def view(self, name: str, place: int = 0) -> Locator:
+        """The view that is called so, of several the one at `place`, once it is painted."""
+        found = self.page.locator(f".miaod-{name}").nth(place)
+        expect(found).to_have_attribute("data-ready", "1", timeout=20_000)
         return found
 
     def python(self, expression: str) -> Any:
@@ -174,7 +174,6 @@ def keep_pictures(view: Locator, name: str, folder: Path, check: Callable[[], No
         page.wait_for_timeout(300)  # the view fits itself to its new room
         check()
         page.screenshot(path=folder / f"{name}-{width}x{height}.png")
-        view.screenshot(path=folder / f"{name}-{width}x{height}-view.png")
 
 
 def parts_outside(view: Locator) -> list[str]:

@@ -1,6 +1,7 @@
 """The uncertainty viewer, used with mouse and keys in JupyterLab, and in a page of its own."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -140,7 +141,8 @@ def test_an_opaque_heat_map_has_the_colors_of_its_values(view, run):
     colors = 255 * matplotlib.colormaps["cividis"](expected)[..., :3]
     shot = Image.fromarray(look(view).astype(np.uint8))
     seen = np.array(shot.resize(expected.shape[::-1], Image.Resampling.BOX)).astype(int)
-    assert abs(seen - colors).mean() < 6
+    inner = (slice(1, -1), slice(1, -1))  # the screenshot's outermost pixels are partly white
+    assert abs(seen - colors)[inner].mean() < 3
 
 
 def test_the_k_slider_shows_how_score_and_rank_change(notebook, view):
@@ -152,8 +154,9 @@ def test_the_k_slider_shows_how_score_and_rank_change(notebook, view):
         view.page.keyboard.press("ArrowRight")
     notebook.until("viewer.settings['k'] == 4")
     assert part(view, "at-k-0").inner_text() != own
-    mean = notebook.python("viewer.payload['panels'][0]['means'][4]")
-    assert f"mean {float(f'{mean:.3g}'):g}" in part(view, "at-k-0").inner_text()
+    mean = notebook.python("viewer.payload_of(viewer.shown)['panels'][0]['means'][4]")
+    seen = re.search(r"mean ([\d.e-]+), rank", part(view, "at-k-0").inner_text())
+    assert seen is not None and float(seen[1]) == pytest.approx(mean, rel=0.01)
     assert f"{notebook.python('viewer.ks[4]')} of" in part(view, "k-value").inner_text()
     assert changed(before, look(view)) > 0  # more anchors are dots
 
@@ -227,8 +230,7 @@ def test_changes_without_the_kernel_are_quick(view, capsys):
 
 
 def test_two_cycles_stand_side_by_side(notebook, pictures):
-    notebook.view("viewer")
-    view = notebook.page.locator('.miaod-viewer[data-ready="1"]').nth(1)
+    view = notebook.view("viewer", place=1)
     titles = view.locator("figcaption").all_inner_texts()
     assert "cycle 1" in titles[0] and "cycle 0" in titles[1]
     assert changed(look(view, 0), look(view, 1)) > 0.01

@@ -36,16 +36,15 @@ function button(text, role, hint, onclick) {
 }
 
 /**
- * The root of a view in `el`, with a line for the model's message. Keys that are pressed in it are
- * its own: JupyterLab's shortcuts do not see them.
+ * The root of a view in `el`, with a line for the model's message. Plain keys that are pressed in
+ * it are its own: JupyterLab's shortcuts do not see them (but those with Ctrl, Alt or Meta).
  */
 function rootOf(el, name, model) {
   const line = element("div", { class: "miaod-message", role: "status", "data-role": "message" });
-  const root = element(
-    "div",
-    { class: `miaod-view miaod-${name}`, tabindex: 0, "data-lm-suppress-shortcuts": "true" },
-    line,
-  );
+  const root = element("div", { class: `miaod-view miaod-${name}`, tabindex: 0 }, line);
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
+  });
   const show = () => {
     line.textContent = model.get("message") || "";
     line.hidden = !line.textContent;
@@ -77,7 +76,6 @@ function keys(root, handlers) {
     const handler = handlers[event.key];
     if (!handler) return;
     event.preventDefault();
-    event.stopPropagation();
     handler(event);
   });
 }

@@ -34,12 +34,12 @@ def anchor_panel(
 
     levels: shape (h, w), stride, center of the first cell and its anchors, in pixels. maps: for
     each layer and level uint8 (h, w), the largest of a cell's anchors, 255 standing for the
-    layer's `scales`. details: see `_details`. norm: as `uncertainty_norm`; weighted: the score
-    averages the re-weighted discrepancy.
+    layer's `scales` or more. details: see `_details`. norm: as `uncertainty_norm`; weighted: the
+    score averages the re-weighted discrepancy.
     """
     layers = _layers(values)
     cells = {name: _cells(layer, values) for name, layer in layers.items()}
-    scales = {name: max(float(level.max()) for level in found) for name, found in cells.items()}
+    scales = {name: _largest_inside(found, values) for name, found in cells.items()}
     return {
         "num_anchors": len(values.discrepancy), "norm": norm, "levels": _levels(values),
         "scales": scales,
@@ -62,17 +62,23 @@ def _layers(values: AnchorValues) -> dict[str, np.ndarray]:
 
 
 def _cells(layer: np.ndarray, values: AnchorValues) -> list[np.ndarray]:
-    """The largest value of each cell, (h, w) a level; 0 in cells that stand on padding."""
-    grid, found, start = values.grid, [], 0
-    parts = zip(grid.feature_sizes, grid.strides, grid.anchors_per_cell, strict=True)
-    for (height, width), stride, per_cell in parts:
-        end = start + height * width * per_cell
-        level = layer[start:end].reshape(height, width, per_cell).max(axis=-1)
-        rows, columns = (-(-side // stride) for side in values.size)
-        level[rows:], level[:, columns:] = 0, 0
-        found.append(level)
-        start = end
-    return found
+    """The largest value of each cell, (h, w) a level."""
+    grid = values.grid
+    levels = np.split(layer, np.cumsum(grid.level_sizes)[:-1])
+    shapes = zip(grid.feature_sizes, grid.anchors_per_cell, strict=True)
+    return [
+        level.reshape(*size, per_cell).max(axis=-1)
+        for level, (size, per_cell) in zip(levels, shapes, strict=True)
+    ]
+
+
+def _largest_inside(cells: Sequence[np.ndarray], values: AnchorValues) -> float:
+    """The largest value of all levels, without the cells that stand on padding."""
+    height, width = values.size
+    return max(
+        float(level[: -(-height // stride), : -(-width // stride)].max())
+        for level, stride in zip(cells, values.grid.strides, strict=True)
+    )
 
 
 def _levels(values: AnchorValues) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ function render({ model, el }) {
   /** Shows an image: from what is at hand, else the kernel is asked for it. */
   async function show(id) {
     awaited = id;
+    parts.found.textContent = "";
     if (!kept.has(id) && !stored(id)) {
       ask(id);
       return;
@@ -102,8 +103,8 @@ function render({ model, el }) {
     else {
       const at = found.findIndex(({ id }) => id === awaited);
       const next = found[(at + 1) % found.length];
-      parts.found.textContent = `${counted(found.length, "image")} found, Enter: the next`;
       show(next.id);
+      parts.found.textContent = `${counted(found.length, "image")} found, Enter: the next`;
     }
   }
 

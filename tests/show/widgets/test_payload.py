@@ -59,11 +59,12 @@ def test_weighted_values_are_relative_to_the_number_of_anchors_of_their_level(pa
     np.testing.assert_allclose(details, expected, rtol=1e-6)
 
 
-def test_cells_on_padding_count_nothing(values):
-    narrow = anchor_panel(replace(values, size=(16, 16)), ["cat", "dog"], "l2", weighted=False)
+def test_cells_on_padding_do_not_set_the_scale(values):
+    uneven = replace(values, discrepancy=np.array([1, 2, 9, 4, 5, 8, 3, 9], dtype=np.float32))
+    narrow = anchor_panel(replace(uneven, size=(16, 16)), ["cat", "dog"], "l2", weighted=False)
+    assert narrow["scales"]["discrepancy"] == 5
     first, second = (array(text, "u1") for text in narrow["maps"]["discrepancy"])
-    assert first.reshape(2, 3)[:, 2].tolist() == [0, 0] and second.tolist() == [255, 0]
-    assert values.discrepancy[2] == 0.25  # the values themselves stay
+    assert first.tolist() == [51, 102, 255, 204, 255, 255] and second.tolist() == [153, 255]
 
 
 def test_levels_say_where_every_anchor_lies(panel):
@@ -88,7 +89,7 @@ def test_details_are_those_of_the_most_uncertain_anchors(panel, values):
 
 def test_a_weighted_score_orders_its_anchors_by_weighted_values(values):
     details = anchor_panel(values, ["cat", "dog"], "l2", weighted=True)["details"]
-    assert array(details["anchors"], "<i4").tolist() == [0, 1, 2, 3, 4, 5, 7, 6]
+    assert array(details["anchors"], "<i4").tolist() == [1, 0, 2, 3, 4, 5, 6, 7]
 
 
 def test_detections_carry_the_names_of_their_classes(panel):

@@ -8,6 +8,7 @@ import pytest
 
 from miaod_nb.experiment import open_run
 from miaod_nb.show.widgets import uncertainty_viewer
+from tests.show.widgets.conftest import OVERRIDES
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +89,8 @@ def test_a_run_without_scores_may_stand_beside(finished, tmp_path):
     root = tmp_path / "random"
     shutil.copytree(finished.folder.root, root)
     (root / "config.json").unlink()
-    other = open_run("tiny", data_root=finished.data_root, run_dir=root, overrides={
-        "initial": 4, "budget": 3, "cycles": 2, "score_threshold": 0, "threads": 1,
-        "device": "cpu", "strategy": "random", "training": "mi_aod",
-    })  # fmt: skip
+    settings = OVERRIDES | {"strategy": "random", "training": "mi_aod"}
+    other = open_run("tiny", data_root=finished.data_root, run_dir=root, overrides=settings)
     viewer = uncertainty_viewer(finished, 1, beside=[(other, 1)])
     assert viewer.message == ""
     assert viewer.payload["panels"][1]["rank"] is None
@@ -105,7 +104,8 @@ def test_a_cycle_that_is_not_there_is_a_message(finished, cycle, words):
 
 
 def test_a_run_that_selected_nothing_is_a_message(finished, tmp_path):
-    run = open_run("tiny", data_root=finished.data_root, run_dir=tmp_path / "new")
+    run = open_run("tiny", data_root=finished.data_root, run_dir=tmp_path / "new",
+                   overrides=OVERRIDES)  # fmt: skip
     assert "no cycle of this run has selected images yet" in uncertainty_viewer(run).message
 
 
