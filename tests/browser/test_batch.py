@@ -118,6 +118,10 @@ def test_the_mouse_decides_and_apply_lets_the_next_best_in(opened, own_run):
         notebook.until("view.applied == 2")
         assert batch(own_run) == before
         expect(card(view, first)).to_be_visible()
+        view.page.keyboard.press("End")  # the keys are the board's again
+        view.page.keyboard.press("d")
+        notebook.until("view.saved == 4")
+        assert decided(own_run)[-1] == (third, "defer", "")
 
 
 def test_without_replacement_the_batch_shrinks(opened, own_run):

@@ -41,6 +41,7 @@ class Board {
     this.grid = part("grid");
     this.left = part("left-out");
     root.append(this.head, this.bar, this.saved, this.mix, this.noteBar, this.grid, this.left);
+    new ResizeObserver(() => this.isOpen && this.enlarge()).observe(this.grid);
     const step = (by) => () => this.go(this.at + by());
     keys(root, {
       ArrowLeft: step(() => -1), ArrowRight: step(() => 1),
@@ -92,7 +93,6 @@ class Board {
     const before = this.model.get("events");
     const n = Math.max(this.model.get("saved"), ...before.map((event) => event.n)) + 1;
     this.tell("events", [...this.waiting(), { id, action, note, n }]);
-    this.root.focus({ preventScroll: true });
   }
 
   /** Decides about the current image and goes on to the next. */
@@ -102,9 +102,11 @@ class Board {
     if (!this.isOpen) this.go(this.at + 1);
   }
 
+  /** Tells Python; the keys then go to the board, for what was pressed may be drawn anew. */
   tell(name, value) {
     this.model.set(name, value);
     this.model.save_changes();
+    this.root.focus({ preventScroll: true });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(true), PATIENCE);
     this.refresh();

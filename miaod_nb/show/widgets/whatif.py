@@ -32,10 +32,10 @@ class WhatIf(View):
     _esm = source("whatif.js")
     _css = styles("whatif.css")
     heading = Unicode("").tag(sync=True)
-    options = Dict({}).tag(sync=True)
-    settings = Dict({}).tag(**FROM_SCRIPT)
-    result = Dict({}).tag(sync=True)
-    pictures = Dict({}).tag(sync=True)
+    options = Dict().tag(sync=True)
+    settings = Dict().tag(**FROM_SCRIPT)
+    result = Dict().tag(sync=True)
+    pictures = Dict().tag(sync=True)
 
     def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
@@ -89,8 +89,12 @@ def options_of(run: Experiment, table: pd.DataFrame) -> dict[str, Any]:
         "budget": budget,
     }  # fmt: skip
     sampled = int((table["kind"] == "sample").sum())
-    scope = f"Chosen among {len(table)} images: the most uncertain {len(table) - sampled}"
-    scope += f", and {sampled} drawn at random of the rest." if sampled else ", the whole pool."
+    scope = f"Chosen among all {len(table)} images of the pool."
+    if sampled:
+        scope = (
+            f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "
+            "random of the rest."
+        )
     return {
         "strategies": {name: strategy_style(name)["label"] for name in STRATEGIES},
         "ks": ks, "anchors": ks[-1], "most": min(BEST_BUDGETS * budget, len(table)),
