@@ -8,10 +8,10 @@ from miaod_nb.experiment.outputs import check_out, out_folder
 from miaod_nb.experiment.session import memory_explained, prepare_torch, resolve_device
 from miaod_nb.progress import say
 from miaod_nb.show.run_report import beginning, choices, data_part, detectors, making, results
+from miaod_nb.show.run_report.loading import load_runs
 from miaod_nb.show.run_report.measured import measured
 from miaod_nb.show.run_report.page import as_html
 from miaod_nb.show.run_report.pieces import Report
-from miaod_nb.show.run_report.reported import load_runs
 from miaod_nb.show.run_report.summary import as_markdown
 
 

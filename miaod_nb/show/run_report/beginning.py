@@ -7,7 +7,7 @@ import pandas as pd
 from miaod_nb.config import Config
 from miaod_nb.show.plots.lines import FULL
 from miaod_nb.show.plots.look import strategy_style
-from miaod_nb.show.run_report.measured import Measured, metric_names, not_comparable, one_of_each
+from miaod_nb.show.run_report.measured import Measured, not_comparable, one_of_each
 from miaod_nb.show.run_report.pieces import Caution, Facts, Piece, Section, Table, Text, setting
 from miaod_nb.show.run_report.reported import ReportedRun
 
@@ -140,26 +140,6 @@ def _values(runs: Sequence[ReportedRun], name: str) -> str:
     if len(users) == 1:
         return next(iter(users))
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())
-
-
-def results_tables(group: Measured) -> list[Table]:
-    """Every metric of every evaluated cycle, and what it is of full supervision."""
-    names = metric_names(group.table)
-    table = group.table.assign(strategy=group.table["strategy"].map(shown_label))
-    columns = ["run", "strategy", "cycle", "labeled_images", *names]
-    found = [Table(
-        f"Every metric of every evaluated cycle on the {group.evaluated_on}, from 0 to 1.",
-        table[columns].rename(columns={"labeled_images": "labeled images"}),
-    )]  # fmt: skip
-    full = group.table.loc[group.table["strategy"] == FULL, group.metric].mean()
-    if pd.notna(full) and full > 0:
-        ratio = table[table["strategy"] != shown_label(FULL)].assign(
-            ratio=lambda rows: rows[group.metric] / full
-        )
-        wide = ratio.pivot_table("ratio", "labeled_images", "strategy").reset_index()
-        found.append(Table(f"{group.metric} as a share of what all labels reach ({full:.3f}).",
-                           wide.rename(columns={"labeled_images": "labeled images"})))  # fmt: skip
-    return found
 
 
 def words() -> Section:

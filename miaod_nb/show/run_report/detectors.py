@@ -1,7 +1,6 @@
 """The part of a report about the detectors: what they find, how sure they are, how they learned."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,15 +9,15 @@ from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import folded
 from miaod_nb.evaluation import Detections, GroundTruth
 from miaod_nb.evaluation.reliability import calibration_error, judged, reliability
-from miaod_nb.experiment.cycle import shown
 from miaod_nb.experiment.inference import Results, batch_results, detections_of
 from miaod_nb.experiment.kept_detections import keep_detections, load_detections
 from miaod_nb.experiment.trained import Detector
 from miaod_nb.show import plots
 from miaod_nb.show.run_report.beginning import shown_label
-from miaod_nb.show.run_report.drawing import drawn, drawn_panels
+from miaod_nb.show.run_report.drawing import drawn
+from miaod_nb.show.run_report.losses import losses
 from miaod_nb.show.run_report.measured import Measured, one_of_each
-from miaod_nb.show.run_report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.show.run_report.pieces import Piece, Section, Table, Text
 from miaod_nb.show.run_report.reported import ReportedRun
 
 SURE = 0.5  # the score from which a detection counts as found
@@ -34,7 +33,7 @@ def detectors(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Sectio
     pieces = pieces or [Text("There are no evaluated images, so it is not known how many of the "
                              "boxes found are right.")]  # fmt: skip
     for run in one_of_each(runs):
-        pieces += _training(run)
+        pieces += losses(run)
     return Section("The detectors", pieces)
 
 
@@ -136,40 +135,3 @@ def _calibration(runs: Sequence[ReportedRun], found: dict[str, dict[int, Judged]
         Table("All detections of the newest evaluated cycle, most of them of low scores.",
               pd.DataFrame(rows)),
     ]  # fmt: skip
-
-
-def _training(run: ReportedRun) -> list[Piece]:
-    """The losses of the newest cycle that logged some."""
-    for cycle in reversed(range(run.cycles)):
-        log = run.experiment.training_log(cycle) if run.experiment else pd.DataFrame()
-        if len(log):
-            return [_losses(run, cycle, list(dict.fromkeys(log["stage"])))]
-    return [
-        Text(
-            f"The losses of {run.name} are not told: "
-            + ("no training step was logged." if run.experiment else f"{run.trouble}.")
-        )
-    ]
-
-
-def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
-    """A panel for each kind of stage: with labels alone, and with unlabeled images."""
-    kinds = [[s for s in stages if s.startswith(kind)] for kind in
-             ("label_set", "minimize", "maximize")]  # fmt: skip
-    kinds = [kind for kind in kinds if kind]
-    return drawn_panels(
-        partial(_draw_losses, run=run, cycle=cycle, kinds=kinds), (len(kinds), 1),
-        f"Losses while cycle {cycle} of {run.name} was trained",
-        f"{run.name}: the terms of the loss in cycle {cycle}, stages of one kind end to end. "
-        "Falling curves are what training wants; in the stage maximize the agreement of the two "
-        "classifiers is pushed down on purpose.", (7, 2.6 * len(kinds) + 0.4),
-    )  # fmt: skip
-
-
-def _draw_losses(
-    panels: np.ndarray, run: ReportedRun, cycle: int, kinds: Sequence[Sequence[str]]
-) -> None:
-    assert run.experiment is not None  # its log was read
-    for axes, stages in zip(panels[:, 0], kinds, strict=True):
-        plots.training_curves(axes, run.experiment.loss_terms(cycle, stages))
-        axes.set_title(", ".join(map(shown, stages)), loc="left", fontsize=10)

@@ -9,7 +9,7 @@ import pandas as pd
 from miaod_nb.evaluation import headline
 from miaod_nb.show.curves import metric_of
 from miaod_nb.show.plots.lines import FULL
-from miaod_nb.show.run_report.reported import ReportedRun, differing_settings
+from miaod_nb.show.run_report.reported import ReportedRun
 
 ABOUT = ("cycle", "strategy", "training", "labeled_images", "trained_images", "labeled_percent",
          "evaluated_on", "seed")  # fmt: skip
@@ -117,3 +117,10 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
 def _first(run: ReportedRun) -> tuple[str, ...]:
     """The images labeled first, in the order of their ids."""
     return tuple(sorted(run.labeled(0)))
+
+
+def differing_settings(runs: Sequence[ReportedRun], but: set[str]) -> list[str]:
+    """The settings that decide results and that these runs do not share."""
+    first = runs[0].identity
+    names = [name for name in first if name not in {*but, "data"}]
+    return [name for name in names if any(run.identity.get(name) != first[name] for run in runs)]

@@ -8,10 +8,10 @@ import pandas as pd
 
 from miaod_nb.show import plots
 from miaod_nb.show.plots.lines import FULL
-from miaod_nb.show.run_report.beginning import results_tables
+from miaod_nb.show.run_report.beginning import shown_label
 from miaod_nb.show.run_report.drawing import drawn, drawn_panels
-from miaod_nb.show.run_report.measured import Measured
-from miaod_nb.show.run_report.pieces import Picture, Piece, Section, Text
+from miaod_nb.show.run_report.measured import Measured, metric_names
+from miaod_nb.show.run_report.pieces import Picture, Piece, Section, Table, Text
 from miaod_nb.show.run_report.reported import ReportedRun
 
 COLUMNS = 4  # panels of a row
@@ -25,7 +25,7 @@ def results(groups: Sequence[Measured]) -> Section:
         if len(groups) > 1:
             names = ", ".join(run.name for run in group.runs)
             pieces.append(Text(f"Evaluated on the {group.evaluated_on}: {names}."))
-        pieces += [_over_images(group), *_over_boxes(group), *results_tables(group),
+        pieces += [_over_images(group), *_over_boxes(group), *_tables(group),
                    *_per_class(group)]  # fmt: skip
     pieces = pieces or [Text("No cycle was evaluated: there is no mAP to show.")]
     return Section("Results", pieces)
@@ -61,6 +61,26 @@ def _over_boxes(group: Measured) -> list[Piece]:
         "The same over the boxes that people drew. Whoever is paid by the box looks here: a "
         "strategy that prefers crowded images looks better in the figure above.",
     )]  # fmt: skip
+
+
+def _tables(group: Measured) -> list[Table]:
+    """Every metric of every evaluated cycle, and what it is of full supervision."""
+    names = metric_names(group.table)
+    table = group.table.assign(strategy=group.table["strategy"].map(shown_label))
+    columns = ["run", "strategy", "cycle", "labeled_images", *names]
+    found = [Table(
+        f"Every metric of every evaluated cycle on the {group.evaluated_on}, from 0 to 1.",
+        table[columns].rename(columns={"labeled_images": "labeled images"}),
+    )]  # fmt: skip
+    full = group.table.loc[group.table["strategy"] == FULL, group.metric].mean()
+    if pd.notna(full) and full > 0:
+        ratio = table[table["strategy"] != shown_label(FULL)].assign(
+            ratio=lambda rows: rows[group.metric] / full
+        )
+        wide = ratio.pivot_table("ratio", "labeled_images", "strategy").reset_index()
+        found.append(Table(f"{group.metric} as a share of what all labels reach ({full:.3f}).",
+                           wide.rename(columns={"labeled_images": "labeled images"})))  # fmt: skip
+    return found
 
 
 def _per_class(group: Measured) -> list[Piece]:
