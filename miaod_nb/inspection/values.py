@@ -18,7 +18,7 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import Method
 from miaod_nb.selection.strategies import MiAod
 
-MAX_DETAILS = 2048  # anchors of an image whose boxes and probabilities are kept
+MAX_DETAILS = 1024  # anchors of an image whose boxes and probabilities are kept
 
 
 @dataclass(frozen=True, eq=False)
