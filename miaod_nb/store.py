@@ -94,8 +94,12 @@ class RunFolder:
         if path.exists() and not path.read_bytes().endswith(b"\n"):
             self.rewind_log(lambda record: True)
 
-    def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
-        """Writes the file so that a crash at any moment leaves the old one or the new one whole."""
+    def save_bytes(self, relative: str, content: bytes | memoryview, durable: bool = True) -> None:
+        """Writes the file so that a crash at any moment leaves the old one or the new one whole.
+
+        durable=False: but a power cut may leave it broken; for many small files that are made anew
+        if they are, since waiting for the disk would take longer than making them.
+        """
         path = self.path(relative)
         # In the same folder, because a rename is atomic only within one file system.
         temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
@@ -105,11 +109,13 @@ class RunFolder:
                 with open(temporary, "wb") as file:
                     file.write(content)
                     file.flush()
-                    os.fsync(file.fileno())
+                    if durable:
+                        os.fsync(file.fileno())
                 os.replace(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync_folder(path.parent)
+            if durable:
+                _sync_folder(path.parent)
 
     def save_text(self, relative: str, text: str) -> None:
         """Writes UTF-8 text."""
@@ -142,10 +148,10 @@ class RunFolder:
         return _load(self.path(relative), lambda path: np.load(path, allow_pickle=False))
 
     def save_npz(self, relative: str, **arrays: Any) -> None:
-        """Writes named arrays, and texts."""
+        """Writes named arrays and texts that can be made anew; not durable, see `save_bytes`."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        self.save_bytes(relative, buffer.getbuffer())
+        self.save_bytes(relative, buffer.getbuffer(), durable=False)
 
     def load_npz(self, relative: str) -> dict[str, np.ndarray]:
         """The arrays of a .npz file, by name."""
@@ -261,7 +267,7 @@ class ReadOnlyRunFolder(RunFolder):
     def lock(self) -> Iterator[None]:
         yield
 
-    def save_bytes(self, relative: str, content: bytes | memoryview) -> None:
+    def save_bytes(self, relative: str, content: bytes | memoryview, durable: bool = True) -> None:
         pass
 
     def append_line(self, relative: str, line: str) -> None:

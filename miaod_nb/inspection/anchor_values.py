@@ -1,13 +1,10 @@
 """The values of anchors of a cycle's images, each image in a file of the run folder."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import TypeVar
 
 import pandas as pd
-from torch import Tensor
 
 from miaod_nb.data.plans import inference_plan, padded_sizes
 from miaod_nb.data.transforms import InputSize
@@ -122,8 +119,7 @@ def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> R
 
 
 def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
-    """The values of these images of the pool, each as soon as its file is written, which happens
-    beside the work on the next batch."""
+    """The values of these images of the pool, each as soon as its file is written."""
     refuse_untrained(run, cycle)
     prepare_torch(run.config, run.device)
     model = folded(run.load_model(cycle))
@@ -131,25 +127,12 @@ def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[A
     records = [run.study.pool[index] for index in indices]
     plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
     compute = partial(anchor_arrays, model, config=run.config)
-    batches = planned_results(model, records, plan, compute, run.config)
-    before: list[Future[AnchorValues]] = []
-    with memory_explained(), ThreadPoolExecutor(1) as writer:
-        for results in chain(batches, [{}]):
-            saved = [
-                writer.submit(_saved, run.folder, _file(cycle, places[image_id]), image_id, tensors)
-                for image_id, tensors in results.items()
-            ]
-            for one in before:
-                yield one.result()
-            before = saved
-
-
-def _saved(
-    folder: RunFolder, file: str, image_id: str, tensors: Mapping[str, Tensor]
-) -> AnchorValues:
-    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    folder.save_npz(file, id=image_id, **arrays)
-    return AnchorValues.from_arrays(image_id, arrays)
+    with memory_explained():
+        for results in planned_results(model, records, plan, compute, run.config):
+            for image_id, tensors in results.items():
+                arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+                run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
+                yield AnchorValues.from_arrays(image_id, arrays)
 
 
 def refuse_untrained(run: Experiment, cycle: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import Method
 from miaod_nb.selection.strategies import MiAod
 
-MAX_DETAILS = 2048  # anchors of an image whose boxes and probabilities are kept
+MAX_DETAILS = 1024  # anchors of an image whose boxes and probabilities are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,12 @@ def _grid_arrays(grid: AnchorGrid) -> dict[str, Tensor]:
 
 
 def _grid_of(arrays: Mapping[str, np.ndarray]) -> AnchorGrid:
-    heights, widths, strides, per_cell = arrays["levels"].T.tolist()
-    bases = torch.from_numpy(arrays["first_anchors"]).split(per_cell)
-    return anchor_grid(list(zip(heights, widths, strict=True)), strides, bases)
+    levels = tuple(tuple(level) for level in arrays["levels"].tolist())
+    return _grid(levels, arrays["first_anchors"].tobytes())
+
+
+@lru_cache(maxsize=16)  # images of one size share it
+def _grid(levels: tuple[tuple[int, int, int, int], ...], first_anchors: bytes) -> AnchorGrid:
+    heights, widths, strides, per_cell = zip(*levels, strict=True)
+    first = torch.frombuffer(bytearray(first_anchors), dtype=torch.float32).view(-1, 4)
+    return anchor_grid(list(zip(heights, widths, strict=True)), strides, first.split(per_cell))

@@ -13,6 +13,7 @@ from miaod_nb.inspection import anchor_values as module
 from miaod_nb.inspection import inspected as choice
 from miaod_nb.inspection.anchor_values import anchor_values, inspected_ids, keep_anchor_values
 from miaod_nb.inspection.replay import kept_counts, replay
+from miaod_nb.inspection.values import MAX_DETAILS
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.store import RunFolder
 from tests.conftest import write_voc
@@ -233,5 +234,5 @@ def test_a_detector_with_a_background_output(copied):
     assert replay(table, k=k, budget=run.study.budget) == selected_ids(run)
     values = anchor_values(run, 0, table["id"][0])
     assert len(values.discrepancy) == 8732 and values.size == (300, 300)
-    assert values.probs_1.shape == values.weights.shape == (2048, 2)
+    assert values.probs_1.shape == values.weights.shape == (MAX_DETAILS, 2)
     assert np.sort(values.discrepancy)[-k:].mean() == pytest.approx(table["score"][0], rel=1e-3)

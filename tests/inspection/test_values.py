@@ -7,7 +7,7 @@ import torch
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.detections import DetectionSettings, detect
-from miaod_nb.inspection.values import AnchorValues, anchor_arrays
+from miaod_nb.inspection.values import MAX_DETAILS, AnchorValues, anchor_arrays
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.selection.uncertainty import num_averaged
 from tests.tiny import lively_detector, noise, unlabeled
@@ -68,7 +68,7 @@ def test_details_belong_to_the_anchors_of_largest_discrepancy(settings, num_clas
     predictions = model(batch.images)
     for i, values in enumerate(values_of(model, batch, config)):
         num_anchors = len(values.discrepancy)
-        assert len(values.top) == min(num_anchors, 2048)
+        assert len(values.top) == min(num_anchors, MAX_DETAILS)
         kept = values.discrepancy[values.top]
         assert (np.diff(kept) <= 0).all()
         assert kept[-1] >= np.delete(values.discrepancy, values.top).max(initial=0)
