@@ -78,18 +78,20 @@ class LookedAt:
     def standing(self, values: AnchorValues, ks: Sequence[int]) -> dict[str, Any]:
         """Where an image stands: score and rank as recorded, and its mean and rank for each k.
 
-        Ranks count the `ranked` inspected images; an image that is not in the pool has none.
+        Ranks are among the `ranked` inspected images; an image that is not in the pool has none.
         """
         columns = [f"{self.prefix}mean {k}" for k in ks]
+        row = row_of(values, self.run.config, self.run.study.classes, ks)
         facts: dict[str, Any] = {"state": self.state_of(values.id), "score": None, "rank": None}
-        facts |= {"pool": None, "ranks": None, "ranked": 0}
+        facts |= {"pool": None, "ranks": None, "ranked": 0, "means": [row[c] for c in columns]}
         if not self.scored or values.id not in self.table.index:
-            row = row_of(values, self.run.config, self.run.study.classes, max(ks))
-            return facts | {"means": [row.get(name) for name in columns]}
-        row = self.table.loc[values.id]
-        ranks = [1 + int((self.table[name] > row[name]).sum()) for name in columns]
-        return facts | {
-            "score": float(row["score"]), "rank": int(row["rank"]),
+            return facts
+        recorded = self.table.loc[values.id]
+        facts |= {
+            "score": float(recorded["score"]), "rank": int(recorded["rank"]),
             "pool": round(float(self.table["stands_for"].sum())), "ranked": len(self.table),
-            "means": [float(row[name]) for name in columns], "ranks": ranks,
         }  # fmt: skip
+        if not set(columns) <= set(self.table):  # a run of another k
+            return facts
+        ranks = [1 + int((self.table[name] > recorded[name]).sum()) for name in columns]
+        return facts | {"means": [float(recorded[name]) for name in columns], "ranks": ranks}
