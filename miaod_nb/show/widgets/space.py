@@ -23,10 +23,10 @@ class Space(View):
     _esm = source("space.js")
     _css = styles("space.css")
     heading = Unicode("").tag(sync=True)
-    points = List().tag(sync=True)
+    points: List[Any] = List().tag(sync=True)
     wanted = Unicode("").tag(**FROM_SCRIPT)
     thumbnail = Dict().tag(sync=True)
-    lasso_ids = List().tag(**FROM_SCRIPT)
+    lasso_ids: List[Any] = List().tag(**FROM_SCRIPT)
 
     def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Shows the images of a cycle. Raises ConfigError and others."""
