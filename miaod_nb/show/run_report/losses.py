@@ -37,7 +37,8 @@ def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
         partial(_draw_losses, run=run, cycle=cycle, kinds=kinds), (len(kinds), 1),
         f"Losses while cycle {cycle} of {run.name} was trained",
         f"{run.name}: the terms of the loss in cycle {cycle}, stages of one kind end to end. "
-        "Falling curves are what training wants" + adversarial * (len(kinds) > 1) + ".", (7, 2.6 * len(kinds) + 0.4),
+        "Falling curves are what training wants" + adversarial * (len(kinds) > 1) + ".",
+        (7, 2.6 * len(kinds) + 0.4),
     )  # fmt: skip
 
 
