@@ -15,12 +15,14 @@ from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Experiment, open_run
 from miaod_nb.experiment.work_folder_import import import_work_folder
 from miaod_nb.show.run_report import make_report, write_report
+from miaod_nb.show.run_report.beginning import in_short
 from miaod_nb.show.run_report.detectors import judged_cycles
 from miaod_nb.show.run_report.loading import load_runs
 from miaod_nb.show.run_report.making import stage_minutes
-from miaod_nb.show.run_report.measured import one_of_each
+from miaod_nb.show.run_report.measured import measured, one_of_each
 from miaod_nb.show.run_report.page import as_html
 from miaod_nb.show.run_report.pieces import Caution, Picture, Report, Section, Table, Text
+from miaod_nb.show.run_report.results import results
 from miaod_nb.show.run_report.summary import as_markdown
 from miaod_nb.store import RunFolder
 from tests.conftest import write_voc
@@ -250,6 +252,20 @@ def test_seeds_of_a_strategy_are_one_kind_and_other_settings_are_not(runs, copie
     assert first == seed == "mi_aod (top_k=0.09)" and other == "mi_aod (top_k=0.5)"
     assert [run.name for run in one_of_each(loaded)] == [loaded[0].name, loaded[2].name]
     assert load_runs([runs[0], runs[0].folder.root])[1:] == []  # each once
+
+
+def test_three_seeds_are_drawn_as_a_mean_with_its_interval(runs, tmp_path):
+    folders = [shutil.copytree(runs[1].folder.root, tmp_path / f"seed{n}") for n in range(3)]
+    for number, folder in enumerate(folders):
+        document = json.loads((folder / "config.json").read_text())
+        document["settings"]["seed"] = document["identity"]["seed"] = number
+        (folder / "config.json").write_text(json.dumps(document))
+    loaded = load_runs([runs[0], *folders])
+    (group,) = measured(loaded)
+    assert group.last.set_index("strategy")["runs"].to_dict() == {"mi_aod": 1, "random": 3}
+    said = as_markdown(Report("", [in_short(loaded, [group]), results([group])]))
+    assert "2 more runs differ from these in their seeds alone" in said
+    assert "The band is the 95 % confidence interval" in said
 
 
 # its pieces

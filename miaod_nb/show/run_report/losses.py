@@ -32,12 +32,13 @@ def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
     kinds = [[s for s in stages if s.startswith(kind)] for kind in
              ("label_set", "minimize", "maximize")]  # fmt: skip
     kinds = [kind for kind in kinds if kind]
+    adversarial = "; in the stage maximize the agreement of the two classifiers falls on purpose"
     return drawn_panels(
         partial(_draw_losses, run=run, cycle=cycle, kinds=kinds), (len(kinds), 1),
         f"Losses while cycle {cycle} of {run.name} was trained",
         f"{run.name}: the terms of the loss in cycle {cycle}, stages of one kind end to end. "
-        "Falling curves are what training wants; in the stage maximize the agreement of the two "
-        "classifiers is pushed down on purpose.", (7, 2.6 * len(kinds) + 0.4),
+        "Falling curves are what training wants" + adversarial * (len(kinds) > 1) + ".",
+        (7, 2.6 * len(kinds) + 0.4),
     )  # fmt: skip
 
 

@@ -43,11 +43,11 @@ def _over_images(group: Measured) -> Picture:
 
 
 def _seeds(group: Measured) -> str:
-    runs = group.table.groupby("strategy")["run"].nunique()
-    if runs.max() < 2:
+    most = int(group.table.groupby("strategy")["run"].nunique().max())
+    if most < 2:
         return ""
     text = " A thick line is the mean of several runs, the thin ones are the runs."
-    return text + (" The band is the 95 % confidence interval of the mean." * (runs.max() >= 3))
+    return text + (" The band is the 95 % confidence interval of the mean." * (most >= 3))
 
 
 def _over_boxes(group: Measured) -> list[Piece]:
