@@ -90,7 +90,7 @@ def test_continuous_integration_runs_what_people_run() -> None:
     assert "make test" in text_of("README.md")
 
 
-@pytest.mark.parametrize("target", ["run", "test", "quick", "lab", "bench", "clean"])
+@pytest.mark.parametrize("target", ["run", "test", "quick", "lab", "browser", "bench", "clean"])
 def test_make_target_exists_and_is_not_a_file(target: str) -> None:
     makefile = text_of("Makefile")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)

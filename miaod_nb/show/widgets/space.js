@@ -20,7 +20,7 @@ class Space {
     Object.assign(this, { model, root, hovered: -1, path: [], pictures: new Map() });
     this.canvas = element("canvas", { "data-role": "map", role: "img",
       "aria-label": "map of the images; its points are listed when they are encircled" });
-    this.hover = element("div", { class: "miaod-hover", "data-role": "hover" });
+    this.hover = element("div", { class: "miaod-hover", "data-role": "hover", hidden: true });
     this.lasso = element("div", { class: "miaod-lasso", role: "status", "data-role": "lasso" });
     this.head = element("div", { class: "miaod-head" });
     this.body = element("div", { class: "miaod-map" }, this.canvas, this.hover);
