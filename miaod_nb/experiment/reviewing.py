@@ -62,9 +62,9 @@ def apply_decisions(
     """Writes the cycle's selection.json anew as its decisions say, and returns what stands there.
 
     The images that the strategy wants next take the places of those that are skipped or deferred;
-    with replace=False none do, and the batch shrinks. What the strategy itself chose comes back once
-    it is accepted again. An image keeps its rank. file: lines to take over into the decision file
-    first; they may leave out fingerprint, cycle and time.
+    with replace=False none do, and the batch shrinks. What the strategy itself chose comes back
+    once it is accepted again. An image keeps its rank. file: lines to take over into the decision
+    file first; they may leave out fingerprint, cycle and time.
 
     Raises DecisionError for faulty lines, when the next cycle has begun or this one has not chosen
     yet, and when no image would be left; nothing is written then.
