@@ -33,7 +33,7 @@ def build_detector(config: Config, num_classes: int, seed: int | None = None) ->
 def training_layout(model: DetectionModel, precision: str) -> torch.memory_format:
     """The layout in which the detector trains faster (measured on CPUs: docs/cost.md)."""
     convolutions = [m for m in model.head.modules() if isinstance(m, nn.Conv2d)]
-    wide = max(convolution.in_channels for convolution in convolutions) >= WIDE
+    wide = max((convolution.in_channels for convolution in convolutions), default=0) >= WIDE
     return torch.contiguous_format if wide and precision == "fp32" else torch.channels_last
 
 

@@ -62,8 +62,9 @@ def apply_decisions(
     """Writes the cycle's selection.json anew as its decisions say, and returns what stands there.
 
     The images that the strategy wants next take the places of those that are skipped or deferred;
-    with replace=False nothing new comes in, and the batch shrinks. An image keeps its rank. file:
-    lines to take over into the decision file first; they may leave out fingerprint, cycle and time.
+    with replace=False none do, and the batch shrinks. What the strategy itself chose comes back
+    once it is accepted again. An image keeps its rank. file: lines to take over into the decision
+    file first; they may leave out fingerprint, cycle and time.
 
     Raises DecisionError for faulty lines, when the next cycle has begun or this one has not chosen
     yet, and when no image would be left; nothing is written then.
@@ -91,9 +92,11 @@ def apply_decisions(
 def batch_lines(selection: Selection, most: int) -> list[str]:
     """The batch as a table of at most `most` rows, and what it holds in a line."""
     rows, budget = selection["selected"], selection["budget"]
-    table = pd.DataFrame(rows[:most]).drop(columns="index").replace({"": None})
-    table = table.dropna(axis=1, how="all").fillna("")  # without empty notes
-    lines = table.to_string(index=False, float_format="{:.3g}".format).splitlines()
+    lines: list[str] = []
+    if rows:
+        table = pd.DataFrame(rows[:most]).drop(columns="index").replace({"": None})
+        table = table.dropna(axis=1, how="all").fillna("")  # without empty notes
+        lines = table.to_string(index=False, float_format="{:.3g}".format).splitlines()
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} more")
     parts = [f"cycle {selection['cycle']}: {len(rows)} images to label"]

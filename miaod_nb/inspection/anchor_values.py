@@ -13,7 +13,7 @@ from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.inference import planned_results
 from miaod_nb.experiment.session import memory_explained, prepare_torch
-from miaod_nb.inspection.inspected import inspected, inspected_ids
+from miaod_nb.inspection.inspected import inspected, inspected_ids, refuse_other_settings
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
 from miaod_nb.progress import progress, say
@@ -136,6 +136,7 @@ def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[A
 
 
 def refuse_untrained(run: Experiment, cycle: int) -> None:
+    refuse_other_settings(run)
     run.refuse_imported(cycle)
     if not run.folder.exists(f"cycle{cycle}/weights.pt"):
         raise RunFolderError(

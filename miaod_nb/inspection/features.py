@@ -19,7 +19,7 @@ from miaod_nb.experiment.session import memory_explained, prepare_torch
 from miaod_nb.inspection.anchor_values import read_or_none, refuse_untrained
 from miaod_nb.inspection.inspected import inspected_ids
 
-MAX_IMAGES = 2000  # of a map
+MAX_IMAGES = 2000  # of a map, unless more were selected
 MAX_LABELED = 500  # of them
 # The least similarity of near-duplicates. Among 400 toy images it finds 82 % of the 66 pairs of
 # photos of one scene, and 17 of the 79,734 other pairs, most of them images without animals.
@@ -29,8 +29,9 @@ NEAR_DUPLICATE = 0.92
 def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
     """A map of the cycle's images: id, x, y, the two main axes (PCA) of the detector's features.
 
-    The images: those that were selected, labeled ones (500 at most, drawn at random), and the
-    inspected ones; 2000 at most. Kept in the run folder. Raises as `keep_anchor_values` does.
+    The images: all that were selected, labeled ones (500 at most, drawn at random), and the
+    inspected ones, of these as many as make 2000. Kept in the run folder. Raises as
+    `keep_anchor_values` does.
     """
     kept = _kept(run, cycle)
     return pd.DataFrame({"id": kept["ids"], "x": kept["xy"][:, 0], "y": kept["xy"][:, 1]})
@@ -142,7 +143,8 @@ def _shown_ids(run: Experiment, cycle: int) -> list[str]:
     rng = np.random.default_rng([run.config.seed, cycle])
     drawn = np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), replace=False))
     chosen = [run.study.pool[index].id for index in [*selected, *drawn]]
-    return list(dict.fromkeys([*chosen, *inspected_ids(run, cycle)]))[:MAX_IMAGES]
+    shown = list(dict.fromkeys([*chosen, *inspected_ids(run, cycle)]))
+    return shown[: max(MAX_IMAGES, len(selected))]
 
 
 def _file(cycle: int) -> str:

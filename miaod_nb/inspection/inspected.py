@@ -5,6 +5,7 @@ import pandas as pd
 
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.session import refuse_another
 
 BEST_BUDGETS = 5  # the best so many times the budget
 SAMPLE = 200  # images drawn at random of the rest
@@ -36,6 +37,7 @@ def inspected(run: Experiment, cycle: int) -> pd.DataFrame:
 def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
     """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
     from 1. Raises as `inspected` does."""
+    refuse_other_settings(run)
     if not run.strategy.scores_images:
         raise ConfigError(
             f"this run has no scores: the strategy '{run.config.strategy}' does not look at images",
@@ -61,6 +63,14 @@ def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
     _refuse_missing_images(run, table)
     order = np.argsort(table["score"], kind="stable")[::-1]  # of equal ones the later, as selected
     return table.iloc[order].reset_index(drop=True).assign(rank=np.arange(1, len(table) + 1))
+
+
+def refuse_other_settings(run: Experiment) -> None:
+    """Raises RunFolderError if the folder's run was made with other settings: what is kept there
+    would be of both."""
+    if run.folder.exists("config.json"):
+        data = run.folder.load_json("config.json")["identity"]["data"]  # images may be gone
+        refuse_another(run.folder, run.config, data)
 
 
 def _refuse_missing_images(run: Experiment, table: pd.DataFrame) -> None:

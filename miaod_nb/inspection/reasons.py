@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torchvision.ops import box_iou
 
+from miaod_nb.config import Config
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import AnchorValues, all_values
 from miaod_nb.inspection.table import SHOWN_SCORE
@@ -55,6 +56,11 @@ def places(values: AnchorValues, k: int) -> list[Place]:
             found.append(_place(values, int(left[0]), share))
         left = left[~here]
     return sorted(found, key=lambda place: -place.share)
+
+
+def is_told_by_anchors(config: Config) -> bool:
+    """Whether the discrepancy of an image's anchors, not weighted, is what its score averages."""
+    return config.strategy == "mi_aod" and not config.weighted_selection
 
 
 def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str:

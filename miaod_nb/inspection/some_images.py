@@ -14,6 +14,7 @@ from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.inference import planned_results
 from miaod_nb.experiment.session import memory_explained, prepare_torch
 from miaod_nb.inspection.anchor_values import pool_index
+from miaod_nb.inspection.inspected import refuse_other_settings
 from miaod_nb.inspection.table import k_grid, make_table, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
 
@@ -53,6 +54,7 @@ def table_of(run: Experiment, values: Mapping[str, AnchorValues]) -> pd.DataFram
 
 
 def _refuse_unbegun(run: Experiment, cycle: int) -> None:
+    refuse_other_settings(run)
     run.refuse_imported(cycle)
     if not any(run.folder.exists(f"cycle{cycle}/{name}") for name in ("weights.pt", "state.pt")):
         raise RunFolderError(

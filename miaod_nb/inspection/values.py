@@ -79,7 +79,7 @@ def anchor_arrays(
     top = discrepancy.topk(min(MAX_DETAILS, discrepancy.shape[1]), dim=1).indices  # (B, T)
     of_anchors = {
         "discrepancy": discrepancy, "weighted": (differences * scores).mean(dim=-1),
-        "weight": weights.sum(dim=-1).half(), "top": top.int(), "weights": _at(weights, top).half(),
+        "weight": _half(weights.sum(dim=-1)), "top": top.int(), "weights": _half(_at(weights, top)),
         **_details(predictions, batch.image_sizes, top),
     }  # fmt: skip
     grid = _grid_arrays(predictions.grid)
@@ -112,6 +112,12 @@ def _details(
         "probs_1": predictions.class_probabilities(_at(logits_1, top)).half(),
         "probs_2": predictions.class_probabilities(_at(logits_2, top)).half(),
     }
+
+
+def _half(values: Tensor) -> Tensor:
+    """As float16, what is too large for it as its largest number: a weight may reach the number of
+    anchors of its level."""
+    return values.clamp(max=torch.finfo(torch.float16).max).half()
 
 
 def _at(values: Tensor, top: Tensor) -> Tensor:

@@ -139,6 +139,19 @@ def test_without_replacement_the_batch_shrinks(run):
     assert batch_lines(found, 9)[-1] == "cycle 0: 1 images to label of a budget of 2, 1 skipped"
 
 
+def test_what_is_taken_back_comes_back_without_replacement_too(run):
+    before = stored(run)
+    decide(run, 0, ids(before)[0], "skip")
+    apply_decisions(run, 0, replace=False)
+    decide(run, 0, ids(before)[0], "accept")
+    assert apply_decisions(run, 0, replace=False) == before
+
+
+def test_a_batch_of_an_empty_pool_has_a_line_alone():
+    empty = {"cycle": 3, "budget": 2, "selected": []}
+    assert batch_lines(empty, 9) == ["cycle 3: 0 images to label of a budget of 2"]
+
+
 def test_a_replacement_stays_when_the_batch_shrinks(run):
     """What was let in and looked at does not go because another image is skipped later."""
     wanted = order(run)

@@ -199,6 +199,15 @@ def test_a_cycle_that_is_not_done_is_refused(finished):
         anchor_values(run, 1, run.study.pool[0].id)
 
 
+def test_a_run_of_other_settings_is_refused_and_writes_nothing(copied):
+    run = copied()
+    other = open_run(run_dir=run.folder.root, overrides={"top_k": 0.31})
+    for ask in (keep_anchor_values, lambda *about: anchor_values(*about, run.study.pool[0].id)):
+        with pytest.raises(RunFolderError, match="another experiment; top_k: .* 0.31 now"):
+            ask(other, 0)
+    assert not run.folder.exists("cycle0/anchors")
+
+
 def test_an_unknown_image_is_refused(finished):
     with pytest.raises(ConfigError, match="no image 'nobody' in the list 'trainval'"):
         anchor_values(finished(), 0, "nobody")

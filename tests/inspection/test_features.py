@@ -98,6 +98,14 @@ def test_images_that_are_known_are_not_looked_at_again(copied, monkeypatch):
     np.testing.assert_allclose(at_once["x"], table["x"], rtol=0.05, atol=0.05)
 
 
+def test_all_selected_images_are_on_the_map_however_many(copied, monkeypatch):
+    monkeypatch.setattr(module, "MAX_IMAGES", 1)
+    run = copied()
+    selected = run.study.ids(run.selection(0))
+    assert pool_features(run, 0)["id"].tolist() == selected and len(selected) == 2
+    near_duplicates(run, 0, selected)
+
+
 def test_near_duplicates_name_images_of_the_map(copied):
     run = copied()
     ids = inspected_ids(run, 0)

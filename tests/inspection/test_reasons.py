@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from miaod_nb.config import make_config
 from miaod_nb.detector.detections import ImageDetections
 from miaod_nb.inspection import reasons
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.inspection.reasons import class_mix, places, reason_in_words
+from miaod_nb.inspection.reasons import class_mix, is_told_by_anchors, places, reason_in_words
 from miaod_nb.inspection.values import AnchorValues
 
 CLASSES = ("dog", "sheep")
@@ -91,6 +92,14 @@ def test_the_reason_in_words(anchors, detected, words):
     values = values_of(anchors, detected)
     assert reason_in_words(values, CLASSES, k=len(anchors)) == words
     assert reason_in_words(values, CLASSES, k=10_000) == words  # more than there are
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({}, True), ({"weighted_selection": True}, False), ({"strategy": "entropy"}, False)],
+)
+def test_scores_that_anchors_alone_explain(settings, told):
+    assert is_told_by_anchors(make_config("tiny", settings)) == told
 
 
 @pytest.mark.parametrize("strategy", ["mi_aod", "random"])

@@ -7,6 +7,7 @@ import torch
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.detections import DetectionSettings, detect
+from miaod_nb.inspection import values as module
 from miaod_nb.inspection.values import MAX_DETAILS, AnchorValues, anchor_arrays
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.selection.uncertainty import num_averaged
@@ -100,6 +101,12 @@ def test_the_average_anchor_of_a_level_weighs_one(num_classes):
     values = values_of(*[case({}, num_classes)[i] for i in (0, 2, 1)])[0]
     for level in np.split(values.weight, np.cumsum(values.grid.level_sizes)[:-1]):
         assert level.mean(dtype=np.float64) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_weight_that_is_too_large_for_its_type_stays_finite():
+    """One anchor that takes all the weight of a level of 84,375 anchors."""
+    kept = module._half(torch.tensor([84375.0, 1.0])).numpy()
+    assert kept.tolist() == [65504, 1]
 
 
 @pytest.mark.parametrize(("settings", "num_classes"), CASES)

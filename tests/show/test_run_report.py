@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from miaod_nb.config import make_config, parse_settings
 from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Experiment, open_run
@@ -18,10 +21,10 @@ from miaod_nb.show.run_report import make_report, write_report
 from miaod_nb.show.run_report.beginning import in_short
 from miaod_nb.show.run_report.detectors import judged_cycles
 from miaod_nb.show.run_report.loading import load_runs
-from miaod_nb.show.run_report.making import stage_minutes
+from miaod_nb.show.run_report.making import how_it_was_made, stage_minutes
 from miaod_nb.show.run_report.measured import measured, one_of_each
 from miaod_nb.show.run_report.page import as_html
-from miaod_nb.show.run_report.pieces import Caution, Picture, Report, Section, Table, Text
+from miaod_nb.show.run_report.pieces import Caution, Command, Picture, Report, Section, Table, Text
 from miaod_nb.show.run_report.results import results
 from miaod_nb.show.run_report.summary import as_markdown
 from miaod_nb.store import RunFolder
@@ -282,6 +285,19 @@ def test_texts_are_escaped_in_both_forms():
     assert "| 0.500 | – |" in summary and "\\| \\`a\\` \\*b\\* \\[c\\](d)" in summary
 
 
+def test_the_command_gives_the_settings_back(runs):
+    """Whatever a setting holds: spaces, quotes, nothing, numbers of many digits."""
+    (loaded,) = load_runs([runs[0]])
+    given = {"classes": ["traffic light", "dog's; $HOME"], "learning_rate": 0.00012345678,
+             "budget": 2.0, "train_list": "2012"}  # fmt: skip
+    config = make_config("tiny", given)
+    pieces = how_it_was_made([replace(loaded, config=config)]).pieces
+    (command,) = [shlex.split(piece.text) for piece in pieces if isinstance(piece, Command)]
+    settings = [command[i + 1] for i, part in enumerate(command) if part == "--set"]
+    assert make_config(command[command.index("--preset") + 1], parse_settings(settings)) == config
+    assert command[command.index("--run-dir") + 1] == "a <b>&"
+
+
 def test_times_are_those_between_the_events_of_a_cycle(tmp_path):
     folder = RunFolder(tmp_path)
     for event, time in (("split", 0), ("end of label_set", 120), ("evaluate", 150)):
@@ -289,5 +305,7 @@ def test_times_are_those_between_the_events_of_a_cycle(tmp_path):
     folder.append_log({"cycle": 0, "event": "step", "stage": "label_set", "time": 1010})
     assert stage_minutes(folder, 0) == {"label_set": 2, "evaluate": 0.5}
     assert stage_minutes(folder, 1) == {}
+    folder.append_log({"cycle": 0, "event": "review", "time": 99999})  # people's time
+    assert stage_minutes(folder, 0) == {"label_set": 2, "evaluate": 0.5}
     folder.save_json("cycle0/taken_over.json", {"from": "beside"})
     assert stage_minutes(folder, 0) == {"evaluate": 2.5}

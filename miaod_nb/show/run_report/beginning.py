@@ -72,7 +72,8 @@ def _outcome(group: Measured) -> str:
         rows = group.table.dropna(subset=metric).groupby("run").tail(1)
         values = [f"{row['run']} {row[metric]:.3f} with {row['labeled_images']} labeled images"
                   for _, row in rows.iterrows()]  # fmt: skip
-        return f"{metric} {where}: {', '.join(values)}; they have no number of labels in common."
+        apart = "; they have no number of labels in common" * (len(values) > 1)
+        return f"{metric} {where}: {', '.join(values)}{apart}."
     values = [f"{shown_label(row['strategy'])} {row[metric]:.3f}" for _, row in last.iterrows()]
     text = f"With {last['labeled_images'].iloc[0]} labeled images, {metric} {where}: "
     text += ", ".join(values) + "."

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.trained import Detector
 from miaod_nb.inspection.anchor_values import all_values
-from miaod_nb.inspection.reasons import reason_in_words
+from miaod_nb.inspection.reasons import is_told_by_anchors, reason_in_words
+from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.progress import progress
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show import maps, plots
@@ -23,7 +24,6 @@ from miaod_nb.show.views import View, view
 CARDS = 8  # images of a gallery
 MAPS = 3  # images with heat maps
 ANCHORS = 5  # marked in an image
-SHOWN_SCORE = 0.3  # from which a detection is drawn
 
 
 def gallery(run: ReportedRun) -> list[Piece]:
@@ -81,8 +81,7 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
 def _words(run: ReportedRun, cycle: int, ids: Sequence[str]) -> dict[str, str]:
     """Why MI-AOD wants these images, by id, as far as that can be said of each by itself."""
     config, words = run.config, {}
-    is_told_by_anchors = config.strategy == "mi_aod" and not config.weighted_selection
-    if run.experiment is None or run.trouble or not is_told_by_anchors:
+    if run.experiment is None or run.trouble or not is_told_by_anchors(config):
         return {}
     try:
         indices = [run.pool.index(image_id) for image_id in ids]

@@ -1,5 +1,7 @@
 """The last part of a report: how to make it again, on what it ran, what it took."""
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from miaod_nb.show.run_report.pieces import (
 )
 from miaod_nb.show.run_report.reported import ReportedRun
 from miaod_nb.store import RunFolder
+
+NO_STAGE = ("step", "review", None)  # events of the log that end no stage
 
 
 def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
@@ -38,11 +42,11 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
 
 
 def _command(run: ReportedRun) -> str:
-    settings = [f"--set {name}={setting(value)}"
-                for name, value in changes(run.config).items()]  # fmt: skip
-    parts = [f"miaod run --preset {run.config.preset}", f"--data-root {Path(run.data_root).name}",
-             f"--run-dir {run.folder.root.name}", *settings]  # fmt: skip
-    return " ".join(parts)
+    parts = ["miaod", "run", "--preset", run.config.preset]
+    parts += ["--data-root", Path(run.data_root).name, "--run-dir", run.folder.root.name]
+    for name, value in changes(run.config).items():
+        parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(parts)
 
 
 def _environment(run: ReportedRun) -> dict[str, str]:
@@ -71,9 +75,10 @@ def _cost(runs: Sequence[ReportedRun]) -> list[Piece]:
 
 
 def stage_minutes(folder: RunFolder, cycle: int) -> dict[str, float]:
-    """How long the stages of a cycle took: from the event that ended the one before to its own."""
+    """How long the stages of a cycle took: from the event that ended the one before to its own.
+    A review takes people's time, not the machine's: it is none."""
     events = {record["event"]: record["time"] for record in folder.read_log()
-              if record.get("cycle") == cycle and record.get("event") not in ("step", None)
+              if record.get("cycle") == cycle and record.get("event") not in NO_STAGE
               and "time" in record}  # fmt: skip
     if "split" not in events:
         return {}

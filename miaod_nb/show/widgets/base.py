@@ -11,8 +11,7 @@ import anywidget
 import matplotlib
 from traitlets import Unicode
 
-from miaod_nb.errors import MiaodError, RunFolderError
-from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.errors import MiaodError
 
 HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
@@ -93,18 +92,6 @@ def fragment(state: Mapping[str, Any]) -> str:
 def page(view: View, title: str) -> str:
     """A whole HTML page with the view alone."""
     return PAGE.format(title=html.escape(title), views=as_html(view))
-
-
-def newest_selection(run: Experiment) -> int:
-    """The newest cycle of a run that has selected images. Raises RunFolderError if none has."""
-    for cycle in reversed(range(run.config.cycles)):
-        if run.folder.exists(f"cycle{cycle}/selection.json"):
-            return cycle
-    raise RunFolderError(
-        "no cycle of this run has selected images yet",
-        where=run.folder.root,
-        remedy="run it first: `miaod run`, or the notebooks 01 to 05",
-    )
 
 
 def _inside_script(state: Mapping[str, Any]) -> str:

@@ -230,8 +230,7 @@ class Board {
     const cards = this.model.get("cards");
     const actions = cards.map((card) => this.decisionOf(card.id).action);
     const count = (action) => actions.filter((one) => one === action).length;
-    const taken = this.leftOut().filter(([, { action }]) => action === "accept").length;
-    const back = this.model.get("replace") ? taken : 0; // without, nothing comes in
+    const back = this.leftOut().filter(([, { action }]) => action === "accept").length;
     const changes = count("skip") + count("defer") + back;
     const counts = Object.entries(STATES).map(([action, { mark, word }]) =>
       element("span", { "data-role": `count-${word}` }, `${mark} ${count(action)} ${word}`));

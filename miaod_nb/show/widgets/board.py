@@ -68,6 +68,7 @@ class Board(View):
                         self.saved = event["n"]
                         decide(self._run, cycle, event["id"], event["action"], event["note"])
             finally:
+                self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
                 self._read_decisions(cycle)
 
     @observe("apply")

@@ -10,7 +10,7 @@ from torchvision.ops import nms
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.inspection.reasons import reason_in_words
+from miaod_nb.inspection.reasons import is_told_by_anchors, reason_in_words
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.progress import progress
@@ -70,7 +70,7 @@ def _seen(run: Experiment, cycle: int, row: Mapping[str, Any]) -> dict[str, Any]
     path = run.study.records[row["id"]].image_path
     classes = run.study.classes
     k = num_averaged(run.config.top_k, len(values.discrepancy))
-    by_disagreement = run.config.strategy == "mi_aod"
+    by_disagreement = is_told_by_anchors(run.config)
     return {
         "fault": "" if path.is_file() else f"The image file is gone: restore {path}",
         "size": list(values.size),

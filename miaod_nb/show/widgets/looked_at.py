@@ -11,6 +11,7 @@ import pandas as pd
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import AnchorValues, anchor_values, keep_anchor_values
+from miaod_nb.inspection.replay import kept_counts
 from miaod_nb.inspection.some_images import table_of, values_now
 from miaod_nb.inspection.table import row_of
 
@@ -43,7 +44,7 @@ class LookedAt:
 
     def values(self, image_id: str) -> AnchorValues:
         """Of an image's anchors; the detector is asked if nobody did before."""
-        if self.ids:
+        if self.ids and image_id in self._named:
             return self._named[image_id]
         return anchor_values(self.run, self.cycle, image_id)
 
@@ -62,7 +63,7 @@ class LookedAt:
     @cached_property
     def ks(self) -> list[int]:
         """The counts of anchors for which the table has means, ascending."""
-        return [int(name.removeprefix("mean ")) for name in self.table if name.startswith("mean ")]
+        return kept_counts(self.table)
 
     @property
     def prefix(self) -> str:

@@ -80,6 +80,7 @@ function render({ model, el }) {
     delete root.dataset.ready;
     parts.note.textContent = `Computing ${id} …`;
     asked += 1;
+    if (model.get("message")) model.set("message", ""); // or the same one would not come again
     model.set("wanted", { id, asked });
     model.save_changes();
     setTimeout(() => {

@@ -6,11 +6,13 @@ from typing import Any
 import pandas as pd
 from traitlets import Dict, List, Unicode, observe
 
+from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.reviewing import newest_batch
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
-from miaod_nb.show.widgets.base import FROM_SCRIPT, View, newest_selection, source, styles
+from miaod_nb.show.widgets.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.show.widgets.looked_at import LookedAt
 from miaod_nb.show.widgets.payload import anchor_panel, photo
 
@@ -67,7 +69,6 @@ class UncertaintyViewer(View):
     def payload_of(self, image_id: str) -> dict[str, Any]:
         """All that is needed to show an image; the detectors are asked if nobody did before."""
         first = self._looked_at[0]
-        image = photo(first.run.study.records[image_id])
         panels, truth = [], None
         for looked_at in self._looked_at:
             values = looked_at.values(image_id)
@@ -77,12 +78,15 @@ class UncertaintyViewer(View):
                 values, first.run.study.classes, config.uncertainty_norm, config.weighted_selection
             )
             panels.append({"title": looked_at.title} | looked_at.standing(values, self.ks) | panel)
+        image = photo(first.run.study.records[image_id])
         return {"id": image_id, "size": list(values.size), "image": image, "truth": truth,
                 "panels": panels}  # fmt: skip
 
     def embed(self, ids: Iterable[str]) -> None:
         """Keeps these images in the view, so that an executed notebook or a page shows them too.
-        An image takes about 50 to 300 kB."""
+        An image takes about 50 to 300 kB. A view that shows nothing keeps its message alone."""
+        if not self.index:
+            return
         with self.explaining():
             self.embedded = self.embedded | {one: self.payload_of(one) for one in ids}
 
@@ -98,7 +102,7 @@ def uncertainty_viewer(
 ) -> UncertaintyViewer:  # fmt: skip
     """The images of a cycle of a run and where its classifiers differ on them.
 
-    cycle: None is the newest that has selected images. beside: further cycles, of this run or of
+    cycle: None is the newest that has chosen images. beside: further cycles, of this run or of
     others on the same images, whose detectors are shown the same image. ids: a few images of the
     pool instead of those that the cycle scored; then the cycle may still be in training. What
     cannot be shown is said in the view.
@@ -112,17 +116,27 @@ def uncertainty_viewer(
 def _all_looked_at(
     run: Experiment, cycle: int | None, beside: Iterable[Any], ids: tuple[str, ...]
 ) -> list[LookedAt]:
-    found = [LookedAt(run, newest_selection(run) if cycle is None else cycle, ids=ids)]
+    found = [LookedAt(run, newest_batch(run) if cycle is None else cycle, ids=ids)]
     for other, other_cycle in beside:
-        if other.study.identity != run.study.identity:
-            raise ConfigError(
-                "the runs that are to stand side by side have other images or classes",
-                where=f"{run.folder.root}, {other.folder.root}",
-                remedy="choose cycles of one run, or runs on the same data",
-            )
+        _refuse_apart(run, other)
         scored = other.strategy.scores_images
         found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))
     return found
+
+
+def _refuse_apart(run: Experiment, other: Experiment) -> None:
+    """Raises ConfigError for runs whose boxes are not in pixels of the same images."""
+    differing = ""
+    if other.study.identity != run.study.identity:
+        differing = "images or classes"
+    elif InputSize.of(other.config) != InputSize.of(run.config):
+        differing = "sizes of images (image_size or resize)"
+    if differing:
+        raise ConfigError(
+            f"the runs that are to stand side by side have other {differing}",
+            where=f"{run.folder.root}, {other.folder.root}",
+            remedy="choose cycles of one run, or runs on the same data in the same size",
+        )
 
 
 def _own_k(looked_at: LookedAt) -> int:

@@ -40,7 +40,8 @@ class WhatIf(View):
     def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
-        self._run, self._table = run, keep_anchor_values(run, cycle)
+        table, barred = keep_anchor_values(run, cycle), run.verdicts(cycle).barred
+        self._run, self._table = run, table[~table["id"].isin(list(barred))]
         self._known: dict[str, str] = {}  # pictures made so far
         with self.hold_sync():
             self.heading = f"What if: the batch of cycle {cycle}, {run.folder.root.name}"
@@ -71,7 +72,8 @@ def what_if(run: Experiment, cycle: int | None = None) -> WhatIf:
     """How the batch of a cycle of a run would change with other settings of the selection.
 
     cycle: None is the newest that has chosen images. The batch is replayed from values that are
-    kept of the most uncertain images and a sample of the others. What cannot be shown is said in
+    kept of the most uncertain images and a sample of the others, without those that people have
+    skipped or deferred. What cannot be shown is said in
     the view.
     """
     view = WhatIf()
@@ -89,7 +91,7 @@ def options_of(run: Experiment, table: pd.DataFrame) -> dict[str, Any]:
         "budget": budget,
     }  # fmt: skip
     sampled = int((table["kind"] == "sample").sum())
-    scope = f"Chosen among all {len(table)} images of the pool."
+    scope = f"Chosen among all {len(table)} images of the pool that nobody set aside."
     if sampled:
         scope = (
             f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "

@@ -8,7 +8,7 @@ import pytest
 from traitlets import Dict
 
 from miaod_nb.errors import ConfigError
-from miaod_nb.show.widgets.base import EXPORT, View, as_html, fragment, page, source, styles
+from miaod_nb.show.widgets.base import EXPORT, HERE, View, as_html, fragment, page, source
 
 
 class Small(View):
@@ -35,8 +35,9 @@ def test_a_script_begins_with_the_colors_and_ends_with_its_export():
 
 
 def test_scripts_and_styles_load_nothing_from_a_network():
-    names = ("heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js")
-    text = source(*names, "viewer.js") + styles("viewer.css")
+    files = [path for path in HERE.iterdir() if path.suffix in (".js", ".css")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert {path.stem for path in files} > {"common", "viewer", "board", "space", "whatif"}
     addresses = set(re.findall(r"https?://[^\"'\s]+", text))
     assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
     assert "import " not in text.replace("important", "") and "@import" not in text

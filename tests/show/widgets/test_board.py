@@ -145,7 +145,10 @@ def test_an_unknown_image_is_refused_and_the_rest_goes_on(run, board):
 def test_a_batch_that_the_next_cycle_uses_is_not_changed(run, board):
     before = batch_ids(run)
     board.events = [event(1, before[0], "skip")]
+    assert board.closed == ""
     run.folder.mark_done(2, "split")
+    board.events = [event(2, before[1], "skip")]
+    assert "not changed" in board.closed
     board.apply += 1
     assert "cannot be changed" in board.message and board.applied == 1
     assert batch_ids(run) == before

@@ -106,7 +106,7 @@ def test_a_cycle_that_is_not_there_is_a_message(finished, cycle, words):
 def test_a_run_that_selected_nothing_is_a_message(finished, tmp_path):
     run = open_run("tiny", data_root=finished.data_root, run_dir=tmp_path / "new",
                    overrides=OVERRIDES)  # fmt: skip
-    assert "no cycle of this run has selected images yet" in uncertainty_viewer(run).message
+    assert "no cycle of this run has chosen images yet" in uncertainty_viewer(run).message
 
 
 def test_an_image_deleted_since_is_a_message(finished, tmp_path):
@@ -119,6 +119,23 @@ def test_an_image_deleted_since_is_a_message(finished, tmp_path):
         assert viewer.payload["id"] == viewer.index[0]["id"]
     finally:
         moved.rename(path)
+
+
+def test_images_that_cannot_be_kept_in_the_view_are_a_message(finished):
+    viewer = uncertainty_viewer(finished)
+    viewer.embed(["nobody"])
+    assert "no image 'nobody'" in viewer.message and viewer.embedded == {}
+    failed = uncertainty_viewer(finished, 7)
+    failed.embed(["nobody"])
+    assert "cycle 7" in failed.message
+
+
+def test_detectors_that_see_other_sizes_do_not_stand_side_by_side(finished, tmp_path):
+    settings = OVERRIDES | {"image_size": (96, 64)}
+    other = open_run("tiny", data_root=finished.data_root, run_dir=tmp_path / "other",
+                     overrides=settings)  # fmt: skip
+    message = uncertainty_viewer(finished, 1, beside=[(other, 0)]).message
+    assert "other sizes of images" in message and "what to do" in message
 
 
 def test_runs_on_other_images_do_not_stand_side_by_side(finished, make_voc, tmp_path):

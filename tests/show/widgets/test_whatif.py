@@ -2,6 +2,7 @@
 
 import pytest
 
+from miaod_nb.experiment.reviewing import apply_decisions, decide
 from miaod_nb.inspection.anchor_values import keep_anchor_values
 from miaod_nb.show.widgets import what_if
 
@@ -21,6 +22,16 @@ def test_the_own_settings_choose_the_own_batch(run):
     assert view.result["ids"] == selection(run)
     assert (view.result["added"], view.result["dropped"]) == ([], [])
     assert (view.result["kept"], view.result["jaccard"]) == (3, 1)
+
+
+def test_images_that_were_set_aside_are_in_no_batch(run):
+    first, *others = selection(run)
+    decide(run, 1, first, "skip")
+    batch = [row["id"] for row in apply_decisions(run, 1)["selected"]]
+    view = what_if(run)
+    assert view.result["ids"] == batch and batch[:2] == others
+    view.settings = view.settings | {"budget": view.options["most"]}
+    assert first not in view.result["ids"] and view.message == ""
 
 
 @pytest.mark.parametrize(
