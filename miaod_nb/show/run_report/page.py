@@ -51,7 +51,7 @@ CSS = """
   .cards figure { margin: 0; }
   .cards img { width: 100%; }
   .cards figcaption { overflow-wrap: anywhere; line-height: 1.35; }
-  pre { background: #f3f3f3; padding: 0.7rem 0.9rem; overflow-x: auto; }
+  pre { background: #f3f3f3; padding: 0.7rem 0.9rem; white-space: pre-wrap; }
   @media print { nav { display: none; } h2, figure, table { break-inside: avoid; } }
 """
 

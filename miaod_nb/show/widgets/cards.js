@@ -152,10 +152,10 @@ function enlargedOf(view, card, room) {
       element("p", { class: "miaod-note" }),
       decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
       button("✎ Note", "note", "write a note (n)", () => view.write()),
-      card.detections.length ? table(["predicted", "score"],
-        card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
       card.anchors.length ? table(["anchor", "disagreement", "classifier 1", "classifier 2"],
         card.anchors.map((a, i) => row(i + 1, shown(a.value), a.first, a.second))) : null,
+      card.detections.length ? table(["predicted", "score"],
+        card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
       button("Close", "close", "back to the gallery (Escape)", () => view.close()),
     ),
   );
