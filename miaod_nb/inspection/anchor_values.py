@@ -6,14 +6,12 @@ from typing import TypeVar
 
 import pandas as pd
 
-from miaod_nb.data.plans import inference_plan, padded_sizes
+from miaod_nb.data.plans import padded_sizes
 from miaod_nb.data.transforms import InputSize
-from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.experiment.inference import planned_results
-from miaod_nb.experiment.session import memory_explained, prepare_torch
-from miaod_nb.inspection.inspected import inspected, inspected_ids, refuse_other_settings
+from miaod_nb.inspection.asking import asked
+from miaod_nb.inspection.inspected import inspected, inspected_ids
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
 from miaod_nb.progress import progress, say
@@ -21,7 +19,7 @@ from miaod_nb.store import RunFolder
 
 __all__ = [
     "AnchorValues", "all_values", "anchor_values", "inspected_ids", "k_grid", "keep_anchor_values",
-    "pool_index", "read_or_none", "refuse_untrained",
+    "pool_index", "read_or_none",
 ]  # fmt: skip
 Read = TypeVar("Read")
 
@@ -120,31 +118,11 @@ def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> R
 
 def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
     """The values of these images of the pool, each as soon as its file is written."""
-    refuse_untrained(run, cycle)
-    prepare_torch(run.config, run.device)
-    model = folded(run.load_model(cycle))
     places = {run.study.pool[index].id: index for index in indices}
     records = [run.study.pool[index] for index in indices]
-    plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
-    compute = partial(anchor_arrays, model, config=run.config)
-    with memory_explained():
-        for results in planned_results(model, records, plan, compute, run.config):
-            for image_id, tensors in results.items():
-                arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-                run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
-                yield AnchorValues.from_arrays(image_id, arrays)
-
-
-def refuse_untrained(run: Experiment, cycle: int) -> None:
-    refuse_other_settings(run)
-    run.refuse_imported(cycle)
-    if not run.folder.exists(f"cycle{cycle}/weights.pt"):
-        raise RunFolderError(
-            f"cycle {cycle} is not trained yet: there is no detector to ask",
-            where=run.folder.path(f"cycle{cycle}"),
-            remedy="choose a cycle that is done, or run this one first: `miaod run`, or the "
-            f"notebooks with cycle={cycle}",
-        )
+    for image_id, arrays in asked(run, cycle, records, partial(anchor_arrays, config=run.config)):
+        run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
+        yield AnchorValues.from_arrays(image_id, arrays)
 
 
 def _file(cycle: int, index: int) -> str:

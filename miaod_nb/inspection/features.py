@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,13 @@ import torch
 from torch import Tensor
 
 from miaod_nb.data.batches import UnlabeledBatch
-from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.experiment.inference import batch_results
-from miaod_nb.experiment.session import memory_explained, prepare_torch
-from miaod_nb.inspection.anchor_values import read_or_none, refuse_untrained
+from miaod_nb.inspection.anchor_values import read_or_none
+from miaod_nb.inspection.asking import asked
 from miaod_nb.inspection.inspected import inspected_ids
+from miaod_nb.progress import progress
 
 MAX_IMAGES = 2000  # of a map, unless more were selected
 MAX_LABELED = 500  # of them
@@ -123,18 +121,12 @@ def _kept(run: Experiment, cycle: int) -> dict[str, np.ndarray]:
 
 
 def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    refuse_untrained(run, cycle)
-    prepare_torch(run.config, run.device)
-    model = folded(run.load_model(cycle))
     records = [run.study.records[image_id] for image_id in ids]
-    compute, name = partial(mean_features, model), f"cycle {cycle} features"
-    with memory_explained():
-        results = batch_results(model, records, compute, run.config, name)
-        return {
-            image_id: found["features"].numpy().astype(np.float16)
-            for batch in results
-            for image_id, found in batch.items()
-        }
+    found = asked(run, cycle, records, mean_features)
+    return {
+        image_id: arrays["features"].astype(np.float16)
+        for image_id, arrays in progress(found, f"cycle {cycle} features", len(ids))
+    }
 
 
 def _shown_ids(run: Experiment, cycle: int) -> list[str]:

@@ -34,6 +34,14 @@ def inspected(run: Experiment, cycle: int) -> pd.DataFrame:
     return found.assign(kind=kinds, stands_for=stands_for)
 
 
+def do_it_first(cycle: int) -> str:
+    """The remedy for a cycle that has not got far enough."""
+    return (
+        "choose a cycle that is done, or run this one first: `miaod run`, or the notebooks with "
+        f"cycle={cycle}"
+    )
+
+
 def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
     """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
     from 1. Raises as `inspected` does."""
@@ -49,8 +57,7 @@ def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
         raise RunFolderError(
             f"cycle {cycle} has not got this far: its images are not scored",
             where=run.folder.path(f"cycle{cycle}"),
-            remedy="choose a cycle that is done, or run this one first: `miaod run`, or the "
-            f"notebooks with cycle={cycle}",
+            remedy=do_it_first(cycle),
         )
     place = f"cycle{cycle}/scores.parquet"
     table = run.folder.load_parquet(place, ["id", "index", "score"])

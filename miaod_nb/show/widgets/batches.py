@@ -6,6 +6,7 @@ from typing import Any
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.reviewing import newest_batch
+from miaod_nb.inspection.inspected import do_it_first
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ def batch_of(run: Experiment, cycle: int | None = None) -> Batch:
         raise RunFolderError(
             f"cycle {cycle} has not chosen images yet",
             where=run.folder.path(f"cycle{cycle}"),
-            remedy="choose a cycle that is done, or run this one first: `miaod run`, or the "
-            f"notebooks with cycle={cycle}",
+            remedy=do_it_first(cycle),
         )
     file = f"cycle{cycle}/selection.json"
     rows = run.folder.load_json(file)["selected"]

@@ -59,17 +59,20 @@ class Board(View):
 
     @observe("events")
     def _write_down(self, change: Any) -> None:
-        """Appends what is new among the events to the decision file."""
-        cycle = self._batch.cycle
+        """Appends what is new among the events to the decision file; one that fails does not hold
+        back the others."""
+        cycle, faults = self._batch.cycle, []
         with self.hold_sync(), self.explaining():
-            try:
-                for event in self.events:
-                    if event["n"] > self.saved:
-                        self.saved = event["n"]
-                        decide(self._run, cycle, event["id"], event["action"], event["note"])
-            finally:
-                self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
-                self._read_decisions(cycle)
+            for event in [one for one in self.events if one["n"] > self.saved]:
+                self.saved = event["n"]
+                try:
+                    decide(self._run, cycle, event["id"], event["action"], event["note"])
+                except MiaodError as error:
+                    faults.append(error)
+            self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
+            self._read_decisions(cycle)
+            if faults:
+                raise faults[0]
 
     @observe("apply")
     def _apply(self, change: Any) -> None:
@@ -106,9 +109,9 @@ class Board(View):
         self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
         self.closed = _closed(run, cycle)
         self.cards = cards_of(run, cycle, batch.rows, pairs)
-        self.mix = mix_of(run, cycle)
         self.page = min(self.page, (len(self.cards) - 1) // PAGE)
         self._show_page()
+        self.mix = mix_of(run, cycle)
 
     def _read_decisions(self, cycle: int) -> None:
         lines = self._run.decisions(cycle)

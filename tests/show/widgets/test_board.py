@@ -85,6 +85,13 @@ def test_events_are_lines_of_the_decision_file_once(run, board):
     assert "3 decisions are saved" in board.status
 
 
+def test_an_event_that_fails_is_told_and_does_not_hold_back_the_others(run, board):
+    first, second, _ = batch_ids(run)
+    board.events = [event(1, first, "skip"), event(2, "nowhere", "skip"), event(3, second, "defer")]
+    assert board.saved == 3 and "nowhere" in board.message
+    assert written(run) == [(first, "skip", ""), (second, "defer", "")]
+
+
 def test_another_board_shows_what_was_decided_before(run, board):
     first = batch_ids(run)[0]
     board.events = [event(1, first, "note", "why this?")]

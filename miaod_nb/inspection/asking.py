@@ -1,0 +1,54 @@
+"""Asking a cycle's detector about images of the pool."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from miaod_nb.data.batches import UnlabeledBatch
+from miaod_nb.data.plans import inference_plan
+from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.transforms import InputSize
+from miaod_nb.detector.folding import folded
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.errors import RunFolderError
+from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.inference import planned_results
+from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.inspection.inspected import do_it_first, refuse_other_settings
+
+Arrays = dict[str, np.ndarray]
+
+
+def asked(
+    run: Experiment, cycle: int, records: Sequence[ImageRecord],
+    compute: Callable[[DetectionModel, UnlabeledBatch], list[dict[str, Tensor]]],
+    in_training: bool = False,
+) -> Iterator[tuple[str, Arrays]]:  # fmt: skip
+    """What `compute` finds of each image, by id and as soon as its batch is done.
+
+    in_training: the cycle's detector may be one that is not finished. Raises ConfigError, DataError
+    and RunFolderError.
+    """
+    _refuse_untrained(run, cycle, in_training)
+    prepare_torch(run.config, run.device)
+    model = folded(run.model_so_far(cycle) if in_training else run.load_model(cycle))
+    plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
+    with memory_explained():
+        for batch in planned_results(model, records, plan, partial(compute, model), run.config):
+            for image_id, tensors in batch.items():
+                yield image_id, {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _refuse_untrained(run: Experiment, cycle: int, in_training: bool) -> None:
+    refuse_other_settings(run)
+    run.refuse_imported(cycle)
+    files = ("weights.pt", "state.pt") if in_training else ("weights.pt",)
+    if not any(run.folder.exists(f"cycle{cycle}/{name}") for name in files):
+        state = "has not begun to train" if in_training else "is not trained yet"
+        raise RunFolderError(
+            f"cycle {cycle} {state}: there is no detector to ask",
+            where=run.folder.path(f"cycle{cycle}"),
+            remedy=do_it_first(cycle),
+        )
