@@ -8,6 +8,7 @@ from traitlets import Dict, List, Unicode, observe
 
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.inspection.anchor_values import pool_index
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.plots.look import strategy_style
 from miaod_nb.show.widgets.base import FROM_SCRIPT, View, newest_selection, source, styles
@@ -67,7 +68,7 @@ class UncertaintyViewer(View):
     def payload_of(self, image_id: str) -> dict[str, Any]:
         """All that is needed to show an image; the detectors are asked if nobody did before."""
         first = self._looked_at[0]
-        image = photo(first.run.study.records[image_id])
+        image = photo(first.run.study.pool[pool_index(first.run, image_id)])
         panels, truth = [], None
         for looked_at in self._looked_at:
             values = looked_at.values(image_id)
@@ -136,7 +137,7 @@ def _units(looked_at: LookedAt) -> dict[str, list[str]]:
     return {
         "discrepancy": [f"mean of {difference} over the outputs", difference],
         "weight": ["sum over the classes; 1 is the average anchor of a level", "part of the class"],
-        "weighted": ["discrepancy × instance weight", f"{difference} × instance weight"],
+        "weighted": [f"mean of {difference} × weight of each class", f"{difference} × weight"],
     }
 
 
