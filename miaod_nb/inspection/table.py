@@ -62,7 +62,7 @@ def row_of(
     seen = np.bincount(labels[scores >= SHOWN_SCORE].numpy(), minlength=len(classes))
     entropies = binary_entropy(scores)
     entropy = getattr(entropies, config.entropy_aggregate)() if len(entropies) else 0.0
-    averaged = {k: _share(k, config, len(values.discrepancy), counts[-1]) for k in counts}
+    averaged = {k: own_count(k, config, len(values.discrepancy), counts[-1]) for k in counts}
     weighted = _aggregates(values.weighted, averaged)
     return (
         {"entropy": float(entropy)}
@@ -79,7 +79,7 @@ def make_table(inspected: pd.DataFrame, rows: Iterable[dict[str, float]], own: s
     return table.assign(**{own: table["score"]})
 
 
-def _share(k: int, config: Config, own_anchors: int, num_anchors: int) -> int:
+def own_count(k: int, config: Config, own_anchors: int, num_anchors: int) -> int:
     """How many of an image's own anchors the count k stands for."""
     if k == num_averaged(config.top_k, num_anchors):
         return num_averaged(config.top_k, own_anchors)

@@ -73,8 +73,8 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
     )
     if run.config.strategy == "mi_aod":
         text += (f" Dash-dotted boxes are the {ANCHORS} anchors on which its two classifiers "
-                 "disagree most: they drove the choice. In brackets: the scores that the two "
-                 "classifiers give to the class there.")  # fmt: skip
+                 "disagree most. In words: the places that bring the largest parts of the score; "
+                 "in brackets what the two classifiers say of the class there.")  # fmt: skip
     return text + (f" {gone} of these images are not there any more." * bool(gone))
 
 
@@ -105,7 +105,7 @@ def _card(run: ReportedRun, row: dict[str, Any], seen: View, words: Mapping[str,
         plots.boxes_on_image(axes, seen.image, anchors, role="anchor")
         plots.add_boxes(axes, seen.detections.boxes[sure].cpu(), texts, role="prediction")
 
-    score = "" if row["score"] is None else f" · {row['score']:.2g}"
+    score = "" if row["score"] is None else f" · {row['score']:.3g}"
     reason = words.get(row["id"], row["reason"])
     picture = card(seen.image, draw, f"image {row['id']}", reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
@@ -125,10 +125,10 @@ def _heat_maps(row: dict[str, Any], seen: View, number: int) -> Picture:
               for name, one in quantities.items()}  # fmt: skip
     height, width = seen.size
     explained = (
-        "From left to right: the image; where the two classifiers disagree; where the detector "
-        "believes an object to be (weight; 1 is an average anchor); both multiplied, which is what "
-        "training uses to pass over noise in the background. Bright is high; each map has its own "
-        "scale."
+        "From left to right: the image; where the two classifiers disagree (the largest difference "
+        "of their scores of a class); where the detector believes an object to be (weight; 1 is an "
+        "average anchor); both multiplied, which is what training uses to pass over noise in the "
+        "background. Bright is high; each map has its own scale."
     )
     return drawn_panels(
         partial(_draw_maps, image=seen.image, values=values, anchors=_anchors(seen)), (1, 4),

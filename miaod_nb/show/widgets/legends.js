@@ -82,9 +82,9 @@ function note(text) {
 }
 
 function chartsOf(model, shot, now) {
-  const ks = model.get("ks");
-  if (!ks.length) return [];
   const { panels } = shot;
+  const ks = panels[0].counts; // an image of fewer anchors averages fewer
+  if (!ks.length) return [];
   const values = panels.map((panel, index) => {
     const rank = panel.ranks ? `, rank ${panel.ranks[now.k]} of ${panel.ranked}` : "";
     const title = panels.length > 1 ? `${panel.title}: ` : `k = ${ks[now.k]}: `;
@@ -104,7 +104,8 @@ function tableOf(model, shot, panel, index, now) {
   if (!shot.place) return [];
   const [x, y] = shot.place.map(Math.round);
   const whose = shot.panels.length > 1 ? `${panel.title}: anchors` : "Anchors";
-  const title = `${whose} at x ${x}, y ${y} (pixels)`;
+  const [height, width] = shot.size;
+  const title = `${whose} at x ${x}, y ${y} of ${width} × ${height} pixels (image as resized)`;
   if (!shot.listed[index].length) {
     return [note(`${title}: none of the ${panel.places.length} most uncertain ones.`)];
   }

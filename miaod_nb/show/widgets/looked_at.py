@@ -13,7 +13,7 @@ from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import AnchorValues, anchor_values, keep_anchor_values
 from miaod_nb.inspection.replay import kept_counts
 from miaod_nb.inspection.some_images import table_of, values_now
-from miaod_nb.inspection.table import row_of
+from miaod_nb.inspection.table import own_count, row_of
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class LookedAt:
         return {"boxes": (found.boxes.numpy() * scale).round(1).tolist(), "names": names}
 
     def standing(self, values: AnchorValues, ks: Sequence[int]) -> dict[str, Any]:
-        """Where an image stands: score and rank as recorded, and its mean and rank for each k.
+        """Where an image stands: score and rank as recorded, and its mean and rank for each k, with
+        the count of its own anchors that the k stands for.
 
         Ranks are among the `ranked` inspected images; an image that is not in the pool has none.
         """
@@ -100,6 +101,8 @@ class LookedAt:
         row = row_of(values, self.run.config, self.run.study.classes, ks)
         facts: dict[str, Any] = {"state": self.state_of(values.id), "score": None, "rank": None}
         facts |= {"pool": None, "ranks": None, "ranked": 0, "means": [row[c] for c in columns]}
+        anchors = len(values.discrepancy)
+        facts["counts"] = [own_count(k, self.run.config, anchors, ks[-1]) for k in ks]
         if not self.scored or values.id not in self.table.index:
             return facts
         recorded = self.table.loc[values.id]

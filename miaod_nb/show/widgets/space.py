@@ -34,6 +34,8 @@ class Space(View):
         with self.hold_sync():
             self.heading = f"Selection space: cycle {batch.cycle} of {run.folder.root.name}"
             self.points = points_of(run, batch)
+            if len(self.points) < len(run.study.pool):
+                self.heading += f", {len(self.points)} of {len(run.study.pool)} images"
 
     @property
     def ids(self) -> list[str]:

@@ -150,8 +150,6 @@ function render({ model, el }) {
     const width = parts.pictures.clientWidth;
     if (!shot || !width) return;
     const now = settings();
-    const ks = model.get("ks");
-    const k = ks[now.k] || ks[0];
     const heats = shot.panels.map((panel) =>
       now.layer === "none" ? null : heatOf(panel, now.layer, now.level, now.class, shot.size),
     );
@@ -162,9 +160,11 @@ function render({ model, el }) {
       const scale = fitCanvas(canvas, shot.size, room, HIGHEST);
       const heat = heats[index] && colored(heats[index], max);
       const seen = { photos: shot.photos, truth: shot.truth, settings: now, place: shot.place };
-      drawPicture(canvas, scale, { ...seen, panel, heat, k, listed: shot.listed[index] });
+      drawPicture(canvas, scale, {
+        ...seen, panel, heat, k: panel.counts[now.k], listed: shot.listed[index],
+      });
     });
-    showSettings(parts, model, shot, max, k);
+    showSettings(parts, model, shot, max, shot.panels[0].counts[now.k]);
     ready(root);
   }
 

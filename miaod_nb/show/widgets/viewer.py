@@ -150,7 +150,7 @@ def _units(looked_at: LookedAt) -> dict[str, list[str]]:
     return {
         "discrepancy": [f"mean of {difference} over the outputs", difference],
         "weight": ["sum over the classes; 1 is the average anchor of a level", "part of the class"],
-        "weighted": ["discrepancy × instance weight", f"{difference} × instance weight"],
+        "weighted": [f"mean of {difference} × weight of each class", f"{difference} × weight"],
     }
 
 

@@ -92,7 +92,7 @@ def options_of(run: Experiment, table: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
     sampled = int((table["kind"] == "sample").sum())
     scope = f"Chosen among all {len(table)} images of the pool that nobody set aside."
-    if sampled:
+    if table["stands_for"].sum() > len(table):
         scope = (
             f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "
             "random of the rest."
