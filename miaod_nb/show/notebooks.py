@@ -8,12 +8,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
@@ -26,6 +29,7 @@ from miaod_nb.store import RunFolder
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks"
 ENGINE = "miaod"
+EMPTY_NAMESPACE = "get_ipython().reset()"
 
 
 class NotebookError(MiaodError):
@@ -43,11 +47,11 @@ def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: Run
     sources = _chosen(names)
     declared = {source: set(papermill.inspect_notebook(str(source))) for source in sources}
     _refuse_undeclared(parameters, declared)
-    copies = []
-    for source in sources:
-        wanted = {key: value for key, value in parameters.items() if key in declared[source]}
-        copies.append(folder.path(f"notebooks/{source.name}"))
-        _execute(source, folder, wanted)
+    copies = [folder.path(f"notebooks/{source.name}") for source in sources]
+    with _shared_kernel() as kernel:
+        for source in sources:
+            wanted = {key: value for key, value in parameters.items() if key in declared[source]}
+            _execute(source, folder, wanted, kernel)
     page = folder.path("notebooks.html")
     everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
     if not page.exists() or max(c.stat().st_mtime for c in everything) > page.stat().st_mtime:
@@ -78,7 +82,21 @@ def _refuse_undeclared(parameters: Mapping[str, Any], declared: Mapping[Path, se
                               remedy="choose of: " + ", ".join(sorted(known)))  # fmt: skip
 
 
-def _execute(source: Path, folder: RunFolder, parameters: Mapping[str, Any]) -> None:
+@contextmanager
+def _shared_kernel() -> Iterator[AsyncKernelManager]:
+    """One kernel for several notebooks, started by the first that runs: importing torch and others
+    takes seconds. Each notebook begins with an empty namespace."""
+    kernel = AsyncKernelManager()
+    try:
+        yield kernel
+    finally:
+        if kernel.has_kernel:
+            run_sync(kernel.shutdown_kernel)(now=True)
+
+
+def _execute(
+    source: Path, folder: RunFolder, parameters: Mapping[str, Any], kernel: AsyncKernelManager
+) -> None:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     copy = folder.path(f"notebooks/{source.name}")
     if _is_up_to_date(copy, digest, parameters):
@@ -90,8 +108,9 @@ def _execute(source: Path, folder: RunFolder, parameters: Mapping[str, Any]) -> 
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         executed = papermill.execute_notebook(
-            str(source), str(copy), dict(parameters), engine_name=ENGINE, progress_bar=False
-        )
+            str(source), str(copy), dict(parameters), engine_name=ENGINE, progress_bar=False,
+            kernel=kernel,
+        )  # fmt: skip
     except PapermillExecutionError as error:
         raise _explained(error, copy) from None
     except OSError as error:
@@ -149,6 +168,7 @@ class _LiveClient(PapermillNotebookClient):
 
     def papermill_execute_cells(self) -> None:
         self._shown_at = time.monotonic()
+        self.wait_for_reply(self.kc.execute(EMPTY_NAMESPACE, silent=True))
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._interrupt_kernel) for number in numbers}
         try:
@@ -180,7 +200,9 @@ class _LiveEngine(Engine):
     """Papermill's own engine with a client that shows progress."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, kernel: AsyncKernelManager, **options: Any
+    ) -> Any:
         quiet = ["--log-level=ERROR"]  # the kernel's remarks on its own start are not for users
-        client = _LiveClient(nb_man, kernel_name=kernel_name, timeout=None, extra_arguments=quiet)
+        client = _LiveClient(nb_man, km=kernel, timeout=None, extra_arguments=quiet)
         return client.execute()

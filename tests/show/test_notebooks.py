@@ -57,6 +57,19 @@ def test_parameters_arrive_and_what_is_done_is_kept(write, folder, tmp_path, cap
     assert target.read_text() == "3 4 changed"
 
 
+def test_notebooks_share_a_kernel_but_no_names(write, folder):
+    write("01_a", "import os\nnumber = 1\nprint(os.getpid())")
+    write("02_b", "print('number' in globals(), 'os' in globals(), 'cycle' in globals())",
+          "import os\nos.getpid()", parameters="run_dir: str = ''")  # fmt: skip
+    execute_all([], {"cycle": 3}, folder)
+    first, second = (
+        nbformat.read(folder.path(f"notebooks/{name}.ipynb"), 4).cells for name in ("01_a", "02_b")
+    )
+    assert second[-2].outputs[0].text == "False False False\n"
+    assert first[-1].outputs[0].text.strip() == second[-1].outputs[0].data["text/plain"]
+    assert [cell.execution_count for cell in second] == list(range(1, len(second) + 1))
+
+
 def test_figures_become_files(write, folder):
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
     write("01_a", plot, "'no figure'", plot)
