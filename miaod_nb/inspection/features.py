@@ -1,4 +1,4 @@
-"""What images look like to the detector: a map of a cycle's images, and near-duplicates."""
+"""What images look like to the detector: a map of a cycle's images, and pairs of them."""
 
 import math
 from collections.abc import Sequence
@@ -10,51 +10,45 @@ from torch import Tensor
 
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.inspection.anchor_values import read_or_none
+from miaod_nb.inspection.anchor_values import pool_index, read_or_none
 from miaod_nb.inspection.asking import asked
 from miaod_nb.inspection.inspected import inspected_ids
 from miaod_nb.progress import progress
 
 MAX_IMAGES = 2000  # of a map, unless more were selected
 MAX_LABELED = 500  # of them
-# The least similarity of near-duplicates. Among 400 toy images it finds 82 % of the 66 pairs of
-# photos of one scene, and 17 of the 79,734 other pairs, most of them images without animals.
-NEAR_DUPLICATE = 0.92
+# The least similarity of images that look alike. Of 400 toy images it finds 47 % of the 66 pairs of
+# photos of one scene and 13 of the 79,734 other pairs, all of images without animals; of 553 photos
+# of VOC2012's animals 54 of 152,628 pairs: few show one scene, most are similar pictures.
+ALIKE = 0.95
 
 
 def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
     """A map of the cycle's images: id, x, y, the two main axes (PCA) of the detector's features.
 
     The images: all that were selected, labeled ones (500 at most, drawn at random), and the
-    inspected ones, of these as many as make 2000. Kept in the run folder. Raises as
+    inspected ones, of these as many as make 2000. Features are kept in the run folder. Raises as
     `keep_anchor_values` does.
     """
-    kept = _kept(run, cycle)
-    return pd.DataFrame({"id": kept["ids"], "x": kept["xy"][:, 0], "y": kept["xy"][:, 1]})
+    selected, labeled = _selected_ids(run, cycle), _labeled_ids(run, cycle)
+    ids = list(dict.fromkeys([*selected, *labeled, *inspected_ids(run, cycle)]))
+    ids = ids[: max(MAX_IMAGES, len(selected))]
+    places = main_axes(standardized(_features(run, cycle, ids)))
+    return pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]})
 
 
-def near_duplicates(
-    run: Experiment, cycle: int, ids: Sequence[str]
-) -> list[tuple[str, str, float]]:
-    """Pairs of these images that look nearly the same to the detector, the most similar first:
-    (id, id, similarity), from NEAR_DUPLICATE on.
+def look_alikes(run: Experiment, cycle: int, ids: Sequence[str]) -> list[tuple[str, str, float]]:
+    """Pairs of these images of the train list that look alike to the detector, the most similar
+    first: (id, id, similarity), from ALIKE on.
 
-    Similarity is the cosine of `standardized` features, 1 for equal images. The images must be
-    among those of `pool_features`. Raises ConfigError.
+    Similarity is the cosine of features, 1 for equal images, `standardized` over these images and
+    the labeled ones of the map. Raises ConfigError, DataError and RunFolderError.
     """
-    kept = _kept(run, cycle)
-    places = {image_id: place for place, image_id in enumerate(kept["ids"].tolist())}
-    missing = [image_id for image_id in ids if image_id not in places]
-    if missing:
-        raise ConfigError(
-            f"there are no features of {len(missing)} images, first '{missing[0]}'",
-            where=run.folder.path(_file(cycle)),
-            remedy="give ids that `pool_features` of this cycle names",
-        )
-    chosen = standardized(kept["features"])[[places[image_id] for image_id in ids]]
-    return similar_pairs(chosen, ids, NEAR_DUPLICATE)
+    for image_id in ids:
+        pool_index(run, image_id)
+    every = list(dict.fromkeys([*ids, *_labeled_ids(run, cycle)]))
+    return similar_pairs(standardized(_features(run, cycle, every))[: len(ids)], ids, ALIKE)
 
 
 def similar_pairs(
@@ -102,22 +96,17 @@ def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str
     return [{"features": mean} for mean in means]
 
 
-def _kept(run: Experiment, cycle: int) -> dict[str, np.ndarray]:
-    """ids (N,), features float16 (N, F) and places xy (N, 2), from their file if it is of these
-    images; images that it has are not looked at again."""
-    ids, file = _shown_ids(run, cycle), _file(cycle)
+def _features(run: Experiment, cycle: int, ids: Sequence[str]) -> np.ndarray:
+    """Features float16 (N, F) of these images; the file keeps those that were ever asked for."""
+    file = f"cycle{cycle}/features.npz"
     kept = read_or_none(run.folder, file, run.folder.load_npz)
-    if kept and kept["ids"].tolist() == ids:
-        return kept
     known = dict(zip(kept["ids"].tolist(), kept["features"], strict=True)) if kept else {}
     missing = [image_id for image_id in ids if image_id not in known]
     if missing:
         known |= _computed(run, cycle, missing)
-    features = np.stack([known[image_id] for image_id in ids])
-    found = {"ids": np.array(ids), "features": features,
-             "xy": main_axes(standardized(features))}  # fmt: skip
-    run.folder.save_npz(file, **found)
-    return found
+        features = np.stack(list(known.values()))
+        run.folder.save_npz(file, ids=np.array(list(known)), features=features)
+    return np.stack([known[image_id] for image_id in ids])
 
 
 def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
@@ -129,15 +118,13 @@ def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.n
     }
 
 
-def _shown_ids(run: Experiment, cycle: int) -> list[str]:
+def _selected_ids(run: Experiment, cycle: int) -> list[str]:
     selected = run.selection(cycle) if "select" in run.folder.done_steps(cycle) else []
+    return [run.study.pool[index].id for index in selected]
+
+
+def _labeled_ids(run: Experiment, cycle: int) -> list[str]:
+    """The labeled images that the map shows."""
     labeled = run.sets(cycle).labeled
     rng = np.random.default_rng([run.config.seed, cycle])
-    drawn = np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), replace=False))
-    chosen = [run.study.pool[index].id for index in [*selected, *drawn]]
-    shown = list(dict.fromkeys([*chosen, *inspected_ids(run, cycle)]))
-    return shown[: max(MAX_IMAGES, len(selected))]
-
-
-def _file(cycle: int) -> str:
-    return f"cycle{cycle}/features.npz"
+    return run.study.ids(np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), False)))

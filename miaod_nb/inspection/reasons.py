@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -23,22 +24,24 @@ class Place:
     """A box that the classifiers disagree on.
 
     anchor: the place in `AnchorValues.top` of the anchor of largest disagreement there. share: of
-    the image's score, what all anchors there bring. label: its most probable class, with the
-    higher and the lower of the two probabilities. detected: whether a detection that is shown lies
-    there.
+    the image's score, what all anchors there bring. label: the class of largest mean probability,
+    -1 if neither classifier knows one. disputed: the class whose two probabilities, high and low,
+    differ most. detected: whether a detection that is shown lies there.
     """
 
     anchor: int
     share: float
     label: int
+    disputed: int
     high: float
     low: float
     detected: bool
 
 
 def places(values: AnchorValues, k: int) -> list[Place]:
-    """The boxes that bring at least a tenth of the mean over the `k` most uncertain anchors, the
-    largest share first. Anchors whose boxes overlap are one place."""
+    """The boxes that bring at least a tenth of the mean over the `k` most uncertain anchors, in the
+    order of the words: the largest share first, with those of its kind. Anchors whose boxes overlap
+    are one place."""
     largest = np.sort(values.discrepancy)[::-1][:k]
     total, count = float(largest.sum()), min(k, len(values.top))
     if not total:
@@ -55,7 +58,9 @@ def places(values: AnchorValues, k: int) -> list[Place]:
         if share >= LEAST_SHARE:
             found.append(_place(values, int(left[0]), share))
         left = left[~here]
-    return sorted(found, key=lambda place: -place.share)
+    found.sort(key=lambda place: -place.share)
+    kinds = [_kind(place) for place in found]
+    return sorted(found, key=lambda place: kinds.index(_kind(place)))
 
 
 def is_told_by_anchors(config: Config) -> bool:
@@ -70,8 +75,7 @@ def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str
     if not found:
         where = "a little over the whole image" if values.discrepancy.any() else "nowhere"
         return f"the classifiers disagree {where}: no box stands out"
-    labels = dict.fromkeys(_label(place) for place in found)
-    kinds = [_kind([p for p in found if _label(p) == label], classes) for label in labels]
+    kinds = [_described(list(alike), classes) for _, alike in groupby(found, _kind)]
     lost = sum(not place.detected for place in found)
     if len(found) == 1:
         looks = kinds[0].removeprefix("1 ")
@@ -104,23 +108,28 @@ def class_mix(run: Experiment, cycle: int) -> pd.DataFrame:
 
 def _place(values: AnchorValues, anchor: int, share: float) -> Place:
     both = np.stack([values.probs_1[anchor], values.probs_2[anchor]]).astype(float)  # (2, C)
-    label = int(both.max(axis=0).argmax())
+    label, differences = int(both.mean(axis=0).argmax()), np.ptp(both, axis=0)
+    is_disputed = differences[label] == differences.max()
+    disputed = label if is_disputed else int(differences.argmax())
+    high, low = float(both[:, disputed].max()), float(both[:, disputed].min())
     shown = values.detections.boxes[values.detections.scores >= SHOWN_SCORE]
     overlaps = box_iou(torch.from_numpy(values.boxes[anchor : anchor + 1]), shown)
-    high, low = float(both[:, label].max()), float(both[:, label].min())
-    return Place(anchor, share, label, high, low, bool((overlaps >= SAME_PLACE).any()))
+    detected = bool((overlaps >= SAME_PLACE).any())
+    known = both.max() >= UNKNOWN
+    return Place(anchor, share, label if known else -1, disputed, high, low, detected)
 
 
-def _label(place: Place) -> int:
-    """The class that a place is named by; -1 for none."""
-    return place.label if place.high >= UNKNOWN else -1
+def _kind(place: Place) -> tuple[int, int]:
+    """What places have in common that the words name together."""
+    return (place.label, place.disputed if place.label >= 0 else -1)
 
 
-def _kind(alike: Sequence[Place], classes: Sequence[str]) -> str:
-    """What some places have in common: the class, with the probabilities of the first."""
+def _described(alike: Sequence[Place], classes: Sequence[str]) -> str:
+    """What places of one kind look like, with the probabilities of the first."""
     first = alike[0]
-    known = _label(first) >= 0
-    name = classes[first.label] if known else "nothing it knows"
-    numbers = f" ({first.high:.2f} against {first.low:.2f})" if known else ""
-    subject = "looks" if len(alike) == 1 else "look"
-    return f"{len(alike)} {subject} like {name}{numbers}"
+    subject = f"{len(alike)} look{'s' * (len(alike) == 1)} like"
+    if first.label < 0:
+        return f"{subject} nothing it knows"
+    disputed = "" if first.disputed == first.label else f"disputed: {classes[first.disputed]}, "
+    numbers = f"({disputed}{first.high:.2f} against {first.low:.2f})"
+    return f"{subject} {classes[first.label]} {numbers}"

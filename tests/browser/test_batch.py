@@ -18,7 +18,7 @@ from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
 
 pytestmark = pytest.mark.slow
 
-SCROLLED = {"card", "state", "accept", "skip", "defer", "duplicates", "note-text", "CANVAS"}
+SCROLLED = {"card", "state", "accept", "skip", "defer", "alike", "note-text", "CANVAS"}
 Opened = Callable[[str], AbstractContextManager[NotebookPage]]
 
 

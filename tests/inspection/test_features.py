@@ -9,10 +9,10 @@ import torch
 from miaod_nb.errors import ConfigError
 from miaod_nb.inspection import features as module
 from miaod_nb.inspection.features import (
-    NEAR_DUPLICATE,
+    ALIKE,
+    look_alikes,
     main_axes,
     mean_features,
-    near_duplicates,
     pool_features,
     similar_pairs,
     standardized,
@@ -103,15 +103,33 @@ def test_all_selected_images_are_on_the_map_however_many(copied, monkeypatch):
     run = copied()
     selected = run.study.ids(run.selection(0))
     assert pool_features(run, 0)["id"].tolist() == selected and len(selected) == 2
-    near_duplicates(run, 0, selected)
 
 
-def test_near_duplicates_name_images_of_the_map(copied):
+def test_look_alikes_are_pairs_of_these_images(copied, monkeypatch):
     run = copied()
     ids = inspected_ids(run, 0)
-    pairs = near_duplicates(run, 0, ids)
-    assert all(NEAR_DUPLICATE <= pair[2] <= 1.001 for pair in pairs)
+    monkeypatch.setattr(module, "ALIKE", 0.5)
+    pairs = look_alikes(run, 0, ids)
+    assert pairs and all(0.5 <= pair[2] <= 1.001 for pair in pairs) and ALIKE > 0.5
     assert {image_id for pair in pairs for image_id in pair[:2]} <= set(ids)
-    assert near_duplicates(run, 0, ids[:1]) == near_duplicates(run, 0, []) == []
-    with pytest.raises(ConfigError, match="no features of 1 images, first 'nobody'"):
-        near_duplicates(run, 0, ["nobody"])
+    assert look_alikes(run, 0, ids[:1]) == look_alikes(run, 0, []) == []
+    with pytest.raises(ConfigError, match="no image 'nobody'"):
+        look_alikes(run, 0, ["nobody"])
+
+
+def test_look_alikes_ask_about_no_other_images_and_a_map_does_not_change_them(copied, monkeypatch):
+    run, asked = copied(), []
+    original = module._computed
+
+    def noted(run, cycle, ids):
+        asked.append(set(ids))
+        return original(run, cycle, ids)
+
+    monkeypatch.setattr(module, "_computed", noted)
+    monkeypatch.setattr(module, "ALIKE", 0.01)
+    selected, labeled = run.study.ids(run.selection(0)), run.study.ids(run.sets(0).labeled)
+    before = look_alikes(run, 0, selected)
+    shown = set(pool_features(run, 0)["id"])
+    assert asked == [{*selected, *labeled}, shown - {*selected, *labeled}] and asked[1]
+    assert look_alikes(run, 0, selected) == before and len(before) == 1
+    assert len(asked) == 2

@@ -47,10 +47,19 @@ THREE = [
 
 def test_anchors_that_overlap_are_one_place():
     found = places(values_of(THREE, [(RIGHT, 0.9), (TOP, 0.2)]), k=4)
-    assert [place.share for place in found] == pytest.approx([0.6, 0.3, 0.1])
-    assert [(place.anchor, place.label) for place in found] == [(0, 1), (1, 0), (3, 1)]
-    assert [(place.high, place.low) for place in found] == [(0.75, 0.25), (0.5, 0.125), (0.5, 0.25)]
-    assert [place.detected for place in found] == [False, True, False]  # 0.2: not shown
+    assert [place.share for place in found] == pytest.approx([0.6, 0.1, 0.3])  # sheep first
+    assert [(place.anchor, place.label) for place in found] == [(0, 1), (3, 1), (1, 0)]
+    assert [(place.high, place.low) for place in found] == [(0.75, 0.25), (0.5, 0.25), (0.5, 0.125)]
+    assert [place.detected for place in found] == [False, False, True]  # 0.2: not shown
+
+
+def test_a_place_looks_like_one_class_and_another_may_be_disputed():
+    both = (LEFT, 0.4, (0.34, 0.88), (0.12, 0.85))
+    (place,) = places(values_of([both]), k=1)
+    assert (place.label, place.disputed) == (1, 0)
+    assert (place.high, place.low) == pytest.approx((0.34, 0.12), abs=1e-3)
+    (place,) = places(values_of([(LEFT, 0.4, (0.5, 0.75), (0.5, 0.75))]), k=1)  # too close to tell
+    assert (place.label, place.disputed) == (1, 1)
 
 
 def test_only_anchors_that_make_the_score_count():
@@ -74,6 +83,13 @@ def test_anchors_on_padding_have_no_place():
         (THREE, [(LEFT, 0.9), (TOP, 0.3), (RIGHT, 0.3)],
          "the classifiers disagree on 3 boxes: 2 look like sheep (0.75 against 0.25), "
          "1 looks like dog (0.50 against 0.12)"),
+        ([(LEFT, 0.4, (0.34, 0.88), (0.12, 0.85)), (TOP, 0.3, (0.1, 0.75), (0.1, 0.25)),
+          (RIGHT, 0.2, (0.1, 0.8), (0.4, 0.8))], [(LEFT, 0.9), (TOP, 0.3), (RIGHT, 0.3)],
+         "the classifiers disagree on 3 boxes: 2 look like sheep (disputed: dog, 0.34 against "
+         "0.12), 1 looks like sheep (0.75 against 0.25)"),
+        ([(LEFT, 0.4, (0.12, 0.88), (0.34, 0.85))], [],
+         "the classifiers disagree on a box that looks like sheep (disputed: dog, 0.34 against "
+         "0.12), not detected"),
         (THREE[:2], [(LEFT, 0.9)],
          "the classifiers disagree on 2 boxes: 1 looks like sheep (0.75 against 0.25), "
          "1 looks like dog (0.50 against 0.12); 1 not detected"),

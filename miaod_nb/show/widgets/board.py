@@ -9,8 +9,7 @@ from miaod_nb.decisions import decision_file, latest
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.experiment.reviewing import apply_decisions, decide
-from miaod_nb.inspection.anchor_values import keep_anchor_values
-from miaod_nb.inspection.features import near_duplicates
+from miaod_nb.inspection.features import look_alikes
 from miaod_nb.inspection.reasons import class_mix
 from miaod_nb.show.widgets.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.show.widgets.batches import Batch, batch_of
@@ -102,16 +101,15 @@ class Board(View):
     def _show(self, batch: Batch) -> None:
         """Brings a batch to the board."""
         run, cycle, self._batch = self._run, batch.cycle, batch
+        self.mix = mix_of(run, cycle)  # asks about all images at once, the cards one by one
         pairs = []
         if run.strategy.scores_images:
-            keep_anchor_values(run, cycle)  # of many images at once
-            pairs = near_duplicates(run, cycle, batch.ids)
+            pairs = look_alikes(run, cycle, batch.ids)
         self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
         self.closed = _closed(run, cycle)
         self.cards = cards_of(run, cycle, batch.rows, pairs)
         self.page = min(self.page, (len(self.cards) - 1) // PAGE)
         self._show_page()
-        self.mix = mix_of(run, cycle)
 
     def _read_decisions(self, cycle: int) -> None:
         lines = self._run.decisions(cycle)

@@ -77,13 +77,13 @@ function predicted(card) {
   return found.length ? `predicted: ${found.slice(0, 3).join(", ")}${more}` : "nothing predicted";
 }
 
-/** The near-duplicates of an image by rank and id; null if it has none. */
-function duplicatesOf(card) {
-  if (!card.duplicates.length) return null;
-  const named = card.duplicates.map((d) => `#${d.rank} ${d.id} (${d.similarity.toFixed(2)})`);
-  const line = element("p", { class: "miaod-duplicates", "data-role": "duplicates",
+/** The images of the batch that look like this one, by rank and id; null if there are none. */
+function alikeTo(card) {
+  if (!card.alike.length) return null;
+  const named = card.alike.map((d) => `#${d.rank} ${d.id} (${d.similarity.toFixed(2)})`);
+  const line = element("p", { class: "miaod-alike", "data-role": "alike",
     title: "number: similarity, the cosine of the detector's features" });
-  line.append(element("b", {}, "≈ near-duplicate "), `of ${named.join(", ")}`);
+  line.append(element("b", {}, "≈ looks alike to the detector: "), named.join(", "));
   return line;
 }
 
@@ -125,7 +125,7 @@ function cardOf(view, card, place) {
       element("span", {}, card.id), element("span", {}, `score ${shown(card.score)}`)),
     element("p", {}, card.reason),
     element("p", { class: "miaod-quiet" }, predicted(card)),
-    duplicatesOf(card),
+    alikeTo(card),
     element("p", { class: "miaod-note", "data-role": "note-text" }),
     decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
   );
@@ -148,7 +148,7 @@ function enlargedOf(view, card, room) {
         element("span", { class: "miaod-badge" })),
       element("p", {}, `score ${shown(card.score)}`),
       element("p", {}, card.reason),
-      duplicatesOf(card),
+      alikeTo(card),
       element("p", { class: "miaod-note" }),
       decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
       button("✎ Note", "note", "write a note (n)", () => view.write()),

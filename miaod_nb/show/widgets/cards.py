@@ -26,8 +26,8 @@ def cards_of(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A card for every row of a selection: what the board shows of it, JSON-ready.
 
-    pairs: near-duplicates (id, id, similarity). An image that cannot be looked at any more has the
-    reason in `fault`.
+    pairs: images that look alike (id, id, similarity). An image that cannot be looked at any more
+    has the reason in `fault`.
     """
     ranks = {row["id"]: row["rank"] for row in rows}
     near: dict[str, list[dict[str, Any]]] = {image_id: [] for image_id in ranks}
@@ -37,7 +37,7 @@ def cards_of(
     return [
         {
             "rank": row["rank"], "id": row["id"], "score": row["score"],
-            "duplicates": near[row["id"]], **_seen(run, cycle, row),
+            "alike": near[row["id"]], **_seen(run, cycle, row),
         }
         for row in progress(rows, "board")
     ]  # fmt: skip

@@ -1,11 +1,13 @@
 """The review board: its cards, what its events write down, and a batch that is written anew."""
 
 import json
+import shutil
 
 import pytest
 
 from miaod_nb import show
 from miaod_nb.decisions import decision_file
+from miaod_nb.inspection import anchor_values, features
 from miaod_nb.show.widgets import as_html
 from miaod_nb.show.widgets.board import Board
 
@@ -55,6 +57,23 @@ def test_cards_tell_what_drove_the_score(run, board):
             x1, y1, x2, y2 = thing["box"]
             assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
         assert card["reason"] and card["fault"] == ""
+
+
+def test_the_detector_is_asked_about_the_batch_and_labeled_images_alone(run, monkeypatch):
+    wanted: list[set[str]] = []
+    shutil.rmtree(run.folder.path("cycle1/anchors"), ignore_errors=True)
+    run.folder.path("cycle1/features.npz").unlink(missing_ok=True)
+    for module in (anchor_values, features):
+        original = module.asked
+
+        def noted(run, cycle, records, *others, original=original):
+            wanted.append({record.id for record in records})
+            return original(run, cycle, records, *others)
+
+        monkeypatch.setattr(module, "asked", noted)
+    assert show.board(run).message == ""
+    labeled = run.study.ids(run.sets(1).labeled)
+    assert wanted == [set(batch_ids(run)), {*batch_ids(run), *labeled}]
 
 
 def test_the_mix_counts_objects_of_the_batch_and_of_the_labeled_set(run, board):
