@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -235,6 +237,32 @@ def test_arrows_point_from_the_most_uncertain_on(opened):
             expect(part(view, "hover")).to_have_attribute("data-id", point["id"])
 
 
+def test_colors_are_ranks_of_the_uncertainty(opened):
+    with opened("selection_space(run)") as notebook:
+        view = notebook.view("space")
+        points = notebook.python("view.points")
+        scored = sorted((p for p in points if p["score"] is not None), key=lambda p: p["score"])
+        places, ranks = _places(points), range(len(scored))
+        seen = [_color_at(view, places[point["id"]]) for point in scored]
+        colors = matplotlib.colormaps["cividis"]([rank / (len(scored) - 1) for rank in ranks])
+        near = abs(np.array(seen) - 255 * colors[:, :3]).max(axis=1) <= 4
+        assert near[0] and near[-1] and near.mean() > 0.6  # some points lie under others
+        expect(part(view, "scale")).to_contain_text("by rank")
+
+
+def _color_at(view: Locator, place: tuple[float, float]) -> list[int]:
+    """The color of the map at a place between its first (0) and last points (1)."""
+    return part(view, "map").evaluate(
+        """(canvas, [x, y]) => {
+            const dense = canvas.width / canvas.clientWidth;
+            const at = (share, size) => Math.round(dense * (16 + share * (size - 32)));
+            const [left, top] = [at(x, canvas.clientWidth), at(1 - y, canvas.clientHeight)];
+            return [...canvas.getContext("2d").getImageData(left, top, 1, 1).data.slice(0, 3)];
+        }""",
+        list(place),
+    )
+
+
 def _places(points: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """Where each point lies between the first (0) and the last (1) on each axis, by id."""
     low = [min(point[axis] for point in points) for axis in "xy"]
@@ -268,6 +296,8 @@ def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures
     with opened("what_if(run)") as notebook:
         view = notebook.view("whatif")
         expect(part(view, "jaccard")).to_have_text("1.00")
+        expect(part(view, "scope")).to_have_text("These are the run's own settings.")
+        expect(part(view, "ranks")).to_be_hidden()
         own = batch(own_run)
         table = notebook.python(
             "__import__('miaod_nb.inspection.anchor_values', fromlist=['a'])"
@@ -287,6 +317,8 @@ def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures
             view.page.keyboard.press("ArrowRight")
         notebook.until("view.result['settings']['budget'] == 7")
         _shows(view, own, _best(table, "entropy", 7))
+        expect(part(view, "ranks")).to_have_text("#rank in the run → #rank with these settings")
+        expect(part(view, "scope")).not_to_contain_text("own settings")
         keep_pictures(view, "whatif", pictures, lambda: _nothing_outside(view))
         part(view, "reset").click()
         expect(part(view, "jaccard")).to_have_text("1.00")

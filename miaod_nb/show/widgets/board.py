@@ -84,7 +84,7 @@ class Board(View):
                 now = set(self._batch.ids)
                 self.status = (
                     f"The batch is written anew, {len(before - now)} out and {len(now - before)} "
-                    f"in: {self._path('selection.json')}"
+                    f"in: {self._path('selection.json')}. {_next_step(self._run, cycle)}"
                 )
             finally:
                 self.applied = self.apply
@@ -155,6 +155,14 @@ def mix_of(run: Experiment, cycle: int) -> list[dict[str, Any]]:
         {"name": name, "batch": int(batch), "labeled": int(labeled)}
         for name, batch, labeled in table.itertuples(index=False)
     ]
+
+
+def _next_step(run: Experiment, cycle: int) -> str:
+    """What a user does with the batch of a cycle once it is reviewed."""
+    command = f"miaod run --run-dir {run.folder.root}"
+    if cycle + 1 >= run.config.cycles:  # the run ends with this cycle
+        command += f" --set cycles={cycle + 2}"
+    return f"Next: label these images, then `{command}`"
 
 
 def _closed(run: Experiment, cycle: int) -> str:

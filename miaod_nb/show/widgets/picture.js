@@ -2,6 +2,7 @@
 
 const SHOWN_SCORE = 0.3; // detections below it are not drawn
 const LISTED_BOXES = 3; // anchors of a place that was clicked that are drawn, the first one bold
+const NAMED_FROM = 320; // CSS pixels of the longer side of a picture whose boxes have names
 const SHOWN_ANCHORS = 5; // anchors of the score that are drawn as boxes; all are dots
 
 /** The image of a payload and its gray copy of half the contrast, once it is decoded. */
@@ -56,7 +57,8 @@ function drawPicture(canvas, scale, shot) {
   }
   for (const { box, text } of found) names.push([box, text, "prediction"]);
   if (place) drawPlace(context, place, listed.map((i) => panel.places[i].box), scale, line);
-  drawNames(context, names, scale, line);
+  const longest = Math.max(canvas.width, canvas.height) / line;
+  if (longest >= NAMED_FROM) drawNames(context, names, scale, line);
 }
 
 /** The detections that are drawn: box, name with score, label. */

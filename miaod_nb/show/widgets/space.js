@@ -42,8 +42,9 @@ class Space {
     const some = this.points.length > 0;
     for (const part of [this.head, this.body, this.lasso]) part.hidden = !some;
     if (!some) return;
-    const highest = Math.max(...this.points.map((point) => point.score ?? 0));
-    this.highest = highest || 1;
+    const scores = this.points.map((point) => point.score).filter((score) => score != null);
+    const ordered = scores.sort((a, b) => a - b);
+    this.shares = sharesByRank(ordered);
     const count = (kind) => this.points.filter((point) => point.kind === kind).length;
     const key = (kind) => {
       const icon = element("canvas", { width: 32, height: 32, class: "miaod-mark" });
@@ -56,9 +57,10 @@ class Space {
       element("h3", {}, this.model.get("heading")),
       element("div", { class: "miaod-legend" },
         ...Object.keys(MARKS).filter(count).flatMap(key),
-        element("span", { class: "miaod-scale" }, "image uncertainty 0 ",
+        element("span", { class: "miaod-scale", "data-role": "scale" },
+          `uncertainty: lowest ${shown(ordered[0])} `,
           element("i", { style: `background: linear-gradient(to right, ${ramp})` }),
-          ` ${shown(highest)}`)),
+          ` highest ${shown(ordered.at(-1))} (by rank)`)),
       element("div", { class: "miaod-quiet" }, "Point at an image to see it, or ",
         element("kbd", {}, "←"), element("kbd", {}, "→"), " from the most uncertain on. Draw ",
         "around images with the mouse to get their ids; ", element("kbd", {}, "Esc"), " clears."));
@@ -98,7 +100,7 @@ class Space {
     for (const kind of Object.keys(MARKS)) {
       this.points.forEach((point, i) => {
         if (point.kind !== kind) return;
-        const color = point.score == null ? "#ffffff" : cividis(point.score / this.highest);
+        const color = point.score == null ? "#ffffff" : cividis(this.shares.get(point.score));
         paintMark(context, kind, ...this.places[i], MARKS[kind].size, color, 1.2);
         if (chosen.has(point.id)) ring(context, this.places[i], 9, 2, COLORS.missed);
       });
@@ -226,6 +228,12 @@ class Space {
     this.lasso.replaceChildren(element("b", {}, `${counted(ids.length, "image")} encircled`), text);
     if (this.places) this.paint();
   }
+}
+
+/** Where each of the ascending scores stands among them: 0 the lowest, 1 the highest. */
+function sharesByRank(ordered) {
+  const steps = Math.max(ordered.length - 1, 1);
+  return new Map(ordered.map((score) => [score, ordered.indexOf(score) / steps]));
 }
 
 /** A point: pool a disc, labeled an open triangle, selected a square. */

@@ -1,7 +1,8 @@
 // The uncertainty viewer: an image, what is found in it, and where the classifiers differ.
 
 const KEPT = 6; // images that the browser holds besides the embedded ones
-const HIGHEST = 440; // pixels of a picture's height
+const LOWEST = 440; // CSS pixels that a picture may always be high
+const SHARE = 0.55; // of the window's height that a picture may take where that is more
 
 function render({ model, el }) {
   const root = rootOf(el, "viewer", model);
@@ -155,9 +156,10 @@ function render({ model, el }) {
     );
     const max = Math.max(0, ...heats.map((heat) => (heat ? heat.max : 0)));
     const room = width / shot.panels.length - 12;
+    const highest = Math.max(LOWEST, SHARE * window.innerHeight);
     shot.panels.forEach((panel, index) => {
       const canvas = parts.pictures.querySelectorAll("canvas")[index];
-      const scale = fitCanvas(canvas, shot.size, room, HIGHEST);
+      const scale = fitCanvas(canvas, shot.size, room, highest);
       const heat = heats[index] && colored(heats[index], max);
       const seen = { photos: shot.photos, truth: shot.truth, settings: now, place: shot.place };
       drawPicture(canvas, scale, {

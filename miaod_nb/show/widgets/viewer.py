@@ -88,7 +88,21 @@ class UncertaintyViewer(View):
         if not self.index:
             return
         with self.explaining():
-            self.embedded = self.embedded | {one: self.payload_of(one) for one in ids}
+            wanted = list(ids)
+            self._refuse_unlisted(wanted)
+            self.embedded = self.embedded | {one: self.payload_of(one) for one in wanted}
+
+    def _refuse_unlisted(self, ids: Iterable[str]) -> None:
+        """Raises ConfigError for images that nobody could find in the view."""
+        listed = {image["id"] for image in self.index}
+        for image_id in ids:
+            if image_id not in listed:
+                raise ConfigError(
+                    f"this view has no image '{image_id}'",
+                    where=self._looked_at[0].title,
+                    remedy="choose ids of its `index`, or name the image among the `ids` of "
+                    "`uncertainty_viewer`",
+                )
 
     @observe("wanted")
     def _bring(self, change: Any) -> None:
@@ -116,8 +130,11 @@ def uncertainty_viewer(
 def _all_looked_at(
     run: Experiment, cycle: int | None, beside: Iterable[Any], ids: tuple[str, ...]
 ) -> list[LookedAt]:
-    found = [LookedAt(run, newest_batch(run) if cycle is None else cycle, ids=ids)]
+    cycle = newest_batch(run) if cycle is None else cycle
+    run.refuse_cycle(cycle)
+    found = [LookedAt(run, cycle, ids=ids)]
     for other, other_cycle in beside:
+        other.refuse_cycle(other_cycle)
         _refuse_apart(run, other)
         scored = other.strategy.scores_images
         found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))

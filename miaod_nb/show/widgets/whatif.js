@@ -98,6 +98,9 @@ function showResult(view, late = false) {
     ? "No notebook answers: run this cell again in a running notebook to see what changes."
     : "…";
   const same = !result.added.length && !result.dropped.length;
+  const scope = isAnswer(result, options.run) ? "These are the run's own settings."
+    : same ? "The batch does not change."
+    : options.scope;
   const number = (role, value, text) => element("span", { class: "miaod-number" },
     element("b", { "data-role": role }, value), ` ${text}`);
   parts.summary.replaceChildren(...(answered ? [
@@ -105,7 +108,7 @@ function showResult(view, late = false) {
     number("dropped-count", `− ${result.dropped.length}`, "dropped"),
     number("kept-count", `= ${result.kept}`, "stay"),
     number("jaccard", result.jaccard.toFixed(2), "Jaccard index (1: the same batch)"),
-    element("span", { class: "miaod-quiet" }, same ? "The batch does not change." : options.scope),
+    element("span", { class: "miaod-quiet", "data-role": "scope" }, scope),
   ] : [element("span", { class: "miaod-quiet" }, waits)]));
   showLists(view);
 }
@@ -117,7 +120,10 @@ function showLists(view) {
     element("h4", {}, `${title} (${rows.length})`),
     rows.length ? null : element("p", { class: "miaod-quiet" }, "none"),
     element("div", { class: "miaod-tiles" }, ...rows.map((row) => tile(row, pictures[row.id]))));
+  const changed = result.added?.length || result.dropped?.length;
   parts.lists.replaceChildren(
+    element("p", { class: "miaod-quiet miaod-ranks", hidden: !changed, "data-role": "ranks" },
+      "#rank in the run → #rank with these settings"),
     list("+ Added", "added", result.added || []),
     list("− Dropped", "dropped", result.dropped || []));
 }

@@ -40,6 +40,7 @@ class WhatIf(View):
     def look_at(self, run: Experiment, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
+        _refuse_unknown_strategy(run)
         table, barred = keep_anchor_values(run, cycle), run.verdicts(cycle).barred
         self._run, self._table = run, table[~table["id"].isin(list(barred))]
         self._known: dict[str, str] = {}  # pictures made so far
@@ -122,6 +123,18 @@ def replayed(
         "added": rows(changed.added), "dropped": rows(changed.dropped), "ids": after,
         "kept": len(after) - len(changed.added), "jaccard": changed.jaccard,
     }  # fmt: skip
+
+
+def _refuse_unknown_strategy(run: Experiment) -> None:
+    """Raises ConfigError for a run whose own batch cannot be replayed, to compare with."""
+    if run.config.strategy not in STRATEGIES:
+        raise ConfigError(
+            f"what-if cannot replay the strategy '{run.config.strategy}' of this run: its kept "
+            f"values tell of {', '.join(STRATEGIES)} alone",
+            where=run.folder.path("config.json"),
+            remedy="choose a run of one of these, or look at this one with `board`, "
+            "`uncertainty_viewer` and `selection_space`",
+        )
 
 
 def _refuse_incomplete(settings: Mapping[str, Any], own: Mapping[str, Any]) -> None:

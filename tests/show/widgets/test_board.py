@@ -7,6 +7,7 @@ import pytest
 
 from miaod_nb import show
 from miaod_nb.decisions import decision_file
+from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
 from miaod_nb.show.widgets import as_html
 from miaod_nb.show.widgets.board import Board
@@ -128,7 +129,17 @@ def test_apply_writes_the_batch_anew_and_shows_it(run, board, replace):
     assert now[:2] == [second, third] and len(now) == (3 if replace else 2)
     assert [card["id"] for card in board.cards] == now == list(board.pictures)
     assert f"1 out and {int(replace)} in" in board.status
+    command = f"miaod run --run-dir {run.folder.root} --set cycles=3"  # this cycle is the last
+    assert f"Next: label these images, then `{command}`" in board.status
     assert board.decisions[first]["action"] == "skip"  # the board can take it back
+
+
+def test_a_run_with_cycles_left_goes_on_without_more(run):
+    longer = open_run(run_dir=run.folder.root, overrides={"cycles": 4})
+    view = show.board(longer)
+    view.events = [event(1, batch_ids(run)[0], "skip")]
+    view.apply += 1
+    assert view.status.endswith(f"then `miaod run --run-dir {run.folder.root}`")
 
 
 def test_what_was_taken_back_returns(run, board):

@@ -97,10 +97,19 @@ def test_a_run_without_scores_may_stand_beside(finished, tmp_path):
     assert "no scores" in uncertainty_viewer(other, 1).message
 
 
-@pytest.mark.parametrize(("cycle", "words"), [(7, "cycle 7"), (-1, "cycle -1")])
+@pytest.mark.parametrize(("cycle", "words"), [(7, "no cycle 7"), (-1, "no cycle -1")])
 def test_a_cycle_that_is_not_there_is_a_message(finished, cycle, words):
     message = uncertainty_viewer(finished, cycle).message
     assert words in message and "what to do" in message
+    assert uncertainty_viewer(finished, cycle, ids=[finished.study.pool[0].id]).message == message
+    assert uncertainty_viewer(finished, 1, beside=[(finished, cycle)]).message == message
+
+
+def test_an_image_that_the_view_does_not_list_is_not_kept_in_it(finished):
+    first, second = (record.id for record in finished.study.pool[:2])
+    viewer = uncertainty_viewer(finished, ids=[first])
+    viewer.embed([first, second])
+    assert f"this view has no image '{second}'" in viewer.message and viewer.embedded == {}
 
 
 def test_a_run_that_selected_nothing_is_a_message(finished, tmp_path):

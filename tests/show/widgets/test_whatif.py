@@ -95,6 +95,12 @@ def test_what_cannot_be_replayed_is_a_sentence(run):
     assert "cycle 1 has not chosen images yet" in what_if(run, 1).message
 
 
+def test_a_strategy_of_ones_own_is_a_sentence(run, monkeypatch):
+    monkeypatch.setattr(run, "config", run.config.model_copy(update={"strategy": "mine"}))
+    view = what_if(run)
+    assert "cannot replay the strategy 'mine'" in view.message and view.options == {}
+
+
 def test_a_run_without_scores_is_a_sentence(random_run):
     view = what_if(random_run)
     assert "no scores" in view.message and view.options == {}
