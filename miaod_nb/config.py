@@ -116,7 +116,7 @@ class Config(BaseModel):
     )
 
     # detector
-    detector: str = Field("retinanet", description="name in the detector registry")
+    detector: str = Field("retinanet", description="retinanet, ssd300, or a detector of your own")
     backbone: Literal[
         "resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0", "vgg16"
     ] = Field("resnet50", description="feature extractor; ssd300 has vgg16, retinanet the others")
@@ -214,7 +214,8 @@ class Config(BaseModel):
                                       "are scored or detected together")
 
     # selection
-    strategy: str = Field("mi_aod", description="name in the strategy registry")
+    strategy: str = Field("mi_aod", description="how the next images are chosen: "
+        "mi_aod, entropy, random, full (all), or a strategy of your own")
     entropy_aggregate: Literal["max", "mean", "sum"] = Field(
         "max", description="from detections to the image (strategy=entropy)"
     )

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
@@ -129,7 +128,7 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
         raise ValueError(f"{len(classes)} classes do not fit into {panels.size} panels")
     counts = table.loc[table["strategy"] != FULL, "labeled_images"]
     margin = max(0.06 * (counts.max() - counts.min()), 1)
-    columns = panels.shape[-1]
+    columns, shown = panels.shape[-1], _some(sorted(counts.unique()))
     for place, (panel, name) in enumerate(zip(panels.flat, classes, strict=False)):
         left, bottom = place % columns == 0, place + columns >= len(classes)
         panel.set_title(name, fontsize=9, loc="left")
@@ -137,13 +136,18 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
         panel.set(ylim=_from_zero(table[metric]), ylabel="AP" if left else "")
         panel.set_xlabel("labeled images" if bottom else "", fontsize=8)
         panel.tick_params(labelleft=left, labelbottom=bottom, labelsize=8)
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+        panel.set_xticks(shown)
         if not _mean_lines(panel, table[table["class"] == name], metric):
             panel.text(0.5, 0.5, "no test objects", transform=panel.transAxes, ha="center")
     for panel in panels.flat[len(classes) :]:
         panel.set_visible(False)
     _name_strategies(panels.flat[0], [str(name) for name in table["strategy"].unique()], metric)
     return panels
+
+
+def _some(counts: Sequence[int]) -> list[int]:
+    """The first, the middle and the last of ascending counts, for axes that have little room."""
+    return sorted({counts[0], counts[len(counts) // 2], counts[-1]})
 
 
 def published_curve(axes: Axes, table: pd.DataFrame = PUBLISHED) -> Axes:

@@ -11,6 +11,7 @@ from miaod_nb.show.run_report.measured import Measured, not_comparable, one_of_e
 from miaod_nb.show.run_report.pieces import Caution, Facts, Piece, Section, Table, Text, setting
 from miaod_nb.show.run_report.reported import ReportedRun
 
+NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
 QUESTION = (
     "Boxes drawn by people are what an object detector costs. Of many images without labels, which "
     "should be labeled next, so that the detector becomes good with few of them? Active learning "
@@ -40,6 +41,8 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
     done = " ".join(map(_done, kinds))
     if len(runs) > len(kinds):
         done += f" {len(runs) - len(kinds)} more runs differ from these in their seeds alone."
+    if outcome and not any(run.config.strategy == "random" for run in runs):
+        outcome.append(NO_CONTROL)
     facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
     pieces: list[Piece] = [Facts(facts)]
     pieces += [Caution(sentence) for sentence in not_comparable(runs)]

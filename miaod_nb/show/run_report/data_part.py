@@ -53,14 +53,23 @@ def _class_mix(run: ReportedRun) -> Picture | None:
         table["evaluated\nimages"] = _class_counts(evaluated, run.classes)
     table = table.sort_values(table.columns[-1], ascending=False).head(MOST_CLASSES)
     left_out = len(run.classes) - len(table)
+    caption = (
+        f"{run.name}: share of the boxes that is of each class, among the labeled images of each "
+        f"cycle and, in the last column, among the images evaluated on. {_growth(run)}"
+    )
     return drawn(
         lambda axes: plots.class_mix(axes, table, "labeled images"),
         f"Class mix of {run.name}",
-        f"{run.name}: share of the boxes that is of each class, among the labeled images of each "
-        "cycle and, in the last column, among the images evaluated on. A class that grows is one "
-        "that the choice prefers." + (f" {left_out} rarer classes are left out." * bool(left_out)),
+        caption + f" {left_out} rarer classes are left out." * bool(left_out),
         (7, 1 + 0.3 * len(table)),
-    )  # fmt: skip
+    )
+
+
+def _growth(run: ReportedRun) -> str:
+    """What it means when a class's share grows."""
+    if run.config.strategy == "random":
+        return "Images were drawn by lot, so shares move by chance alone."
+    return "A class that grows is one that the choice prefers."
 
 
 def _counts(run: ReportedRun, ids: Sequence[str]) -> list[int]:
