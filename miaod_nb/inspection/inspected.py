@@ -81,13 +81,23 @@ def refuse_other_settings(run: Experiment) -> None:
 
 
 def _refuse_missing_images(run: Experiment, table: pd.DataFrame) -> None:
-    """Raises RunFolderError if the pool is no longer the one that was scored."""
-    num_images = len(run.study.pool)
+    """Raises RunFolderError if the pool is no longer the one that was scored: which images are
+    labeled follows from their places in it."""
+    places = {record.id: place for place, record in enumerate(run.study.pool)}
+    missing = [image_id for image_id in table["id"] if image_id not in places]
+    if missing:
+        raise RunFolderError(
+            f"{len(missing)} of the {len(table)} images that this cycle scored cannot be found "
+            f"now, first '{missing[0]}'; without all of them nobody knows which ones are labeled",
+            where=run.data_root,
+            remedy="restore the image files, and their entries in the list "
+            f"'{run.config.train_list}' if these are gone too",
+        )
     for image_id, index in zip(table["id"], table["index"], strict=True):
-        if index >= num_images or run.study.pool[index].id != image_id:
+        if places[image_id] != index:
             raise RunFolderError(
-                f"the image '{image_id}' that this cycle scored is not in the data set any more, "
-                "or in another place",
+                f"the images of the list '{run.config.train_list}' are not those of this run any "
+                f"more: '{image_id}' was number {index + 1}, and is number {places[image_id] + 1}",
                 where=run.data_root,
-                remedy="restore the file and its line in the image list",
+                remedy="restore what was removed or moved, and take out what was added since",
             )

@@ -317,7 +317,9 @@ def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures
             view.page.keyboard.press("ArrowRight")
         notebook.until("view.result['settings']['budget'] == 7")
         _shows(view, own, _best(table, "entropy", 7))
-        expect(part(view, "ranks")).to_have_text("#rank in the run → #rank with these settings")
+        expect(part(view, "ranks")).to_have_text(
+            "Below each image: #rank in the run → #rank with these settings"
+        )
         expect(part(view, "scope")).not_to_contain_text("own settings")
         keep_pictures(view, "whatif", pictures, lambda: _nothing_outside(view))
         part(view, "reset").click()

@@ -222,7 +222,20 @@ def test_an_image_deleted_since_is_named(mixed_data, copied, tmp_path):
     with pytest.raises(DataError, match="cannot be read any more.*\n.*" + image_id):
         keep_anchor_values(opened, 0)
     later = open_run(data_root=data, run_dir=run.folder.root)
-    with pytest.raises(RunFolderError, match="is not in the data set any more"):
+    scored = len(later.folder.load_parquet("cycle0/scores.parquet"))
+    words = f"1 of the {scored} images .* cannot be found now, first '{image_id}'"
+    with pytest.raises(RunFolderError, match=words):
+        keep_anchor_values(later, 0)
+
+
+def test_images_that_have_moved_in_their_list_are_named(mixed_data, copied, tmp_path):
+    run = copied()
+    data = Path(shutil.copytree(mixed_data, tmp_path / "data"))
+    labeled = run.study.ids(run.sets(0).labeled)
+    gone = run.study.records[labeled[0]].image_path
+    (data / gone.relative_to(mixed_data)).unlink()
+    later = open_run(data_root=data, run_dir=run.folder.root)
+    with pytest.raises(RunFolderError, match="was number .*, and is number .*\n.*\n.*restore"):
         keep_anchor_values(later, 0)
 
 

@@ -123,7 +123,7 @@ function showLists(view) {
   const changed = result.added?.length || result.dropped?.length;
   parts.lists.replaceChildren(
     element("p", { class: "miaod-quiet miaod-ranks", hidden: !changed, "data-role": "ranks" },
-      "#rank in the run → #rank with these settings"),
+      "Below each image: #rank in the run → #rank with these settings"),
     list("+ Added", "added", result.added || []),
     list("− Dropped", "dropped", result.dropped || []));
 }
