@@ -64,6 +64,16 @@ class AnchorValues:
             **{name: arrays[name] for name in names},
         )  # fmt: skip
 
+    def layers(self) -> dict[str, np.ndarray]:
+        """The values of all anchors, float32 (A,) each; the re-weighted ones with relative weights,
+        so that levels of few anchors do not outshine the others."""
+        sizes = np.array(self.grid.level_sizes)
+        return {
+            "discrepancy": self.discrepancy,
+            "weight": self.weight.astype(np.float32),
+            "weighted": (self.weighted * sizes.repeat(sizes)).astype(np.float32),
+        }
+
 
 def anchor_arrays(
     model: DetectionModel, batch: UnlabeledBatch, config: Config

@@ -14,7 +14,7 @@ from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment.inference import batch_of
-from miaod_nb.inspection.values import relative_weights
+from miaod_nb.inspection.values import AnchorValues, anchor_arrays, relative_weights
 from miaod_nb.learning.stages import Method
 from miaod_nb.selection.strategies import MiAod
 from miaod_nb.selection.uncertainty import image_uncertainty
@@ -70,6 +70,17 @@ def view(model: DetectionModel, record: ImageRecord, config: Config) -> View:
         probs_2=probs_2[0], weights=weights[0], instances=instances[0],
         score=float(image_uncertainty(instances, config.top_k)), detections=detections,
     )  # fmt: skip
+
+
+@torch.inference_mode()
+def image_and_values(
+    model: DetectionModel, record: ImageRecord, config: Config
+) -> tuple[np.ndarray, AnchorValues]:
+    """An image as `View` has it, and what the detector says of its anchors."""
+    batch = batch_of(model, [record], config)
+    (arrays,) = anchor_arrays(model, batch, config)
+    found = {name: values.cpu().numpy() for name, values in arrays.items()}
+    return _as_seen(model, batch), AnchorValues.from_arrays(record.id, found)
 
 
 def pixels(record: ImageRecord) -> np.ndarray:

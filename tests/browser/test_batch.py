@@ -149,9 +149,9 @@ def test_enter_enlarges_with_the_numbers_and_escape_closes(opened, own_run):
         large = part(view, "enlarged")
         expect(large).to_have_attribute("data-id", second)
         notebook.until(f"view.enlarged['id'] == {second!r}")
-        anchors = notebook.python("view.cards[1]['anchors']")
-        expect(large.locator("table").first.locator("tr")).to_have_count(1 + len(anchors))
-        expect(large).to_contain_text(anchors[0]["first"])
+        places = notebook.python("view.cards[1]['places']")
+        expect(large.locator("table").first.locator("tr")).to_have_count(1 + len(places))
+        expect(large).to_contain_text(places[0]["first"])
         view.page.keyboard.press("s")
         notebook.until("view.saved == 1")
         assert decided(own_run) == [(second, "skip", "")]

@@ -17,14 +17,28 @@ from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Experiment, open_run
 from miaod_nb.experiment.work_folder_import import import_work_folder
-from miaod_nb.show.run_report import make_report, write_report
+from miaod_nb.inspection.anchor_values import anchor_values
+from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.selection.uncertainty import num_averaged
+from miaod_nb.show import plots
+from miaod_nb.show.plots import pictures as pictures_module
+from miaod_nb.show.run_report import gallery, make_report, write_report
 from miaod_nb.show.run_report.beginning import in_short
 from miaod_nb.show.run_report.detectors import judged_cycles
 from miaod_nb.show.run_report.loading import load_runs
 from miaod_nb.show.run_report.making import how_it_was_made, stage_minutes
 from miaod_nb.show.run_report.measured import measured, one_of_each
 from miaod_nb.show.run_report.page import as_html
-from miaod_nb.show.run_report.pieces import Caution, Command, Picture, Report, Section, Table, Text
+from miaod_nb.show.run_report.pieces import (
+    Cards,
+    Caution,
+    Command,
+    Picture,
+    Report,
+    Section,
+    Table,
+    Text,
+)
 from miaod_nb.show.run_report.results import results
 from miaod_nb.show.run_report.summary import as_markdown
 from miaod_nb.store import RunFolder
@@ -145,6 +159,35 @@ def test_a_report_without_images_says_so_and_shows_the_rest(copies):
     assert "What needs these images is left out below" in said
     assert any("over the number of labeled images" in one for one in shown)
     assert not any("Heat maps" in one or "boxes" in one for one in shown)
+
+
+def test_cards_and_maps_draw_the_boxes_that_the_words_count(runs, monkeypatch):
+    run, drawn, asked = load_runs(runs[:1])[0], [], []
+    boxes_on_image, see = plots.boxes_on_image, gallery.image_and_values
+
+    def noted(axes, image, boxes, *others, **named):
+        drawn.append(np.asarray(boxes))
+        return boxes_on_image(axes, image, boxes, *others, **named)
+
+    def seen(model, record, config):
+        asked.append(record.id)
+        return see(model, record, config)
+
+    monkeypatch.setattr(plots, "boxes_on_image", noted)
+    monkeypatch.setattr(pictures_module, "boxes_on_image", noted)
+    monkeypatch.setattr(gallery, "image_and_values", seen)
+    pieces = gallery.gallery(run)
+    (cards,) = [piece for piece in pieces if isinstance(piece, Cards)]
+    ids = [row["id"] for row in run.selected(1)]
+    assert asked == ids and len(drawn) == 4  # two cards, two rows of maps
+    assert all(len(boxes) for boxes in drawn)
+    for image_id, card, *found in zip(ids, cards.cards, drawn[:2], drawn[2:], strict=True):
+        values = anchor_values(runs[0], 1, image_id)
+        k = num_averaged(run.config.top_k, len(values.discrepancy))
+        expected = values.boxes[[place.anchor for place in places(values, k)]]
+        for boxes in found:
+            np.testing.assert_allclose(boxes, expected, atol=0.01)
+        assert card.picture.caption == reason_in_words(values, run.classes, k)
 
 
 def test_a_deleted_image_is_named_and_the_others_are_shown(copies):

@@ -1,6 +1,6 @@
 """The images that a cycle chose as its detector sees them: boxes, reasons, heat maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.trained import Detector
-from miaod_nb.inspection.anchor_values import all_values
-from miaod_nb.inspection.reasons import is_told_by_anchors, reason_in_words
+from miaod_nb.inspection.reasons import is_told_by_anchors, places, reason_in_words
 from miaod_nb.inspection.table import SHOWN_SCORE
+from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.progress import progress
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show import maps, plots
@@ -19,11 +19,10 @@ from miaod_nb.show.run_report.beginning import shown_label
 from miaod_nb.show.run_report.drawing import card, drawn_panels
 from miaod_nb.show.run_report.pieces import Card, Cards, Picture, Piece, Text
 from miaod_nb.show.run_report.reported import ReportedRun
-from miaod_nb.show.views import View, view
+from miaod_nb.show.views import image_and_values
 
 CARDS = 8  # images of a gallery
 MAPS = 3  # images with heat maps
-ANCHORS = 5  # marked in an image
 
 
 def gallery(run: ReportedRun) -> list[Piece]:
@@ -39,27 +38,27 @@ def gallery(run: ReportedRun) -> list[Piece]:
     if not there:
         return [Text(f"The images that {run.name} chose are not there any more: "
                      f"{run.trouble or 'restore them to see them here'}.")]  # fmt: skip
-    seen = _views(run, cycle, there[:CARDS])
-    words = _words(run, cycle, [row["id"] for row, _ in seen])
+    seen = _seen(run, cycle, there[:CARDS])
     gone = len(rows) - len(there)
     pieces: list[Piece] = [Text(_introduction(run, cycle, len(rows), gone))]
-    pieces.append(Cards([_card(run, row, one, words) for row, one in seen]))
+    pieces.append(Cards([_card(run, row, *one) for row, one in seen]))
     if run.config.strategy == "mi_aod":
-        pieces += [_heat_maps(row, one, n) for n, (row, one) in enumerate(seen[:MAPS])]
+        pieces += [_heat_maps(run, row, *one, n) for n, (row, one) in enumerate(seen[:MAPS])]
     return pieces
 
 
-def _views(
+def _seen(
     run: ReportedRun, cycle: int, rows: Sequence[dict[str, Any]]
-) -> list[tuple[dict[str, Any], View]]:
-    """What the cycle's detector sees in the images; one that cannot be decoded is passed over."""
+) -> list[tuple[dict[str, Any], tuple[np.ndarray, AnchorValues]]]:
+    """The images and what the cycle's detector says of their anchors; one that cannot be decoded is
+    passed over."""
     detector = Detector.load(run.folder.root, cycle)
     found = []
     for row in progress(rows, f"{run.name}: the batch of cycle {cycle}"):
         record = run.record(row["id"])
         try:
             assert record is not None  # the caller has looked
-            found.append((row, view(detector.model, record, run.config)))
+            found.append((row, image_and_values(detector.model, record, run.config)))
         except MiaodError:
             continue
     return found
@@ -71,67 +70,62 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
         f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
         f"scores of {SHOWN_SCORE} and more."
     )
-    if run.config.strategy == "mi_aod":
-        text += (f" Dash-dotted boxes are the {ANCHORS} anchors on which its two classifiers "
-                 "disagree most. In words: the places that bring the largest parts of the score; "
-                 "in brackets what the two classifiers say of the class there.")  # fmt: skip
+    if is_told_by_anchors(run.config):
+        text += (" Dash-dotted boxes are the places that bring the largest parts of the score, in "
+                 "the order in which the words name them; in brackets the higher and the lower of "
+                 "what the two classifiers say of the class there, or of another one that they "
+                 "dispute.")  # fmt: skip
     return text + (f" {gone} of these images are not there any more." * bool(gone))
 
 
-def _words(run: ReportedRun, cycle: int, ids: Sequence[str]) -> dict[str, str]:
-    """Why MI-AOD wants these images, by id, as far as that can be said of each by itself."""
-    config, words = run.config, {}
-    if run.experiment is None or run.trouble or not is_told_by_anchors(config):
-        return {}
-    try:
-        indices = [run.pool.index(image_id) for image_id in ids]
-        for values in all_values(run.experiment, cycle, indices):
-            k = num_averaged(config.top_k, len(values.discrepancy))
-            words[values.id] = reason_in_words(values, run.classes, k)
-    except MiaodError:  # such as a folder that cannot be written: what is recorded must do
-        return words
-    return words
-
-
-def _card(run: ReportedRun, row: dict[str, Any], seen: View, words: Mapping[str, str]) -> Card:
-    """The image with the boxes found in it; why it was chosen in `words` by id, or as recorded."""
-    sure = seen.detections.scores >= SHOWN_SCORE
-    scores, labels = seen.detections.scores[sure].tolist(), seen.detections.labels[sure].tolist()
+def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues) -> Card:
+    """The image with the boxes found in it, and why it was chosen."""
+    sure = values.detections.scores >= SHOWN_SCORE
+    scores, labels = (one[sure].tolist() for one in
+                      (values.detections.scores, values.detections.labels))  # fmt: skip
     texts = [f"{run.classes[label]} {score:.2f}"
              for label, score in zip(labels, scores, strict=True)]  # fmt: skip
+    boxes = _disputed_boxes(run, values)
 
     def draw(axes: Axes) -> None:
-        anchors = _anchors(seen) if run.config.strategy == "mi_aod" else ()
-        plots.boxes_on_image(axes, seen.image, anchors, role="anchor")
-        plots.add_boxes(axes, seen.detections.boxes[sure].cpu(), texts, role="prediction")
+        numbers = [str(n + 1) for n in range(len(boxes))]
+        plots.boxes_on_image(axes, image, boxes, numbers, role="anchor")
+        plots.add_boxes(axes, values.detections.boxes[sure], texts, role="prediction")
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
-    reason = words.get(row["id"], row["reason"])
-    picture = card(seen.image, draw, f"image {row['id']}", reason)
+    by_anchors = is_told_by_anchors(run.config)
+    reason = reason_in_words(values, run.classes, _k(run, values)) if by_anchors else row["reason"]
+    picture = card(image, draw, f"image {row['id']}", reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
 
 
-def _anchors(seen: View) -> np.ndarray:
-    return maps.top_anchors(seen.instances, seen.grid, seen.size, ANCHORS)
+def _disputed_boxes(run: ReportedRun, values: AnchorValues) -> np.ndarray:
+    """The boxes that the reason in words counts, in its order: (N, 4)."""
+    found = places(values, _k(run, values)) if is_told_by_anchors(run.config) else []
+    return values.boxes[[place.anchor for place in found]]
 
 
-def _heat_maps(row: dict[str, Any], seen: View, number: int) -> Picture:
+def _k(run: ReportedRun, values: AnchorValues) -> int:
+    return num_averaged(run.config.top_k, len(values.discrepancy))
+
+
+def _heat_maps(
+    run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues, number: int
+) -> Picture:
     """Image, discrepancy, weight and both together; the first figure explains them."""
-    discrepancy = (seen.probs_1 - seen.probs_2).abs()
-    weights = seen.relative_weights
-    quantities = {"discrepancy": discrepancy, "weight": weights,
-                  "re-weighted discrepancy": discrepancy * weights}  # fmt: skip
-    values = {name: maps.anchor_map(one.amax(dim=1), seen.grid, seen.size)
-              for name, one in quantities.items()}  # fmt: skip
-    height, width = seen.size
+    names = ("discrepancy", "weight", "re-weighted discrepancy")
+    layers = {name: maps.anchor_map(layer, values.grid, values.size)
+              for name, layer in zip(names, values.layers().values(), strict=True)}  # fmt: skip
+    height, width = values.size
     explained = (
-        "From left to right: the image; where the two classifiers disagree (the largest difference "
-        "of their scores of a class); where the detector believes an object to be (weight; 1 is an "
-        "average anchor); both multiplied, which is what training uses to pass over noise in the "
-        "background. Bright is high; each map has its own scale."
+        "From left to right: the image; where the two classifiers disagree (what the score "
+        "averages); where the detector believes an object to be (weight; 1 is an average anchor); "
+        "both multiplied, which is what training uses to pass over noise in the background. Bright "
+        "is high; each map has its own scale."
     )
+    boxes = _disputed_boxes(run, values)
     return drawn_panels(
-        partial(_draw_maps, image=seen.image, values=values, anchors=_anchors(seen)), (1, 4),
+        partial(_draw_maps, image=image, values=layers, boxes=boxes), (1, 4),
         f"Heat maps of {row['id']}, rank {row['rank']}",
         f"{row['id']}, rank {row['rank']}. " + explained * (number == 0),
         (10, 2.4 * height / width + 0.6), kind="jpeg",
@@ -139,7 +133,7 @@ def _heat_maps(row: dict[str, Any], seen: View, number: int) -> Picture:
 
 
 def _draw_maps(
-    panels: np.ndarray, image: np.ndarray, values: dict[str, np.ndarray], anchors: np.ndarray
+    panels: np.ndarray, image: np.ndarray, values: dict[str, np.ndarray], boxes: np.ndarray
 ) -> None:
     panels[0, 0].figure.get_layout_engine().set(w_pad=0.1)  # the scales' numbers do not touch
-    plots.heat_map_row(panels[0], image, values, anchors)
+    plots.heat_map_row(panels[0], image, values, boxes)

@@ -223,7 +223,7 @@ class Board {
       element("h3", {}, this.model.get("heading")), ...(turning ? [turning] : []),
       element("span", { class: "miaod-legend miaod-quiet" },
         element("i", { class: "miaod-prediction" }), " predicted box ",
-        element("i", { class: "miaod-anchor" }), " anchor that drove the score"));
+        element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"));
   }
 
   showBar() {

@@ -14,7 +14,7 @@ const DECIDING = [
 
 /**
  * The image of a card with its boxes, at most width x height CSS pixels large; texts: whether the
- * boxes say their class. Returns the element and a promise that it is painted.
+ * predictions say their class. Returns the element and a promise that it is painted.
  */
 function boxedPicture(card, source, [width, height], texts = false) {
   if (!source) {
@@ -42,12 +42,12 @@ function boxedPicture(card, source, [width, height], texts = false) {
 function paintBoxed(canvas, image, card, scale, dense, texts) {
   const context = canvas.getContext("2d");
   if (image.naturalWidth) context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  drawBoxes(context, card.anchors.map((anchor) => anchor.box), "anchor", scale, dense);
+  drawBoxes(context, card.places.map(({ box }) => box), "anchor", scale, dense);
   drawBoxes(context, card.detections.map((found) => found.box), "prediction", scale, dense);
-  if (!texts) return;
   const taken = [];
   const write = (text, [x, y], role) => writeOn(context, text, [x * scale, y * scale], role, taken);
-  card.anchors.forEach(({ box }, i) => write(`anchor ${i + 1}`, box, "anchor"));
+  card.places.forEach(({ box }, i) => write(`${i + 1}`, box, "anchor"));
+  if (!texts) return;
   card.detections.forEach(({ box, label, score }) =>
     write(`${label} ${score.toFixed(2)}`, box, "prediction"));
 }
@@ -132,7 +132,7 @@ function cardOf(view, card, place) {
   return [made, painted];
 }
 
-/** The enlarged image with the numbers of its boxes and anchors. */
+/** The enlarged image with the numbers of its boxes. */
 function enlargedOf(view, card, room) {
   const large = view.model.get("enlarged");
   const source = large.id === card.id ? large.source : view.model.get("pictures")[card.id];
@@ -152,8 +152,9 @@ function enlargedOf(view, card, room) {
       element("p", { class: "miaod-note" }),
       decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
       button("✎ Note", "note", "write a note (n)", () => view.write()),
-      card.anchors.length ? table(["anchor", "disagreement", "classifier 1", "classifier 2"],
-        card.anchors.map((a, i) => row(i + 1, shown(a.value), a.first, a.second))) : null,
+      card.places.length ? table(["box", "of the score", "classifier 1", "classifier 2"],
+        card.places.map((p, i) => row(i + 1, `${Math.round(100 * p.share)} %`, p.first, p.second)))
+        : null,
       card.detections.length ? table(["predicted", "score"],
         card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
       button("Close", "close", "back to the gallery (Escape)", () => view.close()),

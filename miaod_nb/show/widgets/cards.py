@@ -3,21 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import torch
-from torchvision.ops import nms
-
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.cycle import Experiment
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.inspection.reasons import is_told_by_anchors, reason_in_words
+from miaod_nb.inspection.reasons import is_told_by_anchors, places, reason_in_words
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.progress import progress
 from miaod_nb.selection.uncertainty import num_averaged
-
-DRIVERS = 5  # anchors of an image that are drawn as those that drove its score
-APART = 0.5  # IoU under which two of them show different places
 
 
 def cards_of(
@@ -43,26 +36,23 @@ def cards_of(
     ]  # fmt: skip
 
 
-def drivers(values: AnchorValues, classes: Sequence[str], k: int) -> list[dict[str, Any]]:
-    """The most uncertain of the k anchors that make the score, each at another place."""
-    boxes = torch.from_numpy(values.boxes[:k])
-    real = (boxes[:, 2:] > boxes[:, :2]).all(dim=1).nonzero()[:, 0]  # others stand on padding
-    uncertainty = torch.from_numpy(values.discrepancy[values.top[:k]])
-    kept = real[nms(boxes[real], uncertainty[real], APART)][:DRIVERS].tolist()
+def shown_places(values: AnchorValues, classes: Sequence[str], k: int) -> list[dict[str, Any]]:
+    """The places that the reason in words names, in its order: the box of the strongest anchor,
+    the share of the score, and what the two classifiers say of the class that they dispute."""
     return [
         {
-            "box": [round(side, 1) for side in boxes[place].tolist()],
-            "value": float(values.discrepancy[values.top[place]]),
-            "first": _likeliest(values.probs_1[place], classes),
-            "second": _likeliest(values.probs_2[place], classes),
+            "box": [round(side, 1) for side in values.boxes[place.anchor].tolist()],
+            "share": place.share,
+            **{name: f"{classes[place.disputed]} {float(probs[place.anchor, place.disputed]):.2f}"
+               for name, probs in (("first", values.probs_1), ("second", values.probs_2))},
         }
-        for place in kept
-    ]
+        for place in places(values, k)
+    ]  # fmt: skip
 
 
 def _seen(run: Experiment, cycle: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the detector sees in the image of a row: size, detections, anchors, reason."""
-    blank = {"size": [1, 1], "detections": [], "anchors": [], "reason": row["reason"]}
+    """What the detector sees in the image of a row: size, detections, places, reason."""
+    blank = {"size": [1, 1], "detections": [], "places": [], "reason": row["reason"]}
     try:
         values = anchor_values(run, cycle, row["id"])
     except MiaodError as error:
@@ -75,7 +65,7 @@ def _seen(run: Experiment, cycle: int, row: Mapping[str, Any]) -> dict[str, Any]
         "fault": "" if path.is_file() else f"The image file is gone: restore {path}",
         "size": list(values.size),
         "detections": _detections(values, classes),
-        "anchors": drivers(values, classes, k) if by_disagreement else [],
+        "places": shown_places(values, classes, k) if by_disagreement else [],
         "reason": reason_in_words(values, classes, k) if by_disagreement else row["reason"],
     }
 
@@ -88,8 +78,3 @@ def _detections(values: AnchorValues, classes: Sequence[str]) -> list[dict[str, 
         for box, score, label in rows
         if score >= SHOWN_SCORE
     ]
-
-
-def _likeliest(probs: np.ndarray, classes: Sequence[str]) -> str:
-    best = int(probs.argmax())
-    return f"{classes[best]} {float(probs[best]):.2f}"

@@ -37,7 +37,7 @@ def anchor_panel(
     layer's `scales` or more. details: see `_details`. norm: as `uncertainty_norm`; weighted: the
     score averages the re-weighted discrepancy.
     """
-    layers = _layers(values)
+    layers = values.layers()
     cells = {name: _cells(layer, values) for name, layer in layers.items()}
     scales = {name: _largest_inside(found, values) for name, found in cells.items()}
     return {
@@ -48,17 +48,6 @@ def anchor_panel(
         "detections": _detections(values, classes),
         "details": _details(values, layers, weighted),
     }  # fmt: skip
-
-
-def _layers(values: AnchorValues) -> dict[str, np.ndarray]:
-    """The values of all anchors, float32 (A,) each; the re-weighted ones with relative weights,
-    so that levels of few anchors do not outshine the others."""
-    sizes = np.array(values.grid.level_sizes)
-    return {
-        "discrepancy": values.discrepancy,
-        "weight": values.weight.astype(np.float32),
-        "weighted": (values.weighted * sizes.repeat(sizes)).astype(np.float32),
-    }
 
 
 def _cells(layer: np.ndarray, values: AnchorValues) -> list[np.ndarray]:

@@ -9,6 +9,8 @@ from miaod_nb import show
 from miaod_nb.decisions import decision_file
 from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
+from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.show.widgets import as_html
 from miaod_nb.show.widgets.board import Board
 
@@ -52,9 +54,16 @@ def test_cards_are_the_batch_most_wanted_first(run, board):
 def test_cards_tell_what_drove_the_score(run, board):
     for card in board.cards:
         height, width = card["size"]
-        values = [anchor["value"] for anchor in card["anchors"]]
-        assert values and values == sorted(values, reverse=True)
-        for thing in card["anchors"] + card["detections"]:
+        values = anchor_values.anchor_values(run, 1, card["id"])
+        k = num_averaged(run.config.top_k, len(values.discrepancy))
+        named = places(values, k)
+        assert card["reason"] == reason_in_words(values, run.study.classes, k)
+        for place, shown in zip(named, card["places"], strict=True):
+            assert shown["box"] == pytest.approx(values.boxes[place.anchor], abs=0.06)
+            assert shown["share"] == place.share
+            numbers = sorted(float(shown[name].split()[-1]) for name in ("first", "second"))
+            assert numbers == pytest.approx([place.low, place.high], abs=0.006)
+        for thing in card["places"] + card["detections"]:
             x1, y1, x2, y2 = thing["box"]
             assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
         assert card["reason"] and card["fault"] == ""
@@ -162,10 +171,10 @@ def test_a_page_without_a_kernel_holds_the_cards(run, board):
     assert all(image_id in html for image_id in batch_ids(run))
 
 
-def test_a_run_that_scores_nothing_has_cards_without_anchors(random_run):
+def test_a_run_that_scores_nothing_has_cards_without_places(random_run):
     view = show.board(random_run)
     assert view.message == "" and len(view.cards) == 3
-    assert all(card["score"] is None and card["anchors"] == [] for card in view.cards)
+    assert all(card["score"] is None and card["places"] == [] for card in view.cards)
     assert {card["reason"] for card in view.cards} == {"drawn at random"}
 
 
