@@ -71,8 +71,8 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
         f"scores of {SHOWN_SCORE} and more."
     )
     if is_told_by_anchors(run.config):
-        text += (" Dash-dotted boxes are the places that bring the largest parts of the score, in "
-                 "the order in which the words name them; in brackets the higher and the lower of "
+        text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
+                 "score, numbered as the words name them; in brackets the higher and the lower of "
                  "what the two classifiers say of the class there, or of another one that they "
                  "dispute.")  # fmt: skip
     return text + (f" {gone} of these images are not there any more." * bool(gone))
@@ -91,6 +91,7 @@ def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: Anch
         numbers = [str(n + 1) for n in range(len(boxes))]
         plots.boxes_on_image(axes, image, boxes, numbers, role="anchor")
         plots.add_boxes(axes, values.detections.boxes[sure], texts, role="prediction")
+        plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
     by_anchors = is_told_by_anchors(run.config)

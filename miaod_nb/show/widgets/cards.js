@@ -42,8 +42,8 @@ function boxedPicture(card, source, [width, height], texts = false) {
 function paintBoxed(canvas, image, card, scale, dense, texts) {
   const context = canvas.getContext("2d");
   if (image.naturalWidth) context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  drawBoxes(context, card.places.map(({ box }) => box), "anchor", scale, dense);
   drawBoxes(context, card.detections.map((found) => found.box), "prediction", scale, dense);
+  drawBoxes(context, card.places.map(({ box }) => box), "anchor", scale, dense);
   const taken = [];
   const write = (text, [x, y], role) => writeOn(context, text, [x * scale, y * scale], role, taken);
   card.places.forEach(({ box }, i) => write(`${i + 1}`, box, "anchor"));
