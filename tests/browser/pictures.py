@@ -45,7 +45,7 @@ def take_pictures(run: Experiment, out: Path) -> None:
         for name, (make, use) in VIEWS.items():
             file = Path(folder) / f"{name}.html"
             file.write_text(widgets.page(make(run), name), encoding="utf-8")
-            page = browser.new_page(viewport={"width": WIDTH + 48, "height": 1200})
+            page = browser.new_page(viewport={"width": WIDTH + 48, "height": 820})
             page.goto(file.as_uri())
             view = page.locator(".miaod-view[data-ready='1']")
             view.focus()
