@@ -341,6 +341,17 @@ def test_the_command_gives_the_settings_back(runs):
     assert command[command.index("--run-dir") + 1] == "a <b>&"
 
 
+@pytest.mark.parametrize(
+    "preset, root, is_named", [("toy", "data/toy", False), ("voc", "data/toy", True),
+                               ("toy", "data/mine", True)],
+)  # fmt: skip
+def test_the_command_names_no_images_that_the_preset_brings(runs, preset, root, is_named):
+    (loaded,) = load_runs([runs[0]])
+    pieces = how_it_was_made([replace(loaded, config=make_config(preset), data_root=root)]).pieces
+    (command,) = [piece.text for piece in pieces if isinstance(piece, Command)]
+    assert ("--data-root" in command) == is_named
+
+
 def test_times_are_those_between_the_events_of_a_cycle(tmp_path):
     folder = RunFolder(tmp_path)
     for event, time in (("split", 0), ("end of label_set", 120), ("evaluate", 150)):

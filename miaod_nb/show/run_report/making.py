@@ -9,6 +9,7 @@ import pandas as pd
 
 from miaod_nb.config import changes
 from miaod_nb.experiment.cycle import shown
+from miaod_nb.experiment.opening import GENERATED
 from miaod_nb.show.run_report.pieces import (
     Command,
     Piece,
@@ -27,7 +28,10 @@ NO_STAGE = ("step", "review", None)  # events of the log that end no stage
 def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
     """Settings, environment and cost of every run."""
     pieces: list[Piece] = [
-        Text("These commands make the runs again; --data-root is where you have the images."),
+        Text(
+            "These commands make the runs again. --data-root, where it stands, is the folder in "
+            "which you have the images."
+        ),
         Command("\n".join(map(_command, runs))),
     ]
     settings = [
@@ -43,7 +47,10 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
 
 def _command(run: ReportedRun) -> str:
     parts = ["miaod", "run", "--preset", run.config.preset]
-    parts += ["--data-root", Path(run.data_root).name, "--run-dir", run.folder.root.name]
+    data = Path(run.data_root).name
+    if data != run.config.preset or data not in GENERATED:  # else the preset brings them
+        parts += ["--data-root", data]
+    parts += ["--run-dir", run.folder.root.name]
     for name, value in changes(run.config).items():
         parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(parts)
