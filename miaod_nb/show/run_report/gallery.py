@@ -22,6 +22,7 @@ from miaod_nb.show.run_report.reported import ReportedRun
 from miaod_nb.show.views import image_and_values
 
 CARDS = 8  # images of a gallery
+MOST_NAMED = 10  # boxes of an image; names of more would cover it
 MAPS = 3  # images with heat maps
 
 
@@ -68,7 +69,7 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
     text = (
         f"{run.name} ({shown_label(run.label)}): the first of the {count} images that cycle "
         f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
-        f"scores of {SHOWN_SCORE} and more."
+        f"scores of {SHOWN_SCORE} and more; they are named where there are at most {MOST_NAMED}."
     )
     if is_told_by_anchors(run.config):
         text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
@@ -90,7 +91,8 @@ def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: Anch
     def draw(axes: Axes) -> None:
         numbers = [str(n + 1) for n in range(len(boxes))]
         plots.boxes_on_image(axes, image, boxes, numbers, role="anchor")
-        plots.add_boxes(axes, values.detections.boxes[sure], texts, role="prediction")
+        shown = texts if len(texts) <= MOST_NAMED else ()
+        plots.add_boxes(axes, values.detections.boxes[sure], shown, role="prediction")
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
