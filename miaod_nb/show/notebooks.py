@@ -59,7 +59,9 @@ def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: Run
         folder.save_text("notebooks.html", report_page([_read(c) for c in everything], title))
     for copy in copies:
         say(f"{copy.stem:<28} {_read(copy).metadata.papermill.duration:6.1f} s")
-    say(f"open {page} to read and show the results, {folder.path('notebooks')} to work with them")
+    if folder.exists("report.html"):  # of the last notebook
+        say(f"open {folder.path('report.html')} to see and show what came out")
+    say(f"open {page} to read how, {folder.path('notebooks')} to work with them")
 
 
 def _chosen(names: Sequence[str]) -> list[Path]:
