@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME = {
     "Config": "config", "make_config": "config", "PRESETS": "config", "MiaodError": "errors",
-    "Experiment": "experiment", "open_run": "experiment", "run": "experiment",
-    "Detector": "experiment.trained",
+    "Run": "experiment.run", "open_run": "experiment.opening", "run": "experiment.opening",
+    "Detector": "trained.detector",
     "build_detector": "detector", "Predictions": "detector.head", "detect": "detector.detections",
     "instance_uncertainty": "selection.uncertainty", "image_uncertainty": "selection.uncertainty",
     "evaluate": "evaluation",

@@ -94,7 +94,7 @@ def info(
     file: architecture, classes, size and settings. A work folder of the authors' code: its cycles
     and their mAP.
     """
-    from miaod_nb.experiment.describing import describe
+    from miaod_nb.commands.describing import describe
 
     with _stoppable():
         typer.echo("\n".join(describe(path, image_list, audit)))
@@ -115,11 +115,11 @@ def run(
     images that are left and selects those to label next. Results are files of the run folder; the
     same command goes on with what is not done.
     """
-    from miaod_nb import experiment
     from miaod_nb.config import parse_settings
+    from miaod_nb.experiment import opening
     from miaod_nb.progress import say
 
-    metrics = experiment.run(
+    metrics = opening.run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
     )
     if len(metrics):
@@ -148,9 +148,9 @@ def notebooks(
     loaded. The run folder then holds the executed notebooks, notebooks.html, one page of them,
     and report.html, the results for people who have not seen the project.
     """
+    from miaod_nb.commands.executing import execute_all
     from miaod_nb.config import changes, parse_settings
     from miaod_nb.experiment import open_run, running_beside
-    from miaod_nb.show.notebooks import execute_all
 
     experiment = open_run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
@@ -192,7 +192,7 @@ def review(
     may. The new batch is written to selection.json and printed. Refused once the next cycle has
     begun.
     """
-    from miaod_nb.experiment.reviewing import (
+    from miaod_nb.labeling.reviewing import (
         apply_decisions,
         batch_lines,
         newest_batch,
@@ -221,7 +221,7 @@ def curves(
 
     A run with strategy=full on the same images adds the ratio to full supervision.
     """
-    from miaod_nb.show.curves import save_curves
+    from miaod_nb.compare.curves import save_curves
 
     for path in save_curves(runs, out):
         typer.echo(path)
@@ -244,7 +244,7 @@ def report(
     chosen and why, what the detectors find, settings and cost. Several runs are compared, and what
     cannot be compared is said. report.md has the texts and tables.
     """
-    from miaod_nb.show.run_report import write_report
+    from miaod_nb.report import write_report
 
     with _stoppable():
         for path in write_report(runs, out or ""):
@@ -283,8 +283,8 @@ def evaluate(
     detector, here or by other tools. Faulty images and labels are counted.
     """
     from miaod_nb.config import parse_settings
-    from miaod_nb.experiment import evaluating
-    from miaod_nb.experiment.outputs import check_out, refuse_run
+    from miaod_nb.runs.outputs import check_out, refuse_run
+    from miaod_nb.trained import evaluating
 
     with _stoppable():
         if out:
@@ -323,8 +323,8 @@ def predict(
     have labeled first. Images that cannot be read are left out, counted and named.
     """
     from miaod_nb.config import parse_settings
-    from miaod_nb.experiment.trained import Detector
-    from miaod_nb.show.predictions import predict_files
+    from miaod_nb.trained.detector import Detector
+    from miaod_nb.trained.predictions import predict_files
 
     with _stoppable():
         overrides = parse_settings(settings)
@@ -369,8 +369,8 @@ def convert(
     that `miaod run` goes on with. Weight files and run folders of miaod become theirs. Files that
     could run code when they are read are refused.
     """
+    from miaod_nb.commands.converting import convert as convert_what
     from miaod_nb.config import parse_settings
-    from miaod_nb.experiment.converting import convert as convert_what
 
     with _stoppable():
         for path in convert_what(source, out, to, data_root=data_root, preset=preset,

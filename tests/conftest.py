@@ -91,3 +91,20 @@ def packs() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data packs at {folder}; set MIAOD_PACKS to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VOC year folder of 12 trainval and 4 test images; tests must not change it."""
+    return write_voc(tmp_path_factory.mktemp("data") / "VOC2007")
+
+
+@pytest.fixture(scope="session")
+def reference(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two cycles that nothing interrupted; tests must not change it."""
+    from tests.experiment.helpers import run_arguments, run_child  # imports the whole package
+
+    folder = tmp_path_factory.mktemp("reference")
+    code = run_child(run_arguments(data_root, folder / "run"), folder / "output.txt")
+    assert code == 0, (folder / "output.txt").read_text()
+    return folder / "run"

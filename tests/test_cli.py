@@ -16,9 +16,10 @@ from PIL import Image
 
 from miaod_nb.cli import app
 from miaod_nb.config import PRESETS, make_config
-from miaod_nb.experiment import Experiment
-from miaod_nb.experiment import evaluating as evaluating_module
-from miaod_nb.experiment.trained import Detector
+from miaod_nb.experiment import Run
+from miaod_nb.trained import evaluating as evaluating_module
+from miaod_nb.trained.detector import Detector
+from tests.authors.work_folders import mean_ap_lines, write_work_folder
 from tests.conftest import write_voc
 from tests.experiment.helpers import (
     SETTINGS,
@@ -28,7 +29,6 @@ from tests.experiment.helpers import (
     miaod,
     run_arguments,
 )
-from tests.experiment.work_folders import mean_ap_lines, write_work_folder
 
 PNG = b"\x89PNG"
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -229,7 +229,7 @@ def test_log_has_all_that_curves_need(finished):
 )
 def test_learning_rate_that_follows_the_batch_is_said(data_root, tmp_path, capsys, settings, said):
     config = make_config("tiny", {"initial": 4, "budget": 2, "threads": 1, **settings})
-    with Experiment(config, data_root, tmp_path / "run").opened():
+    with Run(config, data_root, tmp_path / "run").opened():
         pass
     assert ("learning rate 0.001 -> 0.002: scaled" in capsys.readouterr().out) == said
 

@@ -19,7 +19,7 @@ from miaod_nb.config import (
 )
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.errors import ConfigError
-from miaod_nb.experiment.study import num_scored
+from miaod_nb.experiment.dataset import num_scored
 
 DATA = {"ids": ["a", "b"], "classes": ["dog"], "split": [0]}
 FIELDS = sorted(Config.model_fields)

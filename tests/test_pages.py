@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from miaod_nb.cli import app
 from miaod_nb.config import make_config, parse_settings
-from miaod_nb.decisions import read_decisions
+from miaod_nb.selection.decisions import read_decisions
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 

@@ -25,7 +25,7 @@ from miaod_nb.processes import (
     launched,
 )
 from miaod_nb.progress import progress, say
-from miaod_nb.store import ReadOnlyRunFolder, RunFolder
+from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
 from tests.experiment.helpers import miaod
 from tests.tiny import labeled, lively_detector, noise, unlabeled
 

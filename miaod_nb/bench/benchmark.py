@@ -35,14 +35,14 @@ from miaod_nb.config import Config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError
-from miaod_nb.experiment.session import (
+from miaod_nb.experiment.steps import check_names
+from miaod_nb.experiment.training import without_pretrained
+from miaod_nb.runs.session import (
     describe_environment,
     memory_explained,
     prepare_torch,
     resolve_device,
 )
-from miaod_nb.experiment.steps import check_names
-from miaod_nb.experiment.training import without_pretrained
 
 PEERS = ("torchvision", "none")
 

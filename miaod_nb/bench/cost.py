@@ -11,7 +11,7 @@ from miaod_nb.config import Config
 from miaod_nb.data.plans import training_plan
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.transforms import InputSize
-from miaod_nb.experiment.study import num_scored
+from miaod_nb.experiment.dataset import num_scored
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.selection.strategies import STRATEGIES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.errors import DataError, RunFolderError
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
 
 
 def check_json(path: Path) -> None:

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.coco import CocoLayout
+from miaod_nb.data.layouts.coco import CocoLayout
+from miaod_nb.data.layouts.voc import VocLayout
 from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
-from miaod_nb.data.voc import VocLayout
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 

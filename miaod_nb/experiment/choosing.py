@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from miaod_nb.data.pool import Indices
-from miaod_nb.decisions import Verdicts
-from miaod_nb.experiment.study import Study
+from miaod_nb.experiment.dataset import Dataset
 from miaod_nb.selection.batch import choose_around
+from miaod_nb.selection.decisions import Verdicts
 from miaod_nb.selection.strategies import Strategy
 
 ASIDE = {"skip": "skipped", "defer": "deferred"}
@@ -17,7 +17,7 @@ Selection = dict[str, Any]  # cycle, strategy, budget, pool, scored, selected, p
 
 
 def select(
-    study: Study, strategy: Strategy, cycle: int, num_labeled: int, indices: Indices,
+    dataset: Dataset, strategy: Strategy, cycle: int, num_labeled: int, indices: Indices,
     values: np.ndarray, verdicts: Verdicts, present: Container[str] | None = None,
 ) -> Selection:  # fmt: skip
     """The selection of a cycle.
@@ -25,32 +25,34 @@ def select(
     indices, values: pool indices to choose among, and their scores. present: ids of the only
     images that may take the place of one that was set aside; None: any.
     """
-    ids = study.ids(indices) if verdicts.barred or present is not None else []
+    ids = dataset.ids(indices) if verdicts.barred or present is not None else []
     barred = _among(ids, verdicts.barred) if verdicts.barred else np.zeros(len(indices), dtype=bool)
     among = None if present is None else _among(ids, present)
-    rng = np.random.default_rng([study.config.seed, cycle])
-    budget = min(study.budget, len(indices))
+    rng = np.random.default_rng([dataset.config.seed, cycle])
+    budget = min(dataset.budget, len(indices))
     chosen, ranks = choose_around(strategy, values, budget, rng, barred, among)
     rows = [
-        _row(study, strategy, int(indices[position]), float(values[position]), int(rank))
+        _row(dataset, strategy, int(indices[position]), float(values[position]), int(rank))
         for position, rank in zip(chosen, ranks, strict=True)
     ]
     if verdicts.notes:
         rows = [row | {"note": verdicts.notes.get(row["id"], "")} for row in rows]
     aside = Counter(ASIDE[verdicts.barred[i]] for i in ids if i in verdicts.barred)
     return {
-        "cycle": cycle, "strategy": study.config.strategy, "budget": study.budget,
-        "pool": len(study.pool) - num_labeled,
+        "cycle": cycle, "strategy": dataset.config.strategy, "budget": dataset.budget,
+        "pool": len(dataset.pool) - num_labeled,
         "scored": len(indices) if strategy.scores_images else 0,
         **({"set_aside": dict(aside)} if aside else {}),
         "selected": rows,
     }  # fmt: skip
 
 
-def _row(study: Study, strategy: Strategy, index: int, score: float, rank: int) -> dict[str, Any]:
+def _row(
+    dataset: Dataset, strategy: Strategy, index: int, score: float, rank: int
+) -> dict[str, Any]:
     return {
         "rank": rank,
-        "id": study.pool[index].id,
+        "id": dataset.pool[index].id,
         "index": index,
         "score": score if strategy.scores_images else None,
         "reason": strategy.reason,

@@ -9,7 +9,7 @@ import numpy as np
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.errors import DataError, RunFolderError
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
 
 IMPORTED = "imported.json"
 

@@ -8,12 +8,12 @@ import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.data.download import download_voc
-from miaod_nb.data.toy import make_toy
 from miaod_nb.errors import ConfigError, RunFolderError
-from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.experiment.session import project_folder
+from miaod_nb.experiment.run import Run
 from miaod_nb.processes import current_processes
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.session import project_folder
+from miaod_nb.toy.toy import make_toy
 
 # Presets that bring their own images: where they are generated, and how.
 GENERATED: dict[str, dict[str, int]] = {
@@ -26,7 +26,7 @@ DOWNLOADED = ("voc0712", "voc0712_ssd")  # presets of VOC2007 and VOC2012, which
 def open_run(
     preset: str = "", *, data_root: str | Path = "", run_dir: str | Path = "",
     overrides: Mapping[str, Any] | None = None,
-) -> Experiment:  # fmt: skip
+) -> Run:  # fmt: skip
     """The experiment that these say, to be begun or continued.
 
     What is left empty comes from the run folder if it exists. Else the preset is `voc` with a
@@ -45,7 +45,7 @@ def open_run(
     if not data:
         with current_processes(config.device).first_goes_ahead():
             data = _own_data(config)
-    return Experiment(config, Path(data), folder.root if folder else None)
+    return Run(config, Path(data), folder.root if folder else None)
 
 
 def run(

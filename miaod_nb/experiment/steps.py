@@ -12,27 +12,14 @@ from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
 from miaod_nb.data.records import Objects
-from miaod_nb.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.experiment.choosing import Selection, select, shortage
+from miaod_nb.experiment.dataset import CycleSets, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
-from miaod_nb.experiment.inference import (
-    detections_of,
-    evaluation_of,
-    mean_discrepancy,
-)
-from miaod_nb.experiment.kept_detections import save_detections
-from miaod_nb.experiment.known_images import known_images
-from miaod_nb.experiment.parts import delete_parts, over_images
-from miaod_nb.experiment.score_shards import ScoreShards
-from miaod_nb.experiment.scoring import PoolScoring
-from miaod_nb.experiment.session import Session, default_run_dir, resolve_device
-from miaod_nb.experiment.sharing import equal_training, is_of_training, training_records
-from miaod_nb.experiment.study import CycleSets, digest_of, prepare
 from miaod_nb.experiment.training import (
     StageTraining,
     TrainingSet,
@@ -40,16 +27,29 @@ from miaod_nb.experiment.training import (
     without_pretrained,
 )
 from miaod_nb.learning.train import cycle_stages
+from miaod_nb.passes.inference import (
+    detections_of,
+    evaluation_of,
+    mean_discrepancy,
+)
+from miaod_nb.passes.kept_detections import save_detections
+from miaod_nb.passes.parts import delete_parts, over_images
+from miaod_nb.passes.score_shards import ScoreShards
+from miaod_nb.passes.scoring import PoolScoring
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
+from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
+from miaod_nb.runs.known_images import known_images
+from miaod_nb.runs.session import Session, default_run_dir, resolve_device
+from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
+from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
 from miaod_nb.selection.strategies import STRATEGIES
-from miaod_nb.store import ReadOnlyRunFolder, RunFolder
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
 
 
 class CycleSteps:
-    """The steps of an experiment's cycles, each by itself; `Experiment` says when which one runs.
+    """The steps of an experiment's cycles, each by itself; `Run` says when which one runs.
 
     config, study (the data), strategy and stages say what is done; folder and session where.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
@@ -69,10 +69,10 @@ class CycleSteps:
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
-        self.study = prepare(
+        self.dataset = prepare(
             config, self.data_root, self.strategy.labels_all, self.imported, self.checked
         )
-        self.fingerprint = fingerprint(config, self.study.identity)
+        self.fingerprint = fingerprint(config, self.dataset.identity)
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
         self.folder = folder_type(run_dir or default_run_dir(config, self.fingerprint))
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
@@ -84,11 +84,11 @@ class CycleSteps:
     @property
     def first_cycle(self) -> int:
         """The first cycle that this run trains: those before it were imported."""
-        return len(self.study.given) - 1
+        return len(self.dataset.given) - 1
 
     def sets(self, cycle: int) -> CycleSets:
         """Which images are labeled in a cycle; needs the selections of the cycles before."""
-        return self.study.sets([self.selection(before) for before in range(cycle)])
+        return self.dataset.sets([self.selection(before) for before in range(cycle)])
 
     def selection(self, cycle: int) -> list[int]:
         """Pool indices that a finished cycle chose, most wanted first."""
@@ -101,7 +101,7 @@ class CycleSteps:
         """What decisions about a cycle have to be about."""
         begun = self.folder.exists("fingerprint.txt")
         fingerprint = self.folder.load_text("fingerprint.txt").strip() if begun else ""
-        return Expected(fingerprint or self.fingerprint, cycle, self.study.records)
+        return Expected(fingerprint or self.fingerprint, cycle, self.dataset.records)
 
     def decisions(self, cycle: int) -> list[Decision]:
         """What people decided about a cycle's images. Raises DecisionError for a faulty file."""
@@ -119,9 +119,10 @@ class CycleSteps:
         path = self.folder.path(relative)
         checkpoint = self.folder.load_tensors(relative, self.device)
         classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
-        if classes != list(self.study.classes):
+        if classes != list(self.dataset.classes):
             raise CheckpointError(
-                f"the weights are of other classes: {classes}, expected {list(self.study.classes)}",
+                f"the weights are of other classes: {classes}, "
+                f"expected {list(self.dataset.classes)}",
                 where=path,
                 remedy="restore the file, or choose another run_dir",
             )
@@ -137,7 +138,7 @@ class CycleSteps:
 
     def _built(self, checkpoint: Mapping[str, Any], path: Path) -> DetectionModel:
         """The detector with the weights of a file, ready for inference."""
-        model = build_detector(without_pretrained(self.config), len(self.study.classes))
+        model = build_detector(without_pretrained(self.config), len(self.dataset.classes))
         load_weights(model.to(self.device), checkpoint.get("model", {}), path)
         return model.eval()
 
@@ -168,25 +169,25 @@ class CycleSteps:
         self.folder.save_npy(f"X_L_{cycle}.npy", sets.labeled)
         self.folder.save_npy(f"X_U_{cycle}.npy", sets.unlabeled_sample)
         for letter, indices in (("L", sets.labeled), ("U", sets.unlabeled_sample)):
-            for source, ids in ids_by_source(self.study.pool, indices).items():
+            for source, ids in ids_by_source(self.dataset.pool, indices).items():
                 lines = "".join(f"{image_id}\n" for image_id in ids)
                 self.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
-        objects, faults = self.study.labeled_objects(sets)
+        objects, faults = self.dataset.labeled_objects(sets)
         if cycle > 0:
             self._refuse_unlabeled_selection(cycle - 1, objects)
         self.folder.save_json(
             f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
         )
-        faults.merge(self.study.faults)
+        faults.merge(self.dataset.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
         say_detail(
-            f"  {len(sets.labeled)} of {len(self.study.pool)} images are labeled, "
-            f"{len(objects)} train, classes: {', '.join(self.study.classes)}")  # fmt: skip
+            f"  {len(sets.labeled)} of {len(self.dataset.pool)} images are labeled, "
+            f"{len(objects)} train, classes: {', '.join(self.dataset.classes)}")  # fmt: skip
         for line in faults.lines():
             say("  " + line)
         self.session.log(
             cycle, "split", labeled=len(sets.labeled), trained=len(objects),
-            pool=len(self.study.pool) - len(sets.labeled), exclusions=faults.as_dict(),
+            pool=len(self.dataset.pool) - len(sets.labeled), exclusions=faults.as_dict(),
         )  # fmt: skip
 
     def _refuse_unapplied(self, cycle: int) -> None:
@@ -194,7 +195,7 @@ class CycleSteps:
         if cycle < self.first_cycle:
             return
         barred = self.verdicts(cycle).barred
-        still = [i for i in self.study.ids(np.array(self.selection(cycle), int)) if i in barred]
+        still = [i for i in self.dataset.ids(np.array(self.selection(cycle), int)) if i in barred]
         if still:
             raise DecisionError(
                 f"{len(still)} images of the batch are skipped or deferred, but still in it, "
@@ -205,25 +206,25 @@ class CycleSteps:
             )
 
     def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
-        selected = self.study.ids(np.array(self.selection(cycle)))
-        if not self.study.any_labeled(i for i in selected if i in objects):
+        selected = self.dataset.ids(np.array(self.selection(cycle)))
+        if not self.dataset.any_labeled(i for i in selected if i in objects):
             raise DataError(
                 f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
                 "annotation yet",
                 where=self.folder.path(f"cycle{cycle}/selection.json"),
                 remedy="label these images, put their labels into "
-                f"{self.study.records[selected[0]].labels_at} and run the same command again"
-                + self.study.empty_hint,
+                f"{self.dataset.records[selected[0]].labels_at} and run the same command again"
+                + self.dataset.empty_hint,
             )
 
     def _train(self, cycle: int, index: int) -> None:
         self.refuse_imported(cycle)
         sets = self.sets(cycle)
-        objects, _ = self.study.labeled_objects(sets)
+        objects, _ = self.dataset.labeled_objects(sets)
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
             raise DataError(
                 f"the labels have changed since cycle {cycle} began",
-                where=self.study.records[next(iter(objects))].labels_at,
+                where=self.dataset.records[next(iter(objects))].labels_at,
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )
@@ -233,10 +234,10 @@ class CycleSteps:
         if self.processes.any(self.folder.exists(f"cycle{cycle}/taken_over.json")):
             return
         # Labeled images fill the sample when the pool is small, those held out among them.
-        unlabeled = np.setdiff1d(sets.unlabeled_sample, self.study.held_out)
-        ids = self.study.ids(unlabeled)
+        unlabeled = np.setdiff1d(sets.unlabeled_sample, self.dataset.held_out)
+        ids = self.dataset.ids(unlabeled)
         load = self._images(cycle, [*objects, *ids]).load
-        data = TrainingSet(cycle, self.study.classes, objects, ids, self.study.records, load)
+        data = TrainingSet(cycle, self.dataset.classes, objects, ids, self.dataset.records, load)
         training = StageTraining(self.config, self.session, self.device, self.stages, index, data)
         model = training.run()
         if self.processes.is_first:
@@ -244,14 +245,14 @@ class CycleSteps:
         if index == len(self.stages) - 1:
             self.folder.save_tensors(
                 f"cycle{cycle}/weights.pt",
-                {"model": model.state_dict(), "classes": list(self.study.classes),
+                {"model": model.state_dict(), "classes": list(self.dataset.classes),
                  "settings": self.config.model_dump(mode="json")},
             )  # fmt: skip
 
     def _images(self, cycle: int, ids: Sequence[str]) -> ImageCache:
         """The images that a cycle trains on, kept from stage to stage."""
         if self._cached_cycle != cycle:
-            records = [self.study.records[image_id] for image_id in ids]
+            records = [self.dataset.records[image_id] for image_id in ids]
             self._cache, self._cached_cycle = ImageCache(records, self.config.cache_mb), cycle
         return self._cache
 
@@ -273,7 +274,7 @@ class CycleSteps:
         self, cycle: int, index: int, data: TrainingSet, model: DetectionModel
     ) -> None:
         """Notes how much the classifiers disagree on a few unlabeled images after the stage."""
-        probe = [self.study.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
+        probe = [self.dataset.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
         if probe:
             stage = self.stages[index].name
             value = mean_discrepancy(model, probe, self.config)
@@ -284,12 +285,12 @@ class CycleSteps:
         settings = DetectionSettings.of(self.config)
         unfinished = f"cycle{cycle}/detections_partial.pt"
         found = over_images(
-            model, self.study.test, lambda batch: detections_of(model, batch, settings),
+            model, self.dataset.test, lambda batch: detections_of(model, batch, settings),
             self.config, self.session, unfinished, f"cycle {cycle} evaluate",
         )  # fmt: skip
         if not self.processes.is_first:
             return
-        evaluation = evaluation_of(found, self.study.test_objects, self.study.classes)
+        evaluation = evaluation_of(found, self.dataset.test_objects, self.dataset.classes)
         labeled = len(self.sets(cycle).labeled)
         trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
         about = {
@@ -298,8 +299,8 @@ class CycleSteps:
             "training": "mi_aod" if self.config.trains_adversarially else "label_set",
             "labeled_images": labeled,
             "trained_images": trained,
-            "labeled_percent": round(100 * labeled / len(self.study.pool), 2),
-            "evaluated_on": self.study.evaluated_on,
+            "labeled_percent": round(100 * labeled / len(self.dataset.pool), 2),
+            "evaluated_on": self.dataset.evaluated_on,
             "seed": self.config.seed,
         }
         save_detections(self.folder, cycle, found)
@@ -307,23 +308,23 @@ class CycleSteps:
         self.folder.save_json(
             f"cycle{cycle}/metrics.json",
             {"about": about, "metrics": evaluation.metrics,
-             "exclusions": self.study.test_faults.as_dict()},
+             "exclusions": self.dataset.test_faults.as_dict()},
         )  # fmt: skip
         self.folder.save_csv("metrics.csv", self.metrics())
         delete_parts(self.folder, unfinished)
         self.session.log(
             cycle, "evaluate", metrics=evaluation.metrics,
-            exclusions=self.study.test_faults.as_dict(),
+            exclusions=self.dataset.test_faults.as_dict(),
         )  # fmt: skip
         for name, value in evaluation.metrics.items():
-            say_detail(f"  {name}: {value:.4f} on the {self.study.evaluated_on}")
-        for line in self.study.test_faults.lines():
+            say_detail(f"  {name}: {value:.4f} on the {self.dataset.evaluated_on}")
+        for line in self.dataset.test_faults.lines():
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
         shards = self._shards(cycle)
         PoolScoring(
-            folded(self.load_model(cycle)), self.strategy, self.study.classes, self.config,
+            folded(self.load_model(cycle)), self.strategy, self.dataset.classes, self.config,
             self.session, shards,
         ).run(self.processes)  # fmt: skip
         self.processes.wait()
@@ -331,14 +332,14 @@ class CycleSteps:
         self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
 
     def _shards(self, cycle: int) -> ScoreShards:
-        indices = self.study.scored(self.sets(cycle), cycle)
+        indices = self.dataset.scored(self.sets(cycle), cycle)
         folder = RunFolder(self.folder.root)  # every process writes its own shards
-        return ScoreShards(folder, cycle, indices, self.study.pool)
+        return ScoreShards(folder, cycle, indices, self.dataset.pool)
 
     def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
         """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
         if not self.strategy.scores_images:
-            indices = remaining_pool(self.study.all_indices, self.sets(cycle).labeled)
+            indices = remaining_pool(self.dataset.all_indices, self.sets(cycle).labeled)
             return indices, np.zeros(len(indices), dtype=np.float32)
         shards = self._shards(cycle)
         return shards.indices, shards.load_scores()
@@ -349,7 +350,9 @@ class CycleSteps:
         """What the cycle selects when people have decided this; present: see `select`."""
         indices, values = self._candidates(cycle)
         labeled = len(self.sets(cycle).labeled)
-        return select(self.study, self.strategy, cycle, labeled, indices, values, verdicts, present)
+        return select(
+            self.dataset, self.strategy, cycle, labeled, indices, values, verdicts, present
+        )
 
     def _select(self, cycle: int) -> None:
         selection = self.choose(cycle, self.verdicts(cycle))
@@ -362,7 +365,7 @@ class CycleSteps:
         counted = {key: selection[key] for key in ("set_aside",) if key in selection}
         self.session.log(
             cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
-            budget=self.study.budget, **counted,
+            budget=self.dataset.budget, **counted,
         )  # fmt: skip
 
 

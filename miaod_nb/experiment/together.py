@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from miaod_nb.detector import DETECTORS
-from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.run import Run
 from miaod_nb.progress import progress, say
 
 OUTPUT = "output.log"  # what a process of its own prints, in its run folder
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def run_all(runs: Sequence[Experiment]) -> None:
+def run_all(runs: Sequence[Run]) -> None:
     """Runs what is left of every experiment; of several that hold a core or more each, as many at
     once as the processor has room for (settings `threads` and `device`).
 
@@ -33,12 +33,12 @@ def run_all(runs: Sequence[Experiment]) -> None:
 
 @contextmanager
 def running_beside(
-    first: Experiment, others: Sequence[Experiment]
-) -> Iterator[dict[Experiment, "subprocess.Popen[bytes]"]]:
+    first: Run, others: Sequence[Run]
+) -> Iterator[dict[Run, "subprocess.Popen[bytes]"]]:
     """Lets some of the `others` run in processes of their own, as many as the processor has room
     for beside `first`; gives those processes, and ends them cleanly when it is left."""
     beside = [run for run in others if _can_run_elsewhere(run)][: _room_beside(first)]
-    children: dict[Experiment, subprocess.Popen[bytes]] = {}
+    children: dict[Run, subprocess.Popen[bytes]] = {}
     try:
         for run in beside:
             children[run] = _start(run)
@@ -50,21 +50,21 @@ def running_beside(
             process.wait()
 
 
-def _room_beside(run: Experiment) -> int:
+def _room_beside(run: Run) -> int:
     """How many more experiments like this one the machine can run at the same time."""
     if run.device.type != "cpu" or not run.config.threads:  # 0: a thread a core
         return 0
     return max(len(os.sched_getaffinity(0)) // run.config.threads - 1, 0)
 
 
-def _can_run_elsewhere(run: Experiment) -> bool:
+def _can_run_elsewhere(run: Run) -> bool:
     """Whether a new process would know its strategy and detector, and there is work left."""
     homes = (type(run.strategy).__module__, DETECTORS[run.config.detector].__module__)
     is_ours = all(home.startswith("miaod_nb.") for home in homes)
     return is_ours and not run.is_finished() and not run.folder.in_use()
 
 
-def _start(run: Experiment) -> "subprocess.Popen[bytes]":
+def _start(run: Run) -> "subprocess.Popen[bytes]":
     with run.opened():
         pass  # now its folder alone says what to do
     root = run.folder.root.resolve()
@@ -77,7 +77,7 @@ def _start(run: Experiment) -> "subprocess.Popen[bytes]":
         )  # fmt: skip
 
 
-def _wait_for(run: Experiment, process: "subprocess.Popen[bytes] | None") -> None:
+def _wait_for(run: Run, process: "subprocess.Popen[bytes] | None") -> None:
     """Waits until the process that works on a run has ended, and shows how many epochs of training
     are done. process: None for one that was started elsewhere."""
     name, total = run.folder.root.name, run.config.cycles * _epochs_of_a_cycle(run)
@@ -97,7 +97,7 @@ def _wait_for(run: Experiment, process: "subprocess.Popen[bytes] | None") -> Non
         pass
 
 
-def _epochs_done(run: Experiment) -> int:
+def _epochs_done(run: Run) -> int:
     """Epochs of training that the log says are done, in all cycles."""
     steps = [record for record in run.folder.read_log() if record.get("event") == "step"]
     if not steps:
@@ -108,5 +108,5 @@ def _epochs_done(run: Experiment) -> int:
     return last["cycle"] * _epochs_of_a_cycle(run) + epochs
 
 
-def _epochs_of_a_cycle(run: Experiment) -> int:
+def _epochs_of_a_cycle(run: Run) -> int:
     return sum(plan.epochs for plan in run.stages)

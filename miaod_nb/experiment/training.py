@@ -18,7 +18,6 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
-from miaod_nb.experiment.session import Session, memory_mb
 from miaod_nb.learning.train import (
     Batches,
     StagePlan,
@@ -27,6 +26,7 @@ from miaod_nb.learning.train import (
     train_stage,
 )
 from miaod_nb.progress import progress, say_detail
+from miaod_nb.runs.session import Session, memory_mb
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pandas as pd
 from miaod_nb.data.plans import padded_sizes
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError, RunFolderError
-from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.asking import asked
 from miaod_nb.inspection.inspected import inspected, inspected_ids
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
 from miaod_nb.progress import progress, say
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
 
 __all__ = [
     "AnchorValues", "all_values", "anchor_values", "inspected_ids", "k_grid", "keep_anchor_values",
@@ -24,7 +24,7 @@ __all__ = [
 Read = TypeVar("Read")
 
 
-def anchor_values(run: Experiment, cycle: int, image_id: str) -> AnchorValues:
+def anchor_values(run: Run, cycle: int, image_id: str) -> AnchorValues:
     """The values of an image of the train list, labeled or not: from its file, which is made if it
     is not there. Raises ConfigError, DataError and RunFolderError."""
     index = pool_index(run, image_id)
@@ -32,7 +32,7 @@ def anchor_values(run: Experiment, cycle: int, image_id: str) -> AnchorValues:
     return kept or next(_computed(run, cycle, [index]))
 
 
-def keep_anchor_values(run: Experiment, cycle: int) -> pd.DataFrame:
+def keep_anchor_values(run: Run, cycle: int) -> pd.DataFrame:
     """The table of the inspected images, the most uncertain first; their values are written first
     where they are not there yet. What was cut off goes on.
 
@@ -52,9 +52,9 @@ def keep_anchor_values(run: Experiment, cycle: int) -> pd.DataFrame:
     return table
 
 
-def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
-    config, classes, indices = run.config, run.study.classes, images["index"].tolist()
-    sizes = padded_sizes([run.study.pool[i] for i in indices], InputSize.of(config))
+def _made_table(run: Run, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
+    config, classes, indices = run.config, run.dataset.classes, images["index"].tolist()
+    sizes = padded_sizes([run.dataset.pool[i] for i in indices], InputSize.of(config))
     found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
     rows: dict[str, dict[str, float]] = {}
     counts: list[int] = []
@@ -65,7 +65,7 @@ def _made_table(run: Experiment, cycle: int, images: pd.DataFrame) -> pd.DataFra
     return make_table(images, ordered, own_column(config, counts[-1]))
 
 
-def all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
+def all_values(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
     """The values of these images of the pool, those first whose files are there."""
     missing = []
     for index in indices:
@@ -78,9 +78,9 @@ def all_values(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[
         yield from _computed(run, cycle, missing)
 
 
-def pool_index(run: Experiment, image_id: str) -> int:
+def pool_index(run: Run, image_id: str) -> int:
     """The place of an image in the pool. Raises ConfigError."""
-    for index, record in enumerate(run.study.pool):
+    for index, record in enumerate(run.dataset.pool):
         if record.id == image_id:
             return index
     raise ConfigError(
@@ -90,10 +90,10 @@ def pool_index(run: Experiment, image_id: str) -> int:
     )
 
 
-def _kept(run: Experiment, cycle: int, index: int) -> AnchorValues | None:
+def _kept(run: Run, cycle: int, index: int) -> AnchorValues | None:
     """The values in the file of the pool's image `index`; None if it is not there, broken, or of
     another image or version."""
-    image_id = run.study.pool[index].id
+    image_id = run.dataset.pool[index].id
     arrays = read_or_none(run.folder, _file(cycle, index), run.folder.load_npz)
     if arrays is None:
         return None
@@ -116,10 +116,10 @@ def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> R
         return None
 
 
-def _computed(run: Experiment, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
+def _computed(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
     """The values of these images of the pool, each as soon as its file is written."""
-    places = {run.study.pool[index].id: index for index in indices}
-    records = [run.study.pool[index] for index in indices]
+    places = {run.dataset.pool[index].id: index for index in indices}
+    records = [run.dataset.pool[index] for index in indices]
     for image_id, arrays in asked(run, cycle, records, partial(anchor_arrays, config=run.config)):
         run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
         yield AnchorValues.from_arrays(image_id, arrays)

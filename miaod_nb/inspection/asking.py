@@ -13,16 +13,16 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError
-from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.experiment.inference import planned_results
-from miaod_nb.experiment.session import memory_explained, prepare_torch
+from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.inspected import do_it_first, refuse_other_settings
+from miaod_nb.passes.inference import planned_results
+from miaod_nb.runs.session import memory_explained, prepare_torch
 
 Arrays = dict[str, np.ndarray]
 
 
 def asked(
-    run: Experiment, cycle: int, records: Sequence[ImageRecord],
+    run: Run, cycle: int, records: Sequence[ImageRecord],
     compute: Callable[[DetectionModel, UnlabeledBatch], list[dict[str, Tensor]]],
     in_training: bool = False,
 ) -> Iterator[tuple[str, Arrays]]:  # fmt: skip
@@ -41,7 +41,7 @@ def asked(
                 yield image_id, {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-def _refuse_untrained(run: Experiment, cycle: int, in_training: bool) -> None:
+def _refuse_untrained(run: Run, cycle: int, in_training: bool) -> None:
     refuse_other_settings(run)
     run.refuse_imported(cycle)
     files = ("weights.pt", "state.pt") if in_training else ("weights.pt",)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import pool_index, read_or_none
 from miaod_nb.inspection.asking import asked
 from miaod_nb.inspection.inspected import inspected_ids
@@ -24,7 +24,7 @@ MAX_LABELED = 500  # of them
 ALIKE = 0.95
 
 
-def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
+def pool_features(run: Run, cycle: int) -> pd.DataFrame:
     """A map of the cycle's images: id, x, y, the two main axes (PCA) of the detector's features.
 
     The images: all that were selected, labeled ones (500 at most, drawn at random), and the
@@ -38,7 +38,7 @@ def pool_features(run: Experiment, cycle: int) -> pd.DataFrame:
     return pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]})
 
 
-def look_alikes(run: Experiment, cycle: int, ids: Sequence[str]) -> list[tuple[str, str, float]]:
+def look_alikes(run: Run, cycle: int, ids: Sequence[str]) -> list[tuple[str, str, float]]:
     """Pairs of these images of the train list that look alike to the detector, the most similar
     first: (id, id, similarity), from ALIKE on.
 
@@ -96,7 +96,7 @@ def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str
     return [{"features": mean} for mean in means]
 
 
-def _features(run: Experiment, cycle: int, ids: Sequence[str]) -> np.ndarray:
+def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
     """Features float16 (N, F) of these images; the file keeps those that were ever asked for."""
     file = f"cycle{cycle}/features.npz"
     kept = read_or_none(run.folder, file, run.folder.load_npz)
@@ -109,8 +109,8 @@ def _features(run: Experiment, cycle: int, ids: Sequence[str]) -> np.ndarray:
     return np.stack([known[image_id] for image_id in ids])
 
 
-def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    records = [run.study.records[image_id] for image_id in ids]
+def _computed(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    records = [run.dataset.records[image_id] for image_id in ids]
     found = asked(run, cycle, records, mean_features)
     return {
         image_id: arrays["features"].astype(np.float16)
@@ -118,13 +118,13 @@ def _computed(run: Experiment, cycle: int, ids: Sequence[str]) -> dict[str, np.n
     }
 
 
-def _selected_ids(run: Experiment, cycle: int) -> list[str]:
+def _selected_ids(run: Run, cycle: int) -> list[str]:
     selected = run.selection(cycle) if "select" in run.folder.done_steps(cycle) else []
-    return [run.study.pool[index].id for index in selected]
+    return [run.dataset.pool[index].id for index in selected]
 
 
-def _labeled_ids(run: Experiment, cycle: int) -> list[str]:
+def _labeled_ids(run: Run, cycle: int) -> list[str]:
     """The labeled images that the map shows."""
     labeled = run.sets(cycle).labeled
     rng = np.random.default_rng([run.config.seed, cycle])
-    return run.study.ids(np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), False)))
+    return run.dataset.ids(np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), False)))

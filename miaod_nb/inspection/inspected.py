@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.errors import ConfigError, RunFolderError
-from miaod_nb.experiment.cycle import Experiment
-from miaod_nb.experiment.session import refuse_another
+from miaod_nb.experiment.run import Run
+from miaod_nb.runs.session import refuse_another
 
 BEST_BUDGETS = 5  # the best so many times the budget
 SAMPLE = 200  # images drawn at random of the rest
 
 
-def inspected_ids(run: Experiment, cycle: int) -> list[str]:
+def inspected_ids(run: Run, cycle: int) -> list[str]:
     """Ids of the inspected images, the most uncertain first. Raises as `inspected` does."""
     return inspected(run, cycle)["id"].tolist()
 
 
-def inspected(run: Experiment, cycle: int) -> pd.DataFrame:
+def inspected(run: Run, cycle: int) -> pd.DataFrame:
     """The inspected images, the most uncertain first: all of a small pool.
 
     Columns id, index, score and rank as `ranked` has them; kind: "best" or "sample"; stands_for:
@@ -24,7 +24,7 @@ def inspected(run: Experiment, cycle: int) -> pd.DataFrame:
     images, and RunFolderError for a cycle that is not scored.
     """
     table = ranked(run, cycle)
-    num_best = min(BEST_BUDGETS * run.study.budget, len(table))
+    num_best = min(BEST_BUDGETS * run.dataset.budget, len(table))
     rest = np.arange(num_best, len(table))
     rng = np.random.default_rng([run.config.seed, cycle, 1])  # not that of a random selection
     sample = np.sort(rng.choice(rest, min(SAMPLE, len(rest)), replace=False))
@@ -42,7 +42,7 @@ def do_it_first(cycle: int) -> str:
     )
 
 
-def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
+def ranked(run: Run, cycle: int) -> pd.DataFrame:
     """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
     from 1. Raises as `inspected` does."""
     refuse_other_settings(run)
@@ -72,7 +72,7 @@ def ranked(run: Experiment, cycle: int) -> pd.DataFrame:
     return table.iloc[order].reset_index(drop=True).assign(rank=np.arange(1, len(table) + 1))
 
 
-def refuse_other_settings(run: Experiment) -> None:
+def refuse_other_settings(run: Run) -> None:
     """Raises RunFolderError if the folder's run was made with other settings: what is kept there
     would be of both."""
     if run.folder.exists("config.json"):
@@ -80,10 +80,10 @@ def refuse_other_settings(run: Experiment) -> None:
         refuse_another(run.folder, run.config, data)
 
 
-def _refuse_missing_images(run: Experiment, table: pd.DataFrame) -> None:
+def _refuse_missing_images(run: Run, table: pd.DataFrame) -> None:
     """Raises RunFolderError if the pool is no longer the one that was scored: which images are
     labeled follows from their places in it."""
-    places = {record.id: place for place, record in enumerate(run.study.pool)}
+    places = {record.id: place for place, record in enumerate(run.dataset.pool)}
     missing = [image_id for image_id in table["id"] if image_id not in places]
     if missing:
         raise RunFolderError(

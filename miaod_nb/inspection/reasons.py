@@ -10,7 +10,7 @@ import torch
 from torchvision.ops import box_iou
 
 from miaod_nb.config import Config
-from miaod_nb.experiment.cycle import Experiment
+from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import AnchorValues, all_values
 from miaod_nb.inspection.table import SHOWN_SCORE
 
@@ -84,15 +84,15 @@ def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str
     return text + (f"; {lost} not detected" if lost else "")
 
 
-def class_mix(run: Experiment, cycle: int) -> pd.DataFrame:
+def class_mix(run: Run, cycle: int) -> pd.DataFrame:
     """What the batch of a cycle shows, as far as its detector sees that, against what is labeled.
 
     A row a class: class; batch: objects detected in the selected images; labeled: objects in the
     images that the cycle trained on; batch_percent and labeled_percent of all of them. Raises
     ConfigError, DataError and RunFolderError.
     """
-    classes = run.study.classes
-    objects, _ = run.study.labeled_objects(run.sets(cycle))
+    classes = run.dataset.classes
+    objects, _ = run.dataset.labeled_objects(run.sets(cycle))
     labeled = [one.labels[~one.ignored] for one in objects.values()]
     found = [values.detections for values in all_values(run, cycle, run.selection(cycle))]
     batch = [one.labels[one.scores >= SHOWN_SCORE] for one in found]

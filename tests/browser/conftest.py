@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.experiment import Run, open_run
 from tests.browser.lab import Lab, chromium, jupyter_lab
 from tests.conftest import write_voc
 
@@ -36,7 +36,7 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="package")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of two cycles; tests may only add values of anchors to it."""
     folder = tmp_path_factory.mktemp("browser")
     data_root = write_voc(folder / "VOC2007", num_trainval=16)

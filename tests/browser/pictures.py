@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Page
 
 import miaod_nb
-from miaod_nb.experiment import Experiment
-from miaod_nb.show import widgets
+from miaod_nb import views as widgets
+from miaod_nb.experiment import Run
 from tests.browser.lab import chromium
 
 WIDTH, QUALITY = 1000, 85  # pixels, and JPEG's scale
@@ -38,7 +38,7 @@ VIEWS: dict[str, tuple[Callable[..., widgets.View], Callable[[Page], None]]] = {
 }
 
 
-def take_pictures(run: Experiment, out: Path) -> None:
+def take_pictures(run: Run, out: Path) -> None:
     """Writes a small JPEG of every view of the run's newest batch."""
     out.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection.replay import difference
-from miaod_nb.show.widgets import board, selection_space, what_if
-from miaod_nb.show.widgets import page as page_of
+from miaod_nb.views import board, selection_space, what_if
+from miaod_nb.views import page as page_of
 from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
 
 pytestmark = pytest.mark.slow
@@ -34,19 +34,19 @@ def card(view: Locator, image_id: str) -> Locator:
 
 
 @pytest.fixture
-def own_run(run: Experiment, tmp_path: Path) -> Experiment:
+def own_run(run: Run, tmp_path: Path) -> Run:
     """The run in a folder of its own: these tests change its batch."""
     return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
 
 
 @pytest.fixture
-def opened(lab: Any, own_run: Experiment) -> Opened:
+def opened(lab: Any, own_run: Run) -> Opened:
     """`opened("board(run)")`: a notebook that was run and shows this view, called `view`."""
 
     @contextmanager
     def show(expression: str) -> Iterator[NotebookPage]:
         code = (
-            "import miaod_nb\nfrom miaod_nb.show.widgets import board, selection_space, what_if\n"
+            "import miaod_nb\nfrom miaod_nb.views import board, selection_space, what_if\n"
             f"run = miaod_nb.open_run(run_dir={str(own_run.folder.root)!r})\n"
             f"view = {expression}\nview"
         )
@@ -57,13 +57,13 @@ def opened(lab: Any, own_run: Experiment) -> Opened:
     return show
 
 
-def decided(run: Experiment) -> list[tuple[str, str, str]]:
+def decided(run: Run) -> list[tuple[str, str, str]]:
     """What stands in the decision file of the newest cycle."""
     lines = run.folder.path("cycle1/decisions.jsonl").read_text().splitlines()
     return [tuple(json.loads(line)[key] for key in ("id", "action", "note")) for line in lines]
 
 
-def batch(run: Experiment) -> list[str]:
+def batch(run: Run) -> list[str]:
     return [row["id"] for row in run.folder.load_json("cycle1/selection.json")["selected"]]
 
 

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator
 
+from miaod_nb.commands.essay import report_page
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.show.maps import anchor_map
-from miaod_nb.show.report import report_page
-from miaod_nb.show.widgets import page as page_of
-from miaod_nb.show.widgets import uncertainty_viewer
+from miaod_nb.inspection.maps import anchor_map
+from miaod_nb.views import page as page_of
+from miaod_nb.views import uncertainty_viewer
 from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
 def code(run) -> str:
     """A cell that shows the viewer of a run's newest cycle."""
     return (
-        "import miaod_nb\nfrom miaod_nb.show.widgets import uncertainty_viewer\n"
+        "import miaod_nb\nfrom miaod_nb.views import uncertainty_viewer\n"
         f"run = miaod_nb.open_run(run_dir={str(run.folder.root)!r})\n"
         f"viewer = uncertainty_viewer(run)\nviewer"
     )
@@ -96,7 +96,7 @@ def view(notebook) -> Locator:
 
 def test_paging_by_button_and_key_follows_the_ranks(notebook, view, run):
     ids = notebook.python("[image['id'] for image in viewer.index]")
-    assert ids[:3] == run.study.ids(np.array(run.selection(1)))
+    assert ids[:3] == run.dataset.ids(np.array(run.selection(1)))
     first = look(view)
     part(view, "next").click()
     notebook.until(f"viewer.shown == {ids[1]!r}")
@@ -203,12 +203,12 @@ def test_ground_truth_is_shown_of_labeled_images_alone(notebook, view, run):
     part(view, "truth").uncheck()
     assert changed(with_truth, look(view)) > 0.001
     sets = run.sets(1)
-    assert sorted(labeled) == sorted(run.study.ids(sets.labeled))
+    assert sorted(labeled) == sorted(run.dataset.ids(sets.labeled))
 
 
 def test_what_cannot_be_shown_is_said_in_the_view(notebook, view, run):
     image_id = notebook.python("viewer.index[3]['id']")
-    path = run.study.records[image_id].image_path
+    path = run.dataset.records[image_id].image_path
     content = path.read_bytes()
     path.unlink()
     try:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from miaod_nb.data.annotations import Oracle, audit, refuse_absent_classes, to_objects
+from miaod_nb.data.labels import Oracle, audit, refuse_absent_classes, to_objects
+from miaod_nb.data.layouts.voc import read_voc, voc_box
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, RawObject
 from miaod_nb.data.sources import load_image, scan_list
-from miaod_nb.data.voc import read_voc, voc_box
 from miaod_nb.errors import DataError
 
 

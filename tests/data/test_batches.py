@@ -5,7 +5,6 @@ from dataclasses import fields
 import pytest
 import torch
 
-from miaod_nb.data.annotations import Oracle
 from miaod_nb.data.batches import (
     LabeledBatch,
     Sample,
@@ -14,6 +13,7 @@ from miaod_nb.data.batches import (
     inference_loader,
     training_loader,
 )
+from miaod_nb.data.labels import Oracle
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import FaultCounts, Objects
 from miaod_nb.data.sources import load_image, scan_list

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from miaod_nb.data.annotations import Oracle, audit, read_annotation
 from miaod_nb.data.batches import LabeledBatch, training_loader
-from miaod_nb.data.coco import category_ids, declared_classes
+from miaod_nb.data.labels import Oracle, audit, read_annotation
+from miaod_nb.data.layouts.coco import category_ids, declared_classes
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord
 from miaod_nb.data.sources import load_image, scan_list
 from miaod_nb.data.transforms import InputSize

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from miaod_nb.data.layouts.voc import listed_ids
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import load_image, scan_list
-from miaod_nb.data.voc import listed_ids
 from miaod_nb.errors import DataError
 
 

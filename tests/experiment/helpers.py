@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 from miaod_nb.cli import main
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
 
 SHELL_COMMAND = [sys.executable, "-c", "from miaod_nb.cli import main; main()"]
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from miaod_nb.data import annotations
+from miaod_nb.data import labels as annotations
 from miaod_nb.data.records import Objects
-from miaod_nb.experiment.inference import evaluation_of
-from miaod_nb.store import RunFolder
+from miaod_nb.passes.inference import evaluation_of
+from miaod_nb.runs.files import RunFolder
 from tests.coco import Document, annotation_file, change, write_coco
 from tests.experiment.helpers import log_of, miaod, results, run_arguments
 

@@ -29,10 +29,10 @@ EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
 DETECT = "miaod_nb.experiment.steps.detections_of"
 EVALUATE = "miaod_nb.experiment.steps.evaluation_of"
-SCORE = "miaod_nb.experiment.scoring.scores_of"
+SCORE = "miaod_nb.passes.scoring.scores_of"
 CHOOSE = "miaod_nb.selection.strategies.MiAod.choose"
-LOG = "miaod_nb.store.RunFolder.append_log"
-MARK_DONE = "miaod_nb.store.RunFolder.mark_done"
+LOG = "miaod_nb.runs.files.RunFolder.append_log"
+MARK_DONE = "miaod_nb.runs.files.RunFolder.mark_done"
 
 
 def lead(arguments: list[str], folder: Path, fates: Sequence[Fate]) -> list[list[dict]]:

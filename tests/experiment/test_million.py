@@ -20,9 +20,10 @@ import pytest
 from miaod_nb.config import make_config
 from miaod_nb.data.pool import initial_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.experiment import Experiment, scoring
-from miaod_nb.experiment.score_shards import SHARD_IMAGES
-from miaod_nb.experiment.study import CycleSets
+from miaod_nb.experiment import Run
+from miaod_nb.experiment.dataset import CycleSets
+from miaod_nb.passes import scoring
+from miaod_nb.passes.score_shards import SHARD_IMAGES
 from tests.experiment.helpers import CHILDREN, SETTINGS
 from tests.tiny import lively_detector
 
@@ -50,18 +51,18 @@ class LazyPool(Sequence[ImageRecord]):
         return ImageRecord(f"{index:07d}", one.source, *paths, one.width, one.height)
 
 
-def experiment(data_root: Path, run_dir: Path, num_images: int) -> Experiment:
+def experiment(data_root: Path, run_dir: Path, num_images: int) -> Run:
     """An experiment whose pool is a lazy one; its detector has been trained, so to say."""
     settings = SETTINGS | {"inference_batch_size": BATCH, "save_every": 0.001}
-    run = Experiment(make_config("tiny", settings), data_root, run_dir)
+    run = Run(make_config("tiny", settings), data_root, run_dir)
     all_indices, labeled, sample = initial_sets(num_images, NUM_LABELED, seed=0)
-    run.study = replace(
-        run.study, pool=LazyPool(run.study.pool, num_images), all_indices=all_indices,
+    run.dataset = replace(
+        run.dataset, pool=LazyPool(run.dataset.pool, num_images), all_indices=all_indices,
         given=[CycleSets(labeled, sample, labeled)], budget=BUDGET,
     )  # fmt: skip
     run.folder.save_tensors(
         "cycle0/weights.pt",
-        {"model": lively_detector().state_dict(), "classes": list(run.study.classes)},
+        {"model": lively_detector().state_dict(), "classes": list(run.dataset.classes)},
     )
     return run
 

@@ -8,7 +8,7 @@ import pytest
 from miaod_nb.config import changes, make_config
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError, DataError, RunFolderError
-from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.experiment import Run, open_run
 from miaod_nb.experiment import opening as module
 from tests.experiment.helpers import SETTINGS
 
@@ -22,7 +22,7 @@ def finished(reference: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fresh(data_root: Path, tmp_path: Path) -> Experiment:
+def fresh(data_root: Path, tmp_path: Path) -> Run:
     return open_run("tiny", data_root=data_root, run_dir=tmp_path / "new", overrides=SETTINGS)
 
 
@@ -51,7 +51,7 @@ def test_another_fingerprint_is_refused_by_its_differences(finished, data_root):
 
 def test_preset_follows_from_what_is_given(data_root, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(module, "Experiment", lambda config, data, folder: opened.append(config))
+    monkeypatch.setattr(module, "Run", lambda config, data, folder: opened.append(config))
     monkeypatch.setattr(module, "make_toy", lambda folder, **size: folder)
     open_run(data_root=data_root)
     open_run(run_dir=tmp_path / "missing")
@@ -62,7 +62,7 @@ def test_preset_follows_from_what_is_given(data_root, tmp_path, monkeypatch):
 def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(module, "make_toy", lambda folder, **size: made.append(folder) or folder)
-    monkeypatch.setattr(module, "Experiment", lambda config, data, folder: None)
+    monkeypatch.setattr(module, "Run", lambda config, data, folder: None)
     (tmp_path / "notebooks").mkdir()
     for folder in (tmp_path, tmp_path / "notebooks"):
         monkeypatch.chdir(folder)
@@ -75,7 +75,7 @@ def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, mon
 def test_voc_is_downloaded_for_the_authors_presets_alone(data_root, tmp_path, monkeypatch):
     asked, opened = [], []
     monkeypatch.setattr(module, "download_voc", lambda folder: asked.append(folder) or data_root)
-    monkeypatch.setattr(module, "Experiment", lambda config, data, folder: opened.append(data))
+    monkeypatch.setattr(module, "Run", lambda config, data, folder: opened.append(data))
     monkeypatch.chdir(tmp_path)
     open_run("voc0712", run_dir="mine")
     open_run("voc0712", data_root=tmp_path)
@@ -190,10 +190,10 @@ def test_discrepancy_is_noted_after_each_stage(finished):
 
 
 def test_discrepancy_is_the_mean_over_images(finished):
-    from miaod_nb.experiment.inference import mean_discrepancy
+    from miaod_nb.passes.inference import mean_discrepancy
 
     run = open_run(run_dir=finished)
     model = run.load_model(0)
-    records: list[ImageRecord] = list(run.study.pool[:3])
+    records: list[ImageRecord] = list(run.dataset.pool[:3])
     single = [mean_discrepancy(model, [record], run.config) for record in records]
     assert mean_discrepancy(model, records, run.config) == pytest.approx(sum(single) / 3)

@@ -13,7 +13,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.store import RunFolder
+from miaod_nb.runs.files import RunFolder
 from tests.experiment.helpers import Outcome, miaod, results, run_arguments
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from miaod_nb.config import make_config
-from miaod_nb.experiment import Experiment
-from miaod_nb.experiment.session import THREADS_AT_START, prepare_torch
+from miaod_nb.experiment import Run
+from miaod_nb.runs.session import THREADS_AT_START, prepare_torch
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
 
@@ -21,8 +21,8 @@ def copy(reference: Path, tmp_path: Path) -> Path:
     return shutil.copytree(reference, tmp_path / "run")
 
 
-def experiment(data_root: Path, **settings: Any) -> Experiment:
-    return Experiment(make_config("tiny", settings), data_root)
+def experiment(data_root: Path, **settings: Any) -> Run:
+    return Run(make_config("tiny", settings), data_root)
 
 
 def test_finished_run_is_left_as_it_is(data_root, copy, reference):

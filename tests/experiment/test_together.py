@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from miaod_nb.errors import CheckpointError, Stopped
-from miaod_nb.experiment import Experiment, open_run, run_all, running_beside, together
+from miaod_nb.experiment import Run, open_run, run_all, running_beside, together
 from miaod_nb.selection.strategies import STRATEGIES, Random
 from tests.experiment.helpers import SETTINGS
 
@@ -18,7 +18,7 @@ def opened(data_root, tmp_path, monkeypatch):
     """`opened(name, **settings)`: an experiment in a folder of that name, on two cores."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
 
-    def open_(name: str, **settings: object) -> Experiment:
+    def open_(name: str, **settings: object) -> Run:
         overrides = SETTINGS | {"strategy": "random"} | settings
         return open_run("tiny", data_root=data_root, run_dir=tmp_path / name, overrides=overrides)
 
@@ -39,7 +39,7 @@ def started(monkeypatch):
     return roots
 
 
-def chosen(run: Experiment, cycle: int) -> list[int]:
+def chosen(run: Run, cycle: int) -> list[int]:
     return [
         one["index"] for one in run.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
     ]
@@ -76,7 +76,7 @@ def test_epochs_done_are_read_from_the_log(opened):
 def test_without_room_one_follows_the_other(opened, started, monkeypatch, settings, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     done = []
-    monkeypatch.setattr(Experiment, "run", lambda run: done.append(run.folder.root.name))
+    monkeypatch.setattr(Run, "run", lambda run: done.append(run.folder.root.name))
     run_all([opened("first", **settings), opened("control", **settings)])
     assert done == ["first", "control"] and not started
 
@@ -87,7 +87,7 @@ def test_a_strategy_that_a_new_process_would_not_know_stays_here(opened, started
 
     monkeypatch.setitem(STRATEGIES, "own", lambda config: Own())
     done = []
-    monkeypatch.setattr(Experiment, "run", lambda run: done.append(run.folder.root.name))
+    monkeypatch.setattr(Run, "run", lambda run: done.append(run.folder.root.name))
     run_all([opened("first"), opened("control", strategy="own")])
     assert done == ["first", "control"] and not started
 
@@ -134,15 +134,15 @@ def test_full_supervision_is_finished_after_its_one_cycle(opened):
 @pytest.mark.slow
 def test_stopping_one_stops_all_and_both_go_on(opened, monkeypatch, tmp_path):
     first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
-    real = Experiment.run
+    real = Run.run
 
     def stopped(run):
         raise Stopped("stopped as you asked")
 
-    monkeypatch.setattr(Experiment, "run", stopped)
+    monkeypatch.setattr(Run, "run", stopped)
     with pytest.raises(Stopped):
         run_all([first, control])
-    monkeypatch.setattr(Experiment, "run", real)
+    monkeypatch.setattr(Run, "run", real)
     run_all([first, control])  # the folder is free again
     assert first.is_finished() and control.is_finished()
     assert json.loads((tmp_path / "control/config.json").read_text())["settings"]["cycles"] == 1

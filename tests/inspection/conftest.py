@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.experiment import Run, open_run
 from tests.conftest import write_voc
 
 # 12 of 16 images are scored: the best 10 and the other 2. score_threshold: so that a detector that
@@ -29,13 +29,11 @@ def mixed_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(
-    mixed_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Experiment]:
+def finished(mixed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """`finished(**overrides)`: a run of one cycle, made once; tests must not change it."""
-    made: dict[str, Experiment] = {}
+    made: dict[str, Run] = {}
 
-    def run_with(**overrides: Any) -> Experiment:
+    def run_with(**overrides: Any) -> Run:
         key = repr(sorted(overrides.items()))
         if key not in made:
             folder = tmp_path_factory.mktemp("finished") / "run"
@@ -48,10 +46,10 @@ def finished(
 
 
 @pytest.fixture
-def copied(finished, tmp_path) -> Callable[..., Experiment]:
+def copied(finished, tmp_path) -> Callable[..., Run]:
     """`copied(**overrides)`: the same in a folder of its own, with no values kept yet."""
 
-    def copy(**overrides: Any) -> Experiment:
+    def copy(**overrides: Any) -> Run:
         source = finished(**overrides).folder.root
         target = shutil.copytree(source, tmp_path / "run")
         return open_run(run_dir=target)

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from miaod_nb.errors import ConfigError, DataError, RunFolderError
-from miaod_nb.experiment import Experiment, open_run
+from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection import anchor_values as module
 from miaod_nb.inspection import inspected as choice
 from miaod_nb.inspection.anchor_values import anchor_values, inspected_ids, keep_anchor_values
 from miaod_nb.inspection.replay import kept_counts, replay
 from miaod_nb.inspection.values import MAX_DETAILS
+from miaod_nb.runs.files import RunFolder
 from miaod_nb.selection.uncertainty import num_averaged
-from miaod_nb.store import RunFolder
 from tests.conftest import write_voc
 from tests.inspection.conftest import OVERRIDES
 
@@ -26,18 +26,18 @@ def never(*_: object) -> None:
     raise AssertionError("the detector was asked")
 
 
-def files_of(run: Experiment) -> list[str]:
+def files_of(run: Run) -> list[str]:
     return sorted(path.name for path in run.folder.path("cycle0/anchors").iterdir())
 
 
-def written(run: Experiment, name: str) -> tuple[int, int]:
+def written(run: Run, name: str) -> tuple[int, int]:
     """What tells a file that was written again from one that was not."""
     stat = run.folder.path(f"cycle0/anchors/{name}").stat()
     return stat.st_ino, stat.st_mtime_ns
 
 
-def selected_ids(run: Experiment) -> list[str]:
-    return run.study.ids(run.selection(0))
+def selected_ids(run: Run) -> list[str]:
+    return run.dataset.ids(run.selection(0))
 
 
 @pytest.mark.parametrize("settings", RULES)
@@ -48,7 +48,7 @@ def test_a_run_that_is_replayed_by_its_own_rules_chooses_its_batch(copied, setti
     num_anchors = max(len(anchor_values(run, 0, i).discrepancy) for i in table["id"])
     own = {"strategy": config.strategy, "weighted": config.weighted_selection,
            "k": num_averaged(config.top_k, num_anchors)}  # fmt: skip
-    assert replay(table, budget=run.study.budget, **own) == selected_ids(run)
+    assert replay(table, budget=run.dataset.budget, **own) == selected_ids(run)
     whole = replay(table, budget=len(table), **own)
     assert whole == table["id"].tolist() == inspected_ids(run, 0)
 
@@ -177,13 +177,13 @@ def test_a_damaged_file_is_made_anew(copied, capsys, harm):
 def test_labeled_images_have_values_too(copied):
     run = copied()
     index = int(run.sets(0).labeled[0])
-    values = anchor_values(run, 0, run.study.pool[index].id)
+    values = anchor_values(run, 0, run.dataset.pool[index].id)
     assert len(values.detections.boxes) and files_of(run) == [f"{index}.npz"]
 
 
 def test_a_run_at_random_has_values_but_no_table(copied):
     run = copied(strategy="random")
-    assert anchor_values(run, 0, run.study.pool[0].id).discrepancy.max() > 0
+    assert anchor_values(run, 0, run.dataset.pool[0].id).discrepancy.max() > 0
     with pytest.raises(ConfigError, match="'random' does not look at images"):
         keep_anchor_values(run, 0)
 
@@ -196,13 +196,13 @@ def test_a_cycle_that_is_not_done_is_refused(finished):
     with pytest.raises(RunFolderError, match="not scored.*\n.*\n.*run this one first"):
         keep_anchor_values(run, 1)
     with pytest.raises(RunFolderError, match="not trained yet"):
-        anchor_values(run, 1, run.study.pool[0].id)
+        anchor_values(run, 1, run.dataset.pool[0].id)
 
 
 def test_a_run_of_other_settings_is_refused_and_writes_nothing(copied):
     run = copied()
     other = open_run(run_dir=run.folder.root, overrides={"top_k": 0.31})
-    for ask in (keep_anchor_values, lambda *about: anchor_values(*about, run.study.pool[0].id)):
+    for ask in (keep_anchor_values, lambda *about: anchor_values(*about, run.dataset.pool[0].id)):
         with pytest.raises(RunFolderError, match="another experiment; top_k: .* 0.31 now"):
             ask(other, 0)
     assert not run.folder.exists("cycle0/anchors")
@@ -218,7 +218,7 @@ def test_an_image_deleted_since_is_named(mixed_data, copied, tmp_path):
     data = Path(shutil.copytree(mixed_data, tmp_path / "data"))
     opened = open_run(data_root=data, run_dir=run.folder.root)
     image_id = inspected_ids(opened, 0)[0]
-    opened.study.records[image_id].image_path.unlink()
+    opened.dataset.records[image_id].image_path.unlink()
     with pytest.raises(DataError, match="cannot be read any more.*\n.*" + image_id):
         keep_anchor_values(opened, 0)
     later = open_run(data_root=data, run_dir=run.folder.root)
@@ -231,8 +231,8 @@ def test_an_image_deleted_since_is_named(mixed_data, copied, tmp_path):
 def test_images_that_have_moved_in_their_list_are_named(mixed_data, copied, tmp_path):
     run = copied()
     data = Path(shutil.copytree(mixed_data, tmp_path / "data"))
-    labeled = run.study.ids(run.sets(0).labeled)
-    gone = run.study.records[labeled[0]].image_path
+    labeled = run.dataset.ids(run.sets(0).labeled)
+    gone = run.dataset.records[labeled[0]].image_path
     (data / gone.relative_to(mixed_data)).unlink()
     later = open_run(data_root=data, run_dir=run.folder.root)
     with pytest.raises(RunFolderError, match="was number .*, and is number .*\n.*\n.*restore"):
@@ -253,7 +253,7 @@ def test_a_detector_with_a_background_output(copied):
     run = copied(**ssd)
     table = keep_anchor_values(run, 0)
     k = num_averaged(run.config.top_k, 8732)
-    assert replay(table, k=k, budget=run.study.budget) == selected_ids(run)
+    assert replay(table, k=k, budget=run.dataset.budget) == selected_ids(run)
     values = anchor_values(run, 0, table["id"][0])
     assert len(values.discrepancy) == 8732 and values.size == (300, 300)
     assert values.probs_1.shape == values.weights.shape == (MAX_DETAILS, 2)

@@ -67,8 +67,8 @@ def test_the_map_holds_selected_labeled_and_inspected_images(copied, monkeypatch
     run = copied()
     table = pool_features(run, 0)
     assert list(table) == ["id", "x", "y"] and table["id"].is_unique
-    assert set(table["id"]) == {*run.study.ids(run.sets(0).labeled), *inspected_ids(run, 0)}
-    assert table["id"].tolist()[:2] == run.study.ids(run.selection(0))
+    assert set(table["id"]) == {*run.dataset.ids(run.sets(0).labeled), *inspected_ids(run, 0)}
+    assert table["id"].tolist()[:2] == run.dataset.ids(run.selection(0))
     assert np.ptp(table["x"]) >= np.ptp(table["y"]) > 0
 
     def never(*_: object) -> None:
@@ -101,7 +101,7 @@ def test_images_that_are_known_are_not_looked_at_again(copied, monkeypatch):
 def test_all_selected_images_are_on_the_map_however_many(copied, monkeypatch):
     monkeypatch.setattr(module, "MAX_IMAGES", 1)
     run = copied()
-    selected = run.study.ids(run.selection(0))
+    selected = run.dataset.ids(run.selection(0))
     assert pool_features(run, 0)["id"].tolist() == selected and len(selected) == 2
 
 
@@ -127,7 +127,7 @@ def test_look_alikes_ask_about_no_other_images_and_a_map_does_not_change_them(co
 
     monkeypatch.setattr(module, "_computed", noted)
     monkeypatch.setattr(module, "ALIKE", 0.01)
-    selected, labeled = run.study.ids(run.selection(0)), run.study.ids(run.sets(0).labeled)
+    selected, labeled = run.dataset.ids(run.selection(0)), run.dataset.ids(run.sets(0).labeled)
     before = look_alikes(run, 0, selected)
     shown = set(pool_features(run, 0)["id"])
     assert asked == [{*selected, *labeled}, shown - {*selected, *labeled}] and asked[1]

@@ -126,10 +126,10 @@ def test_the_mix_of_classes_counts_the_batch_and_the_labels(
     finished(strategy=strategy)
     run = copied(strategy=strategy)
     table = class_mix(run, 0).set_index("class")
-    objects, _ = run.study.labeled_objects(run.sets(0))
-    ids = [run.study.pool[index].id for index in run.selection(0)]
-    assert tuple(table.index) == run.study.classes and len(objects) == 4
-    for label, name in enumerate(run.study.classes):
+    objects, _ = run.dataset.labeled_objects(run.sets(0))
+    ids = [run.dataset.pool[index].id for index in run.selection(0)]
+    assert tuple(table.index) == run.dataset.classes and len(objects) == 4
+    for label, name in enumerate(run.dataset.classes):
         labeled = sum(int((one.labels == label).sum()) for one in objects.values())
         seen = 0
         for image_id in ids:

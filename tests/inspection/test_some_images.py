@@ -32,7 +32,7 @@ def test_the_table_ranks_the_images_as_their_scores_do(copied):
 
 def test_a_detector_in_training_is_asked_as_it_is(copied):
     run = copied()
-    image_id = run.study.pool[0].id
+    image_id = run.dataset.pool[0].id
     finished = values_now(run, 0, [image_id])[image_id].discrepancy
     weights = run.folder.load_tensors("cycle0/weights.pt")
     model = {
@@ -48,6 +48,6 @@ def test_a_detector_in_training_is_asked_as_it_is(copied):
 def test_a_cycle_that_has_not_begun_and_an_unknown_image_are_refused(copied):
     run = copied()
     with pytest.raises(RunFolderError, match="has not begun"):
-        values_now(run, 1, [run.study.pool[0].id])
+        values_now(run, 1, [run.dataset.pool[0].id])
     with pytest.raises(ConfigError, match="no image 'nowhere'"):
         values_now(run, 0, ["nowhere"])

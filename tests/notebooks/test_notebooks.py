@@ -10,8 +10,8 @@ import nbformat
 import papermill
 import pytest
 
-from miaod_nb.experiment.work_folder_export import export_run
-from miaod_nb.store import RunFolder
+from miaod_nb.authors.work_folder_export import export_run
+from miaod_nb.runs.files import RunFolder
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 

@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 import torch
 
-from miaod_nb.detector import reference
-from miaod_nb.detector.reference import authors_key
+from miaod_nb.authors import reference
+from miaod_nb.authors.reference import authors_key
 
 PARTS_TRAINED = {"label": "label_set", "min": "minimize", "max": "maximize"}
 

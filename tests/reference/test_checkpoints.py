@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from miaod_nb.authors.reference import authors_key, our_key, read_reference, to_reference_arrays
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import ImageDetections
-from miaod_nb.detector.reference import authors_key, our_key, read_reference, to_reference_arrays
-from miaod_nb.experiment.inference import detections_and_uncertainties
-from miaod_nb.experiment.trained import Detector
+from miaod_nb.passes.inference import detections_and_uncertainties
+from miaod_nb.trained.detector import Detector
 
 from .authors import flat_levels, recipe_weight
 from .test_heads import assert_same_detections

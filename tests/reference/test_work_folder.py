@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from miaod_nb.experiment.work_folder_import import import_work_folder
+from miaod_nb.authors.work_folder_import import import_work_folder
+from tests.authors.work_folders import mean_ap_lines, write_work_folder
 from tests.conftest import write_voc
-from tests.experiment.work_folders import mean_ap_lines, write_work_folder
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_next_sets_are_theirs(golden, data_root, tmp_path):
         scores = golden[f"cycle{imported}/uncertainty"][selected]
         most_wanted_first = selected[np.argsort(-scores, kind="stable")].tolist()
         before = [run.selection(cycle) for cycle in range(imported)]
-        following = run.study.sets([*before, most_wanted_first])
+        following = run.dataset.sets([*before, most_wanted_first])
         np.testing.assert_array_equal(following.labeled, golden[f"cycle{imported + 1}/X_L"])
         np.testing.assert_array_equal(
             following.unlabeled_sample, golden[f"cycle{imported + 1}/X_U"]

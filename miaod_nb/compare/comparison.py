@@ -1,0 +1,67 @@
+"""What several runs on the same data did differently: tables for notebook 06."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.experiment import Run
+from miaod_nb.plots.lines import FULL
+from miaod_nb.toy.toy import DIFFICULTY
+
+
+def folders_to_compare(runs: Sequence[Run], work_folder: str = "") -> list[Path]:
+    """The run folders, that of full supervision beside the first if it has been evaluated, and a
+    work folder of the authors' code if one is named."""
+    folders = [run.folder.root for run in runs]
+    full = folders[0].with_name(f"{folders[0].name}-{FULL}")
+    folders += [full] * (full not in folders and (full / "metrics.csv").is_file())
+    return folders + [Path(str(work_folder))] * bool(work_folder)
+
+
+def class_results(runs: Sequence[Run]) -> pd.DataFrame:
+    """AP of every class in every evaluated cycle: strategy, labeled_images, class, metrics; the
+    class with the most objects among the evaluated images first."""
+    tables = []
+    for run in runs:
+        for _, row in run.metrics().iterrows():
+            path = run.folder.path(f"cycle{row['cycle']}/per_class.csv")
+            if not path.is_file():  # an imported cycle
+                continue
+            table = pd.read_csv(path)
+            of_run = {name: row[name] for name in ("strategy", "labeled_images")}
+            tables.append(table.assign(**of_run))
+    return pd.concat(tables).sort_values("num_objects", ascending=False, kind="stable")
+
+
+def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
+    """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
+    labeled_images, labeled_boxes and the metric (NaN where an imported cycle has none). Reads the
+    labels of labeled images alone."""
+    rows = []
+    for run in runs:
+        for _, row in run.metrics().iterrows():
+            objects, _ = run.dataset.labeled_objects(run.sets(row["cycle"]))
+            boxes = sum(len(found.labels) for found in objects.values())
+            kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images")}
+            rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
+    return pd.DataFrame(rows)
+
+
+def shares_of_kinds(runs: Sequence[Run]) -> pd.DataFrame:
+    """Which share of the images that each run chose is of each kind: indexed by kind, a column
+    `pool` and one for each strategy that chooses (full supervision does not). Empty for data that
+    do not say of what kind an image is."""
+    path = runs[0].data_root / DIFFICULTY
+    if not path.is_file():
+        return pd.DataFrame()
+    kinds = pd.read_csv(path, dtype={"id": str}).set_index("id")["kind"]
+    shares = {"pool": kinds.reindex([record.id for record in runs[0].dataset.pool])}
+    for run in (run for run in runs if not run.strategy.labels_all):
+        last = int(run.metrics()["cycle"].max())
+        chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
+        shares[run.config.strategy] = kinds.reindex(run.dataset.ids(chosen))
+    table = pd.DataFrame({name: of.value_counts(normalize=True) for name, of in shares.items()})
+    return table.fillna(0.0).sort_values("pool", ascending=False)

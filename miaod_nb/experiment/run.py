@@ -1,0 +1,275 @@
+"""The active-learning experiment: named steps, whose results are files of the run folder."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+
+from miaod_nb.config import Config, lr_rescaling
+from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment.choosing import why_empty
+from miaod_nb.experiment.imported import save_imported
+from miaod_nb.experiment.steps import CycleSteps
+from miaod_nb.learning.train import cycle_stages
+from miaod_nb.progress import say, say_detail
+from miaod_nb.runs.files import LOG
+from miaod_nb.runs.known_images import save_images
+from miaod_nb.runs.session import (
+    claim_folder,
+    describe_environment,
+    memory_explained,
+    prepare_torch,
+)
+from miaod_nb.selection.strategies import STRATEGIES
+
+NOT_A_TERM = ("cycle", "stage", "epoch", "step", "learning_rate", "images_per_s", "memory_mb")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One named piece of a cycle's work; its results are files of the run folder."""
+
+    name: str
+    run: Callable[[], None]
+
+
+class Run(CycleSteps):
+    """An active-learning run on a data set, in a run folder that it continues if it exists.
+
+    Making one reads the image lists, the test labels and the first labels, and refuses what
+    cannot work before anything is written. `run` walks the steps of all cycles; a notebook asks
+    for some of them by `advance`. Raises ConfigError, DataError and RunFolderError.
+    """
+
+    def run(self) -> pd.DataFrame:
+        """Runs every step that is not done yet; returns the metrics, one row a cycle.
+
+        Ctrl-C ends the current step cleanly and raises Stopped, which says how to go on.
+        """
+        with self.opened():
+            for cycle in range(self.config.cycles):
+                if self.is_over(cycle):
+                    break
+                self.run_cycle(cycle)
+            say(f"finished: {self.folder.root}")
+        return self.metrics()
+
+    @contextmanager
+    def opened(self) -> Iterator["Run"]:
+        """Holds the run folder: locked, and checked to be this experiment's."""
+        prepare_torch(self.config, self.device)
+        with self.session.held():
+            environment = describe_environment(self.device, self.processes)
+            claim_folder(
+                self.folder, self.config, self.dataset.identity, self.fingerprint, environment,
+                self.data_root,
+            )  # fmt: skip
+            save_images(self.folder, self.checked)
+            if self.imported:
+                save_imported(self.folder, self.imported)
+            if note := lr_rescaling(self.config):
+                say(note)
+            if len(self.dataset.classes) == 1:
+                say("one class: an implicit class 'none' takes part in the MIL softmax")
+            if len(self.dataset.held_out):
+                say(f"there is no list '{self.config.test_list}': metrics are measured on the "
+                    f"{self.dataset.evaluated_on}")  # fmt: skip
+            if not self.dataset.test:
+                say(f"no mAP: there is no list '{self.config.test_list}', and a holdout of "
+                    f"{self.config.holdout:g} of the first labeled images is no image")  # fmt: skip
+            self.processes.wait()  # the first one has written what the others read
+            yield self
+
+    def run_cycle(self, cycle: int) -> None:
+        """Runs the cycle's steps that are not done yet, in order."""
+        for step in self.steps(cycle):
+            # All go by what one knows: a shared folder may show a change late to others.
+            if not self.processes.any(step.name in self.folder.done_steps(cycle)):
+                self._carry_out(cycle, step)
+        self.folder.delete(f"cycle{cycle}/state.pt")
+
+    def _carry_out(self, cycle: int, step: Step) -> None:
+        say_detail(f"cycle {cycle}: {shown(step.name)}")
+        with memory_explained():
+            step.run()
+        self.folder.mark_done(cycle, step.name)
+        self.session.all_saved()
+
+    def advance(self, cycle: int, names: Sequence[str]) -> None:
+        """Runs the named steps of a cycle that are not done yet, and says what became of each.
+
+        Some names may be of steps that this experiment does not have. Raises ConfigError if all
+        are, or for a cycle that it does not have, and RunFolderError when an earlier step is
+        missing.
+        """
+        self.refuse_cycle(cycle)
+        with self.opened():
+            for before in range(cycle):
+                self._refuse_missing(before, [step.name for step in self.steps(before)], cycle)
+            if self.is_over(cycle):
+                return
+            if set(names) - {"split"}:
+                self.refuse_imported(cycle)
+            self._refuse_absent(names, [step.name for step in self.steps(cycle)])
+            self._walk(cycle, names)
+
+    def _walk(self, cycle: int, names: Sequence[str]) -> None:
+        steps = self.steps(cycle)
+        for position, step in enumerate(steps):
+            if step.name not in names:
+                continue
+            self._refuse_missing(cycle, [s.name for s in steps[:position]], cycle)
+            if step.name in self.folder.done_steps(cycle):
+                say(f"cycle {cycle} {shown(step.name)}: done before, loaded from "
+                    f"{self.folder.path(f'cycle{cycle}')}")  # fmt: skip
+                continue
+            start = time.monotonic()
+            self._carry_out(cycle, step)
+            say(f"cycle {cycle} {shown(step.name)}: done in {time.monotonic() - start:.1f} s")
+        if steps[-1].name in self.folder.done_steps(cycle):
+            self.folder.delete(f"cycle{cycle}/state.pt")
+
+    def refuse_cycle(self, cycle: int) -> None:
+        """Raises ConfigError for a cycle that this run does not have."""
+        if not isinstance(cycle, int) or not 0 <= cycle < self.config.cycles:
+            raise ConfigError(
+                f"this run has no cycle {cycle!r}",
+                where="cycle",
+                remedy=f"choose a whole number from 0 to {self.config.cycles - 1}, or ask for more "
+                f"cycles, for example by overrides={{'cycles': {self.config.cycles + 4}}}",
+            )
+
+    def _refuse_absent(self, names: Sequence[str], known: Sequence[str]) -> None:
+        """Says which names are no steps of this run; raises ConfigError if none is."""
+        absent = [shown(name) for name in names if name not in known]
+        if len(absent) < len(names):
+            for name in absent:
+                say(f"{name}: not part of this run")
+            return
+        raise ConfigError(
+            f"this run has no step {', '.join(absent) or 'of this kind'}: the strategy "
+            f"'{self.config.strategy}' with {self.config.rounds} rounds does without",
+            where=self.folder.path("config.json"),
+            remedy="open the notebook on a run with strategy=mi_aod and at least one round",
+        )
+
+    def _refuse_missing(self, cycle: int, names: Sequence[str], wanted: int) -> None:
+        done = self.folder.done_steps(cycle)
+        missing = [name for name in names if name not in done]
+        if missing:
+            raise RunFolderError(
+                f"cycle {wanted} has not got this far: {shown(missing[0])} of cycle {cycle} is "
+                "missing",
+                where=self.folder.path(f"cycle{cycle}"),
+                remedy=f"run the notebooks before this one with cycle={cycle} first, or "
+                "`miaod run`, which does every step",
+            )
+
+    def steps(self, cycle: int) -> list[Step]:
+        """The cycle's work, in order."""
+        work: dict[str, Callable[[int], None]] = {
+            "split": self._split, "evaluate": self._evaluate, "score": self._score,
+            "select": self._select,
+        }  # fmt: skip
+        for index, plan in enumerate(self.stages):
+            work[plan.name] = partial(self._train, index=index)
+        names = step_names(self.config, bool(self.dataset.test))
+        return [Step(name, partial(work[name], cycle)) for name in names]
+
+    def is_finished(self) -> bool:
+        """Whether no step of any cycle is left."""
+        cycles = range(1 if self.strategy.labels_all else self.config.cycles)
+        return all(
+            {step.name for step in self.steps(cycle)} <= set(self.folder.done_steps(cycle))
+            for cycle in cycles
+        )
+
+    def is_over(self, cycle: int) -> bool:
+        """Whether there is nothing left to learn from: every image was labeled before, or set
+        aside by people."""
+        if cycle == 0:
+            return False
+        if self.strategy.labels_all:
+            return True
+        selection = self.folder.load_json(f"cycle{cycle - 1}/selection.json")
+        reason = why_empty(selection)
+        if reason:
+            say(f"cycle {cycle} and later ones are left out: {reason}")
+            self.session.log(cycle, "all set aside" if "set_aside" in selection else "pool empty")
+        return bool(reason)
+
+    def control(self, strategy: str) -> "Run":
+        """The same experiment with another strategy, in the folder `<run folder>-<strategy>`."""
+        root = self.folder.root
+        config = self.config.model_copy(update={"strategy": strategy})
+        beside = root.with_name(f"{root.name}-{strategy}")
+        return Run(config, self.data_root, beside, self.imported[:1])
+
+    def controls(self) -> list["Run"]:
+        """The control of every strategy in the setting `controls` but this experiment's own."""
+        names = self.config.controls
+        return [self.control(name) for name in names if name != self.config.strategy]
+
+    # ------------------------------------------------------------------- what a run has recorded
+
+    def training_log(self, cycle: int) -> pd.DataFrame:
+        """The logged training steps of a cycle in order: stage, epoch, step, learning_rate,
+        images_per_s, memory_mb and a column for each loss term."""
+        rows = [
+            {key: value for key, value in record.items() if key not in ("terms", "event", "time")}
+            | record["terms"]
+            for record in self.folder.read_log()
+            if (record.get("cycle"), record.get("event")) == (cycle, "step")
+        ]
+        return pd.DataFrame(rows)
+
+    def loss_terms(self, cycle: int, stages: Sequence[str]) -> pd.DataFrame:
+        """The loss terms of these stages, end to end: `step`, counted through, and a column for
+        each term that they have. Raises RunFolderError if they logged nothing."""
+        log = self.training_log(cycle)
+        parts, before = [], 0
+        for stage in stages if len(log) else ():
+            part = log[log["stage"] == stage]
+            parts.append(part.assign(step=part["step"] + before))
+            before = parts[-1]["step"].max() if len(part) else before
+        rows = pd.concat(parts) if parts else log
+        if not len(rows):
+            raise RunFolderError(
+                f"no training step of {', '.join(map(shown, stages))} in cycle {cycle} was logged",
+                where=self.folder.path(LOG),
+                remedy="lower log_every in a new run_dir; its default logs every tenth step or so",
+            )
+        return rows[["step", *self._terms(rows)]].reset_index(drop=True)
+
+    @staticmethod
+    def _terms(rows: pd.DataFrame) -> list[str]:
+        return [name for name in rows.dropna(axis=1, how="all") if name not in NOT_A_TERM]
+
+    def discrepancies(self, cycle: int) -> dict[str, float]:
+        """How much the two classifiers disagreed on unlabeled images at the end of each stage."""
+        return {
+            record["stage"]: record["discrepancy"]
+            for record in self.folder.read_log()
+            if record.get("cycle") == cycle and "discrepancy" in record
+        }
+
+
+def step_names(config: Config, is_evaluated: bool) -> list[str]:
+    """The names of a cycle's steps, in order. is_evaluated: whether there are test images."""
+    strategy = STRATEGIES[config.strategy](config)
+    chooses = not strategy.labels_all
+    return [
+        "split",
+        *(plan.name for plan in cycle_stages(config)),
+        *["evaluate"] * is_evaluated,
+        *["score"] * (chooses and strategy.scores_images),
+        *["select"] * chooses,
+    ]
+
+
+def shown(name: str) -> str:
+    """A step's name as it is written for people: label_set_1 is "label-set 1"."""
+    return name.replace("label_set", "label-set").replace("_", " ")

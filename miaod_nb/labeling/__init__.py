@@ -1,0 +1,1 @@
+"""What people say about chosen images: review, and where labels land."""

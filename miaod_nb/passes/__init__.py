@@ -1,0 +1,1 @@
+"""A detector over many images: resumable work, detections and scores."""

@@ -1,0 +1,52 @@
+"""Every figure as a function: arrays and tables in, Axes out.
+
+Each function draws on the Axes that it is given and returns them; `use_style` comes first.
+"""
+
+from miaod_nb.plots.bars import (
+    class_counts,
+    instance_bars,
+    score_histogram,
+    share_bars,
+    true_positive_counts,
+)
+from miaod_nb.plots.checks import calibration, class_mix
+from miaod_nb.plots.lines import (
+    PUBLISHED,
+    learning_curves,
+    per_class_curves,
+    published_curve,
+    stage_values,
+    training_curves,
+)
+from miaod_nb.plots.look import style, use_style
+from miaod_nb.plots.pictures import (
+    add_boxes,
+    anchors_on_image,
+    boxes_on_image,
+    heat_map,
+    heat_map_row,
+)
+
+__all__ = [
+    "PUBLISHED",
+    "add_boxes",
+    "anchors_on_image",
+    "boxes_on_image",
+    "calibration",
+    "class_counts",
+    "class_mix",
+    "heat_map",
+    "heat_map_row",
+    "instance_bars",
+    "learning_curves",
+    "per_class_curves",
+    "published_curve",
+    "score_histogram",
+    "share_bars",
+    "stage_values",
+    "style",
+    "training_curves",
+    "true_positive_counts",
+    "use_style",
+]

@@ -1,0 +1,89 @@
+"""How things look: one role, one color, line and marker in every figure, and labels at the line."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+STYLE_SHEET = "miaod_nb.plots.miaod"  # plots/miaod.mplstyle, in matplotlib's spelling
+PIXEL = 0.72  # points a pixel has at the style's 100 dpi
+
+# Line and marker tell the roles apart without color. Gray is for lines and bars, never for text.
+STYLES: dict[str, dict[str, Any]] = {
+    "mi_aod": {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "MI-AOD"},
+    "entropy": {"color": "#D55E00", "linestyle": "--", "marker": "s", "label": "entropy"},
+    "random": {"color": "#999999", "linestyle": ":", "marker": "^", "label": "random"},
+    "full": {"color": "#000000", "linestyle": "-", "linewidth": 1, "label": "all labels"},
+}
+OTHER_STYLE: dict[str, Any] = {"color": "#882255", "linestyle": "-.", "marker": "D"}
+
+
+class LineEnd(NamedTuple):
+    """Where a line stops, in data units, and its color."""
+
+    x: float
+    y: float
+    color: str
+
+
+def use_style() -> None:
+    """Gives every figure that is drawn from now on the project's look."""
+    plt.style.use(STYLE_SHEET)
+
+
+def style() -> AbstractContextManager[None]:
+    """A context in which figures have the project's look."""
+    return plt.style.context(STYLE_SHEET)
+
+
+def strategy_style(name: str) -> dict[str, Any]:
+    """Color, line, marker and label of a strategy; all that have no look of their own share one."""
+    return STYLES.get(name, OTHER_STYLE | {"label": name})
+
+
+def level_colors(count: int) -> list[str]:
+    """`count` colors from dark to light for things that have an order but no role.
+
+    They stop short of the light end, which cannot be seen on white.
+    """
+    return [to_hex(plt.get_cmap("cividis")(place)) for place in np.linspace(0, 0.72, count)]
+
+
+def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
+    """Writes a label right of the axes for every line end, with a hair line between the two.
+
+    The limits of the axes stay as they are now. Labels keep their order and do not overlap.
+    """
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    size = float(plt.rcParams["font.size"])
+    gap = 1.25 * size / 72 / (axes.get_window_extent().height / axes.figure.dpi)
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = {label: to_axes.transform((end.x, end.y))[1] for label, end in ends.items()}
+    for label, height in apart(heights, gap).items():
+        end = ends[label]
+        axes.annotate(
+            label, (end.x, end.y), (1.04, height), textcoords="axes fraction", va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": end.color, "linewidth": 0.8,
+                        "shrinkA": 0, "shrinkB": 3, "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Heights at least `gap` apart, in the same order and as near to the given ones as possible.
+
+    Near: least sum of squared shifts, by pooling neighbors that would overlap.
+    """
+    labels = sorted(heights, key=lambda label: heights[label])
+    groups: list[list[float]] = []  # heights less the room that the labels below take
+    for rank, label in enumerate(labels):
+        groups.append([heights[label] - rank * gap])
+        while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    floors = [fmean(group) for group in groups for _ in group]
+    return {label: floors[rank] + rank * gap for rank, label in enumerate(labels)}

@@ -1,0 +1,55 @@
+"""The report of one or several runs: a page and a summary for people who have not seen them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from miaod_nb.experiment import Run
+from miaod_nb.progress import say
+from miaod_nb.report import beginning, choices, data_part, detectors, making, results
+from miaod_nb.report.loading import load_runs
+from miaod_nb.report.measured import measured
+from miaod_nb.report.page import as_html
+from miaod_nb.report.pieces import Report
+from miaod_nb.report.summary import as_markdown
+from miaod_nb.runs.outputs import check_out, out_folder
+from miaod_nb.runs.session import memory_explained, prepare_torch, resolve_device
+
+
+def write_report(runs: Sequence[Run | str | Path], out: str | Path = "") -> list[Path]:
+    """Writes `report.html`, one page that needs nothing else, and `report.md`, its text and tables.
+
+    runs: experiments or their folders, in the order in which they are to stand. out: a folder; left
+    out, that of the first run. Raises MiaodErrors.
+    """
+    if out:
+        check_out(Path(out))
+    report = make_report(runs)
+    first = runs[0]
+    home = first.folder.root if isinstance(first, Run) else Path(first)
+    place = Path(out) if out else home
+    with out_folder(place) as folder:
+        folder.save_text("report.html", as_html(report))
+        folder.save_text("report.md", as_markdown(report))
+    paths = [place / "report.html", place / "report.md"]
+    say(f"open {paths[0]} to read and show the results")
+    return paths
+
+
+def make_report(runs: Sequence[Run | str | Path]) -> Report:
+    """The report of these runs, its figures drawn. Raises MiaodErrors."""
+    loaded = load_runs(runs)
+    prepare_torch(loaded[0].config, resolve_device("auto"))
+    groups = measured(loaded)
+    with memory_explained():
+        sections = [
+            beginning.in_short(loaded, groups),
+            beginning.what_was_compared(loaded),
+            data_part.the_data(loaded),
+            results.results(groups),
+            choices.choices(loaded),
+            detectors.detectors(loaded, groups),
+            making.how_it_was_made(loaded),
+            beginning.words(),
+        ]
+    names = ", ".join(run.name for run in loaded)
+    return Report(f"Which images to label next: {names}", sections)

@@ -1,0 +1,167 @@
+"""The parts of a report that come first: in short, what was compared, the data."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from miaod_nb.config import Config
+from miaod_nb.plots.lines import FULL
+from miaod_nb.plots.look import strategy_style
+from miaod_nb.report.measured import Measured, not_comparable, one_of_each
+from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text, setting
+from miaod_nb.report.reported import ReportedRun
+
+NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
+QUESTION = (
+    "Boxes drawn by people are what an object detector costs. Of many images without labels, which "
+    "should be labeled next, so that the detector becomes good with few of them? Active learning "
+    "lets the detector itself point at them: it is trained on the labels so far, chooses the next "
+    "images, people label these, and the cycle begins again."
+)
+STRATEGIES = {
+    "mi_aod": "MI-AOD: images on which two classifiers of one detector disagree most (Yuan et al., "
+              "CVPR 2021)",
+    "entropy": "entropy: images whose detections have the least certain scores",
+    "random": "random: images drawn by lot, the yardstick for every other choice",
+    "full": "all labels: every image labeled from the start, the ceiling",
+}  # fmt: skip
+SHOWN = (
+    "strategy", "detector", "backbone", "image_size", "initial", "budget", "cycles",
+    "rounds", "label_set_epochs", "adversarial_epochs", "batch_size", "top_k", "split_seed", "seed",
+)  # fmt: skip
+
+
+def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section:
+    """The question, what was done and what came out, for those who read nothing else."""
+    outcome = [_outcome(group) for group in groups]
+    outcome = outcome or ["No cycle was evaluated yet, so there is no mAP to tell."
+                          if any(run.test for run in runs) else
+                          "There are no images to evaluate on, so no mAP can be told."]  # fmt: skip
+    kinds = one_of_each(runs)
+    done = " ".join(map(_done, kinds))
+    if len(runs) > len(kinds):
+        done += f" {len(runs) - len(kinds)} more runs differ from these in their seeds alone."
+    if outcome and not any(run.config.strategy == "random" for run in runs):
+        outcome.append(NO_CONTROL)
+    facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
+    pieces: list[Piece] = [Facts(facts)]
+    pieces += [Caution(sentence) for sentence in not_comparable(runs)]
+    pieces += [Caution(f"{run.name}: {run.trouble}. What needs these images is left out below.")
+               for run in runs if run.trouble]  # fmt: skip
+    return Section("In short", pieces)
+
+
+def shown_label(label: str) -> str:
+    """A label as it stands in figures."""
+    return str(strategy_style(label)["label"])
+
+
+def _done(run: ReportedRun) -> str:
+    if run.labels_all:
+        return f"{run.name} trained on all {len(run.pool)} images."
+    first = len(run.labeled(0)) if run.cycles else "no"
+    chosen = run.selected(0) if run.cycles else []
+    return (
+        f"{run.name} ({shown_label(run.label)}) began with {first} labeled images of "
+        f"{len(run.pool)} and chose {len(chosen)} a cycle; {run.finished} of "
+        f"{run.config.cycles} cycles are finished."
+    )
+
+
+def _outcome(group: Measured) -> str:
+    last, metric = group.last, group.metric
+    where = f"on the {group.evaluated_on}"
+    if not len(last):
+        rows = group.table.dropna(subset=metric).groupby("run").tail(1)
+        values = [f"{row['run']} {row[metric]:.3f} with {row['labeled_images']} labeled images"
+                  for _, row in rows.iterrows()]  # fmt: skip
+        apart = "; they have no number of labels in common" * (len(values) > 1)
+        return f"{metric} {where}: {', '.join(values)}{apart}."
+    values = [f"{shown_label(row['strategy'])} {row[metric]:.3f}" for _, row in last.iterrows()]
+    text = f"With {last['labeled_images'].iloc[0]} labeled images, {metric} {where}: "
+    text += ", ".join(values) + "."
+    text += _price(group)
+    full = group.table.loc[group.table["strategy"] == FULL, metric].mean()
+    if pd.notna(full):
+        text += f" With all labels: {full:.3f}."
+    if len(last) > 1:
+        text += f" {_difference(group)}"
+    return text
+
+
+def _price(group: Measured) -> str:
+    """How many boxes people drew in these images, where that is known; mean over the runs."""
+    boxes = group.boxes
+    at = boxes[boxes["labeled_images"] == group.last["labeled_images"].iloc[0]]
+    of_label = at.groupby("strategy")["labeled_boxes"].mean()
+    values = [f"{shown_label(name)} {of_label[name]:.0f}"
+              for name in group.last["strategy"] if name in of_label]  # fmt: skip
+    return f" Boxes that people drew in these images: {', '.join(values)}." if values else ""
+
+
+def _difference(group: Measured) -> str:
+    last, metric = group.last, group.metric
+    gap = last[metric].iloc[0] - last[metric].iloc[1]
+    first, second = (shown_label(name) for name in last["strategy"].iloc[:2])
+    text = f"{first} is ahead of {second} by {gap:.3f}."
+    if last["runs"].min() < 3:
+        text += (" With fewer than three runs of a kind, chance cannot be told from such a "
+                 "difference.")  # fmt: skip
+    trainings = {run.config.trains_adversarially for run in group.runs if not run.labels_all}
+    if len(trainings) > 1:
+        text += (" Whole methods are compared: MI-AOD also trains on images without labels, the "
+                 "others do not.")  # fmt: skip
+    return text
+
+
+def what_was_compared(runs: Sequence[ReportedRun]) -> Section:
+    """The runs and the settings that matter most."""
+    rows = [
+        {"run": run.name, "the next images are": STRATEGIES.get(run.config.strategy,
+                                                                run.config.strategy),
+         "trained on": "labeled and unlabeled images" if run.config.trains_adversarially
+         else "labeled images alone", "cycles finished": run.finished,
+         "cycles evaluated": len(run.metrics), "seed": run.config.seed}
+        for run in runs
+    ]  # fmt: skip
+    settings = [
+        {"setting": name, "value": _values(runs, name),
+         "meaning": str(Config.model_fields[name].description)}
+        for name in SHOWN
+    ]  # fmt: skip
+    return Section("What was compared", [
+        Table("The runs.", pd.DataFrame(rows)),
+        Table("Settings that matter most; all that differ from a preset stand at the end.",
+              pd.DataFrame(settings)),
+    ])  # fmt: skip
+
+
+def _values(runs: Sequence[ReportedRun], name: str) -> str:
+    """The value of all runs, or the values, each with its runs."""
+    users: dict[str, list[str]] = {}
+    for run in runs:
+        users.setdefault(setting(getattr(run.config, name)), []).append(run.name)
+    if len(users) == 1:
+        return next(iter(users))
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())
+
+
+def words() -> Section:
+    """What the words of a report mean."""
+    return Section("Words", [Text("In the order in which they are needed."), Facts({
+        "Cycle": "training on the labels so far, evaluating, choosing the next images.",
+        "Pool": "the images that may be labeled; the budget is how many are chosen a cycle.",
+        "AP, mAP": "average precision of a class: the area under the curve of precision (share of "
+                   "the boxes found that are right) over recall (share of the objects that are "
+                   "found); mAP is its mean over the classes. A box is right when it overlaps an "
+                   "object of its class by at least half (IoU 0.5), unless the name says another.",
+        "VOC07, VOC12, COCO": "three ways to compute AP; numbers of different ways must not be "
+                              "compared, so each has its full name.",
+        "Anchor": "one of thousands of fixed boxes that a detector starts from; every anchor gets "
+                  "a score of each class.",
+        "Discrepancy": "how far the scores of the two classifiers of MI-AOD are apart at an "
+                       "anchor. The mean over the anchors where it is largest (setting top_k) is "
+                       "the image's uncertainty.",
+        "Weight": "how likely an anchor belongs to an object of the image, learned without boxes "
+                  "(multiple-instance learning).",
+    })])  # fmt: skip

@@ -1,0 +1,37 @@
+"""The part of a report about the images that were chosen, and why."""
+
+from collections.abc import Sequence
+
+from miaod_nb import plots
+from miaod_nb.report.data_part import class_mixes
+from miaod_nb.report.drawing import drawn
+from miaod_nb.report.gallery import gallery
+from miaod_nb.report.measured import one_of_each
+from miaod_nb.report.pieces import Piece, Section, Text
+from miaod_nb.report.reported import ReportedRun
+
+
+def choices(runs: Sequence[ReportedRun]) -> Section:
+    """Scores, classes, the newest batch of every kind of run, and heat maps."""
+    kinds = [run for run in one_of_each(runs) if not run.labels_all]
+    pieces: list[Piece] = [plot for run in kinds for plot in _histogram(run)]
+    pieces += class_mixes(runs)
+    for run in kinds:
+        pieces += gallery(run)
+    return Section("What was chosen", pieces or [Text("No cycle has chosen images yet.")])
+
+
+def _histogram(run: ReportedRun) -> list[Piece]:
+    cycle = run.last_selection
+    path = f"cycle{cycle}/scores.parquet"
+    if cycle is None or not run.folder.exists(path):
+        return []
+    table = run.folder.load_parquet(path, ["id", "score"])
+    chosen = table["id"].isin([row["id"] for row in run.selected(cycle)]).to_numpy()
+    name = "image uncertainty" if run.config.strategy == "mi_aod" else f"score of {run.label}"
+    return [drawn(
+        lambda axes: plots.score_histogram(axes, table["score"].to_numpy(), chosen, name),
+        f"Scores of the pool in cycle {cycle} of {run.name}",
+        f"{run.name}: the scores of all images that cycle {cycle} could choose from. The highest "
+        "are chosen; few images far on the right mean that the detector has clear favorites.",
+    )]  # fmt: skip

@@ -1,0 +1,98 @@
+"""The part of a report about the images: how many, of which classes, which were left out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from miaod_nb import plots
+from miaod_nb.data.records import Objects
+from miaod_nb.report.drawing import drawn
+from miaod_nb.report.measured import one_of_each
+from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.report.reported import ReportedRun
+
+MOST_CLASSES = 40  # in a figure; tables have all
+
+
+def the_data(runs: Sequence[ReportedRun]) -> Section:
+    """Counts of every run, and what was left out of the first."""
+    counts = [
+        {"run": run.name, "data": Path(run.data_root).name, "pool": len(run.pool),
+         "to evaluate on": len(run.test), "classes": len(run.classes),
+         "labeled now": len(run.labeled(run.cycles - 1)) if run.cycles else 0,
+         "boxes of these": run.num_boxes(run.cycles - 1) if run.objects else None}
+        for run in runs
+    ]  # fmt: skip
+    pieces: list[Piece] = [
+        Table("Images; labels are read of the labeled ones and of those to evaluate on, of no "
+              "others.", pd.DataFrame(counts)),
+        Text(f"Classes: {', '.join(runs[0].classes)}."),
+    ]  # fmt: skip
+    faults = [row for run in one_of_each(runs) for row in _exclusions(run)]
+    if faults:
+        pieces.append(Table("What is special about images and labels, counted by reason.",
+                            pd.DataFrame(faults)))  # fmt: skip
+    return Section("The data", pieces)
+
+
+def class_mixes(runs: Sequence[ReportedRun]) -> list[Picture]:
+    """Which classes the labels were of, cycle by cycle: a figure for each kind of run."""
+    return [mix for run in one_of_each(runs) if (mix := _class_mix(run))]
+
+
+def _class_mix(run: ReportedRun) -> Picture | None:
+    if not run.objects:
+        return None
+    counts = {str(len(run.labeled(cycle))): _counts(run, run.labeled(cycle))
+              for cycle in range(run.cycles)}  # fmt: skip
+    table = pd.DataFrame(counts, index=list(run.classes))
+    evaluated = run.experiment.dataset.test_objects if run.experiment and not run.trouble else {}
+    if evaluated:
+        table["evaluated\nimages"] = _class_counts(evaluated, run.classes)
+    table = table.sort_values(table.columns[-1], ascending=False).head(MOST_CLASSES)
+    left_out = len(run.classes) - len(table)
+    caption = (
+        f"{run.name}: share of the boxes that is of each class, among the labeled images of each "
+        f"cycle and, in the last column, among the images evaluated on. {_growth(run)}"
+    )
+    return drawn(
+        lambda axes: plots.class_mix(axes, table, "labeled images"),
+        f"Class mix of {run.name}",
+        caption + f" {left_out} rarer classes are left out." * bool(left_out),
+        (7, 1 + 0.3 * len(table)),
+    )
+
+
+def _growth(run: ReportedRun) -> str:
+    """What it means when a class's share grows."""
+    if run.config.strategy == "random":
+        return "Images were drawn by lot, so shares move by chance alone."
+    return "A class that grows is one that the choice prefers."
+
+
+def _counts(run: ReportedRun, ids: Sequence[str]) -> list[int]:
+    return _class_counts({i: run.objects[i] for i in ids if i in run.objects}, run.classes)
+
+
+def _class_counts(objects: Mapping[str, Objects], classes: Sequence[str]) -> list[int]:
+    """How many objects of each class these images show."""
+    labels = [found.labels for found in objects.values()]
+    joined = torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64)
+    return [int(count) for count in torch.bincount(joined, minlength=len(classes))]
+
+
+def _exclusions(run: ReportedRun) -> list[dict[str, object]]:
+    cycles = [c for c in range(run.cycles) if run.folder.exists(f"cycle{c}/exclusions.json")]
+    if not cycles:
+        return []
+    found = [("labeled images", run.folder.load_json(f"cycle{cycles[-1]}/exclusions.json"))]
+    evaluated = f"cycle{cycles[-1]}/metrics.json"
+    if run.folder.exists(evaluated):
+        found.append(("evaluated images", run.folder.load_json(evaluated)["exclusions"]))
+    return [
+        {"run": run.name, "in": where, "reason": reason, "count": one["count"],
+         "for example": ", ".join(one["examples"][:2])}
+        for where, reasons in found for reason, one in reasons.items()
+    ]  # fmt: skip

@@ -1,0 +1,143 @@
+"""The images that a cycle chose as its detector sees them: boxes, reasons, heat maps."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from miaod_nb import plots
+from miaod_nb.errors import MiaodError
+from miaod_nb.inspection import maps
+from miaod_nb.inspection.reasons import is_told_by_anchors, places, reason_in_words
+from miaod_nb.inspection.seeing import image_and_values
+from miaod_nb.inspection.table import SHOWN_SCORE
+from miaod_nb.inspection.values import AnchorValues
+from miaod_nb.progress import progress
+from miaod_nb.report.beginning import shown_label
+from miaod_nb.report.drawing import card, drawn_panels
+from miaod_nb.report.pieces import Card, Cards, Picture, Piece, Text
+from miaod_nb.report.reported import ReportedRun
+from miaod_nb.selection.uncertainty import num_averaged
+from miaod_nb.trained.detector import Detector
+
+CARDS = 8  # images of a gallery
+MOST_NAMED = 10  # boxes of an image; names of more would cover it
+MAPS = 3  # images with heat maps
+
+
+def gallery(run: ReportedRun) -> list[Piece]:
+    """The first images of the newest batch as the detector of that cycle sees them."""
+    cycle = run.last_selection
+    if cycle is None:
+        return [Text(f"{run.name} has not chosen images yet.")]
+    if cycle not in run.trained_cycles:
+        return [Text(f"The detector of cycle {cycle} of {run.name} is not in the run folder, so "
+                     "the images that it chose are not shown.")]  # fmt: skip
+    rows = run.selected(cycle)
+    there = [row for row in rows if run.record(row["id"])]
+    if not there:
+        return [Text(f"The images that {run.name} chose are not there any more: "
+                     f"{run.trouble or 'restore them to see them here'}.")]  # fmt: skip
+    seen = _seen(run, cycle, there[:CARDS])
+    gone = len(rows) - len(there)
+    pieces: list[Piece] = [Text(_introduction(run, cycle, len(rows), gone))]
+    pieces.append(Cards([_card(run, row, *one) for row, one in seen]))
+    if run.config.strategy == "mi_aod":
+        pieces += [_heat_maps(run, row, *one, n) for n, (row, one) in enumerate(seen[:MAPS])]
+    return pieces
+
+
+def _seen(
+    run: ReportedRun, cycle: int, rows: Sequence[dict[str, Any]]
+) -> list[tuple[dict[str, Any], tuple[np.ndarray, AnchorValues]]]:
+    """The images and what the cycle's detector says of their anchors; one that cannot be decoded is
+    passed over."""
+    detector = Detector.load(run.folder.root, cycle)
+    found = []
+    for row in progress(rows, f"{run.name}: the batch of cycle {cycle}"):
+        record = run.record(row["id"])
+        try:
+            assert record is not None  # the caller has looked
+            found.append((row, image_and_values(detector.model, record, run.config)))
+        except MiaodError:
+            continue
+    return found
+
+
+def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
+    text = (
+        f"{run.name} ({shown_label(run.label)}): the first of the {count} images that cycle "
+        f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
+        f"scores of {SHOWN_SCORE} and more; they are named where there are at most {MOST_NAMED}."
+    )
+    if is_told_by_anchors(run.config):
+        text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
+                 "score, numbered as the words name them; in brackets the higher and the lower of "
+                 "what the two classifiers say of the class there, or of another one that they "
+                 "dispute.")  # fmt: skip
+    return text + (f" {gone} of these images are not there any more." * bool(gone))
+
+
+def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues) -> Card:
+    """The image with the boxes found in it, and why it was chosen."""
+    sure = values.detections.scores >= SHOWN_SCORE
+    scores, labels = (one[sure].tolist() for one in
+                      (values.detections.scores, values.detections.labels))  # fmt: skip
+    texts = [f"{run.classes[label]} {score:.2f}"
+             for label, score in zip(labels, scores, strict=True)]  # fmt: skip
+    boxes = _disputed_boxes(run, values)
+
+    def draw(axes: Axes) -> None:
+        numbers = [str(n + 1) for n in range(len(boxes))]
+        plots.boxes_on_image(axes, image, boxes, numbers, role="anchor")
+        shown = texts if len(texts) <= MOST_NAMED else ()
+        plots.add_boxes(axes, values.detections.boxes[sure], shown, role="prediction")
+        plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
+
+    score = "" if row["score"] is None else f" · {row['score']:.3g}"
+    by_anchors = is_told_by_anchors(run.config)
+    reason = reason_in_words(values, run.classes, _k(run, values)) if by_anchors else row["reason"]
+    picture = card(image, draw, f"image {row['id']}", reason)
+    return Card(picture, f"{row['rank']} · {row['id']}{score}")
+
+
+def _disputed_boxes(run: ReportedRun, values: AnchorValues) -> np.ndarray:
+    """The boxes that the reason in words counts, in its order: (N, 4)."""
+    found = places(values, _k(run, values)) if is_told_by_anchors(run.config) else []
+    return values.boxes[[place.anchor for place in found]]
+
+
+def _k(run: ReportedRun, values: AnchorValues) -> int:
+    return num_averaged(run.config.top_k, len(values.discrepancy))
+
+
+def _heat_maps(
+    run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues, number: int
+) -> Picture:
+    """Image, discrepancy, weight and both together; the first figure explains them."""
+    names = ("discrepancy", "weight", "re-weighted discrepancy")
+    layers = {name: maps.anchor_map(layer, values.grid, values.size)
+              for name, layer in zip(names, values.layers().values(), strict=True)}  # fmt: skip
+    height, width = values.size
+    explained = (
+        "From left to right: the image; where the two classifiers disagree (what the score "
+        "averages); where the detector believes an object to be (weight; 1 is an average anchor); "
+        "both multiplied, which is what training uses to pass over noise in the background. Bright "
+        "is high; each map has its own scale."
+    )
+    boxes = _disputed_boxes(run, values)
+    return drawn_panels(
+        partial(_draw_maps, image=image, values=layers, boxes=boxes), (1, 4),
+        f"Heat maps of {row['id']}, rank {row['rank']}",
+        f"{row['id']}, rank {row['rank']}. " + explained * (number == 0),
+        (10, 2.4 * height / width + 0.6), kind="jpeg",
+    )  # fmt: skip
+
+
+def _draw_maps(
+    panels: np.ndarray, image: np.ndarray, values: dict[str, np.ndarray], boxes: np.ndarray
+) -> None:
+    panels[0, 0].figure.get_layout_engine().set(w_pad=0.1)  # the scales' numbers do not touch
+    plots.heat_map_row(panels[0], image, values, boxes)

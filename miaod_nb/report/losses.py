@@ -1,0 +1,51 @@
+"""The curves of a run's training."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb import plots
+from miaod_nb.experiment.run import shown
+from miaod_nb.report.drawing import drawn_panels
+from miaod_nb.report.pieces import Picture, Piece, Text
+from miaod_nb.report.reported import ReportedRun
+
+
+def losses(run: ReportedRun) -> list[Piece]:
+    """The losses of the newest cycle that logged some."""
+    for cycle in reversed(range(run.cycles)):
+        log = run.experiment.training_log(cycle) if run.experiment else pd.DataFrame()
+        if len(log):
+            return [_losses(run, cycle, list(dict.fromkeys(log["stage"])))]
+    return [
+        Text(
+            f"The losses of {run.name} are not told: "
+            + ("no training step was logged." if run.experiment else f"{run.trouble}.")
+        )
+    ]
+
+
+def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
+    """A panel for each kind of stage: with labels alone, and with unlabeled images."""
+    kinds = [[s for s in stages if s.startswith(kind)] for kind in
+             ("label_set", "minimize", "maximize")]  # fmt: skip
+    kinds = [kind for kind in kinds if kind]
+    adversarial = "; in the stage maximize the agreement of the two classifiers falls on purpose"
+    return drawn_panels(
+        partial(_draw_losses, run=run, cycle=cycle, kinds=kinds), (len(kinds), 1),
+        f"Losses while cycle {cycle} of {run.name} was trained",
+        f"{run.name}: the terms of the loss in cycle {cycle}, stages of one kind end to end. "
+        "Falling curves are what training wants" + adversarial * (len(kinds) > 1) + ".",
+        (7, 2.6 * len(kinds) + 0.4),
+    )  # fmt: skip
+
+
+def _draw_losses(
+    panels: np.ndarray, run: ReportedRun, cycle: int, kinds: Sequence[Sequence[str]]
+) -> None:
+    assert run.experiment is not None  # its log was read
+    for axes, stages in zip(panels[:, 0], kinds, strict=True):
+        plots.training_curves(axes, run.experiment.loss_terms(cycle, stages))
+        axes.set_title(", ".join(map(shown, stages)), loc="left", fontsize=10)

@@ -1,0 +1,126 @@
+"""Which runs can be compared by what, and what cannot be compared at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from miaod_nb.compare.curves import metric_of
+from miaod_nb.evaluation import headline
+from miaod_nb.plots.lines import FULL
+from miaod_nb.report.reported import ReportedRun
+
+ABOUT = ("cycle", "strategy", "training", "labeled_images", "trained_images", "labeled_percent",
+         "evaluated_on", "seed")  # fmt: skip
+NOT_TOLD = {"strategy", "seed", "split_seed", "training"}  # said elsewhere in the report
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Runs that were evaluated on the same images and classes, so that one figure may hold them.
+
+    table: their `metrics.csv` with `run` and, as `strategy`, the label; metric: the full name of
+    what they are compared by.
+    """
+
+    runs: Sequence[ReportedRun]
+    table: pd.DataFrame
+    metric: str
+
+    @property
+    def evaluated_on(self) -> str:
+        """What the metrics are of, in words."""
+        return ", ".join(dict.fromkeys(self.table["evaluated_on"]))
+
+    @cached_property
+    def boxes(self) -> pd.DataFrame:
+        """The rows of `table` of runs whose labels can be read, with `labeled_boxes`; full
+        supervision is left out."""
+        readable = {run.name: run for run in self.runs if run.objects}
+        rows = self.table[self.table["run"].isin(readable) & (self.table["strategy"] != FULL)]
+        cycles = zip(rows["run"], rows["cycle"], strict=True)
+        return rows.assign(labeled_boxes=[readable[name].num_boxes(int(c)) for name, c in cycles])
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """The largest number of labeled images that all labels reached, and the mean of the metric
+        there: one row a label (`strategy`, `labeled_images`, metric, `runs`), the best first."""
+        partial = self.table[self.table["strategy"] != FULL].dropna(subset=self.metric)
+        labels = partial["strategy"].nunique()
+        reached = partial.groupby("labeled_images")["strategy"].nunique()
+        common = reached[reached == labels].index
+        rows = partial[partial["labeled_images"] == (common.max() if len(common) else -1)]
+        means = rows.groupby("strategy").agg(
+            **{"labeled_images": ("labeled_images", "first"), self.metric: (self.metric, "mean"),
+               "runs": ("run", "nunique")}
+        )  # fmt: skip
+        return means.sort_values(self.metric, ascending=False).reset_index()
+
+
+def measured(runs: Sequence[ReportedRun]) -> list[Measured]:
+    """The runs that were evaluated, those on the same images and classes together."""
+    alike: dict[object, list[ReportedRun]] = {}
+    for run in runs:
+        if len(run.metrics):
+            alike.setdefault((run.test, run.classes), []).append(run)
+    found = []
+    for members in alike.values():
+        table = pd.concat([_rows(run) for run in members], ignore_index=True)
+        found.append(Measured(members, table, metric_of(table)))
+    return found
+
+
+def _rows(run: ReportedRun) -> pd.DataFrame:
+    name = FULL if run.labels_all else run.label
+    of_run = {"run": run.name, "strategy": name, "headline": headline(run.config.preset)}
+    return run.metrics.assign(**of_run)
+
+
+def metric_names(table: pd.DataFrame) -> list[str]:
+    """The columns of a table of metrics that are metrics."""
+    return [name for name in table if name not in (*ABOUT, "run", "headline")]
+
+
+def one_of_each(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
+    """The first run of every label: runs that differ in their seeds look alike."""
+    return list({run.label: run for run in reversed(runs)}.values())[::-1]
+
+
+def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
+    """What a reader must not conclude from these runs side by side, a sentence each."""
+    if len(runs) < 2:
+        return []
+    found = []
+    begun = [run for run in runs if run.cycles and not run.labels_all]
+    for what, values, so in (
+        ("detect different classes", [run.classes for run in runs],
+         "their mAPs are of different tasks and stand in separate figures"),
+        ("were evaluated on different images", [run.test for run in runs],
+         "their mAPs stand in separate figures, and one must not be held against the other"),
+        ("choose from different images", [run.pool for run in runs],
+         "a difference in mAP may come from the images alone"),
+        ("began with different labeled images", [_first(run) for run in begun],
+         "what they reach differs by that luck, too"),
+        ("are judged by different metrics", [headline(run.config.preset) for run in runs],
+         "they are compared by the one named at each figure"),
+    ):  # fmt: skip
+        if any(value != values[0] for value in values):
+            found.append(f"The runs {what}: {so}.")
+    names = differing_settings(runs, but=NOT_TOLD)
+    if names:
+        found.append(f"Besides the strategy these settings differ: {', '.join(names)}. A "
+                     "difference in mAP may come from them.")  # fmt: skip
+    return found
+
+
+def _first(run: ReportedRun) -> tuple[str, ...]:
+    """The images labeled first, in the order of their ids."""
+    return tuple(sorted(run.labeled(0)))
+
+
+def differing_settings(runs: Sequence[ReportedRun], but: set[str]) -> list[str]:
+    """The settings that decide results and that these runs do not share."""
+    first = runs[0].identity
+    names = [name for name in first if name not in {*but, "data"}]
+    return [name for name in names if any(run.identity.get(name) != first[name] for run in runs)]

@@ -1,0 +1,123 @@
+"""The part of a report about mAP: curves, tables, classes."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb import plots
+from miaod_nb.plots.lines import FULL
+from miaod_nb.report.beginning import shown_label
+from miaod_nb.report.drawing import drawn, drawn_panels
+from miaod_nb.report.measured import Measured, metric_names
+from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.report.reported import ReportedRun
+
+COLUMNS = 4  # panels of a row
+MOST_PANELS = 24  # classes in a figure; the tables in the run folders have all
+
+
+def results(groups: Sequence[Measured]) -> Section:
+    """What the labels bought."""
+    pieces: list[Piece] = []
+    for group in groups:
+        if len(groups) > 1:
+            names = ", ".join(run.name for run in group.runs)
+            pieces.append(Text(f"Evaluated on the {group.evaluated_on}: {names}."))
+        pieces += [_over_images(group), *_over_boxes(group), *_tables(group),
+                   *_per_class(group)]  # fmt: skip
+    pieces = pieces or [Text("No cycle was evaluated: there is no mAP to show.")]
+    return Section("Results", pieces)
+
+
+def _over_images(group: Measured) -> Picture:
+    return drawn(
+        lambda axes: plots.learning_curves(axes, group.table, group.metric),
+        f"{group.metric} over the number of labeled images",
+        "More labeled images to the right, better detectors upwards. A strategy is worth its name "
+        "if its curve lies above that of random choice. Where all runs have the same first "
+        "labels, a difference at the first point comes from training, not from choosing."
+        + _seeds(group),
+    )  # fmt: skip
+
+
+def _seeds(group: Measured) -> str:
+    most = int(group.table.groupby("strategy")["run"].nunique().max())
+    if most < 2:
+        return ""
+    text = " A thick line is the mean of several runs, the thin ones are the runs."
+    return text + (" The band is the 95 % confidence interval of the mean." * (most >= 3))
+
+
+def _over_boxes(group: Measured) -> list[Piece]:
+    """The curves over boxes, for the runs whose labels can be read."""
+    table = group.boxes
+    if not len(table):
+        return [Text("The labels cannot be read, so the boxes that they took are not counted.")]
+    return [drawn(
+        lambda axes: plots.learning_curves(axes, table, group.metric, over="labeled_boxes"),
+        f"{group.metric} over the number of labeled boxes",
+        "The same over the boxes that people drew. Whoever is paid by the box looks here: a "
+        "strategy that prefers crowded images looks better in the figure above.",
+    )]  # fmt: skip
+
+
+def _tables(group: Measured) -> list[Table]:
+    """Every metric of every evaluated cycle, and what it is of full supervision."""
+    names = metric_names(group.table)
+    table = group.table.assign(strategy=group.table["strategy"].map(shown_label))
+    columns = ["run", "strategy", "cycle", "labeled_images", *names]
+    found = [Table(
+        f"Every metric of every evaluated cycle on the {group.evaluated_on}, from 0 to 1.",
+        table[columns].rename(columns={"labeled_images": "labeled images"}),
+    )]  # fmt: skip
+    full = group.table.loc[group.table["strategy"] == FULL, group.metric].mean()
+    if pd.notna(full) and full > 0:
+        ratio = table[table["strategy"] != shown_label(FULL)].assign(
+            ratio=lambda rows: rows[group.metric] / full
+        )
+        wide = ratio.pivot_table("ratio", "labeled_images", "strategy").reset_index()
+        found.append(Table(f"{group.metric} as a share of what all labels reach ({full:.3f}).",
+                           wide.rename(columns={"labeled_images": "labeled images"})))  # fmt: skip
+    return found
+
+
+def _per_class(group: Measured) -> list[Piece]:
+    table = _class_table(group.runs, group.metric)
+    if not len(table):
+        return [Text("AP of the single classes is not recorded.")]
+    classes = list(table["class"].unique())
+    shown = table[table["class"].isin(classes[:MOST_PANELS])]
+    count = min(len(classes), MOST_PANELS)
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    more = f" The {MOST_PANELS} most frequent of {len(classes)} classes are shown."
+    return [drawn_panels(
+        partial(_draw_classes, table=shown, metric=group.metric), (rows, columns),
+        f"{group.metric} of every class over the number of labeled images",
+        "AP of each class, those with the most objects among the evaluated images first. Rare "
+        "classes have few objects to be evaluated on, so their curves jump."
+        + more * (len(classes) > MOST_PANELS),
+        (max(2.3 * columns, 5), 2 * rows + 0.8),
+    )]  # fmt: skip
+
+
+def _draw_classes(panels: np.ndarray, table: pd.DataFrame, metric: str) -> None:
+    plots.per_class_curves(panels, table, metric)
+
+
+def _class_table(runs: Sequence[ReportedRun], metric: str) -> pd.DataFrame:
+    """AP of every class in every evaluated cycle: strategy, labeled_images, class, metric."""
+    tables = []
+    for run in runs:
+        for _, row in run.metrics.iterrows():
+            path = run.folder.path(f"cycle{row['cycle']}/per_class.csv")
+            table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+            if metric in table:  # an imported cycle has no such table
+                strategy = FULL if run.labels_all else run.label
+                tables.append(table.assign(strategy=strategy, labeled_images=row["labeled_images"]))
+    if not tables:
+        return pd.DataFrame()
+    order = {"ascending": False, "kind": "stable"}
+    return pd.concat(tables, ignore_index=True).sort_values("num_objects", **order)

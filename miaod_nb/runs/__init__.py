@@ -1,0 +1,1 @@
+"""Run folders: their files, the lock, the session at work on one, and what runs share."""

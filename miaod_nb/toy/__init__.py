@@ -1,0 +1,1 @@
+"""Generated images with every kind of difficulty, and the data set made of them."""

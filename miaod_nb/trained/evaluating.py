@@ -1,0 +1,220 @@
+"""A detector, or predictions written before, against the labels of an image list."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from miaod_nb.data.labels import Oracle
+from miaod_nb.data.layouts.coco import category_ids
+from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.sources import scan_list
+from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.folding import folded
+from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.evaluation import Evaluation
+from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
+from miaod_nb.passes.inference import Results, batch_results, detections_of, evaluation_of
+from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.outputs import out_folder, refuse_run
+from miaod_nb.runs.session import memory_explained, prepare_torch
+from miaod_nb.runs.tables import stacked_table
+from miaod_nb.trained.detector import Detector
+from miaod_nb.trained.prediction_files import (
+    CATEGORIES,
+    PREDICTIONS,
+    ImageId,
+    categories_beside,
+    list_beside,
+    read_entries,
+    to_entries,
+)
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images with their labels, by id, and the faults met in both.
+
+    list_name: "" for images that a run held out of its train list. described: what metrics are
+    measured on, in words.
+    """
+
+    list_name: str
+    records: Sequence[ImageRecord]
+    objects: Mapping[str, Objects]
+    faults: FaultCounts
+    described: str
+
+    @property
+    def image_ids(self) -> dict[str, ImageId]:
+        """What a prediction file calls each image: by its number in a COCO file, else by its id."""
+        return {r.id: r.id if r.coco_id is None else r.coco_id for r in self.records}
+
+    def categories(self, classes: Sequence[str]) -> dict[int, str]:
+        """The numbers of these classes: those of the COCO file, else 1, 2, ..."""
+        if self.records[0].coco_id is None:
+            return dict(enumerate(classes, start=1))
+        numbers = category_ids(self.records[0].annotation_path)
+        unknown = [name for name in classes if name not in numbers]
+        numbers |= dict(zip(unknown, count(max(numbers.values(), default=0) + 1), strict=False))
+        return {numbers[name]: name for name in classes}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The metrics of detections on a test set, and the detections, by image id."""
+
+    test: LabeledImages
+    categories: Mapping[int, str]
+    results: Results
+    evaluation: Evaluation
+
+    def lines(self) -> list[str]:
+        """Every metric, the table of the classes, and what was left out, for people."""
+        metrics = self.evaluation.metrics
+        width = max(map(len, metrics))
+        return [
+            f"evaluated on the {self.test.described}:",
+            *(f"  {name:<{width}}  {value:.4f}" for name, value in metrics.items()),
+            "",
+            *stacked_table(self.evaluation.per_class),
+            *(f"evaluated images: {line}" for line in self.test.faults.lines()),
+        ]
+
+
+def evaluate_what(
+    what: Path, *, data_root: Path | None = None, list_name: str = "", cycle: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Evaluated:  # fmt: skip
+    """The metrics of a run folder, a weight file, or a prediction file (its name ends in .json).
+
+    data_root: left out, that of the run. list_name: left out, the list that the settings name, or
+    that the predictions were made for; with both left out, a run without a test list is evaluated
+    on the images that it held out. Raises MiaodErrors.
+    """
+    if not what.exists():
+        raise DataError("there is no such file or folder", where=what, remedy="correct the path")
+    overrides = dict(overrides or {})
+    is_predictions = what.suffix.lower() == ".json"
+    if is_predictions and (overrides or cycle is not None):
+        raise ConfigError(
+            "written predictions are evaluated as they are",
+            where=what,
+            remedy="leave settings and cycle out, or give the run folder or weight file",
+        )
+    run_dir = _run_of(what)
+    root = data_root or (data_root_of(run_dir) if run_dir and not is_predictions else None)
+    if root is None:
+        raise ConfigError(
+            "there are no labels to evaluate against",
+            where="data_root",
+            remedy="give --data-root, the data set that has the labels",
+        )
+    if is_predictions:
+        return evaluate_predictions(what, root, list_name or list_beside(what))
+    detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
+    is_as_in_run = not (data_root or list_name or "test_list" in overrides)
+    test = _held_out(run_dir) if run_dir and is_as_in_run else None
+    name = list_name or detector.config.test_list
+    return evaluate_detector(detector, test or read_labeled(root, name, detector.classes))
+
+
+def _run_of(what: Path) -> Path | None:
+    """The run folder that this is, or that this weight file lies in."""
+    places = (what, what.parent.parent)
+    return next((place for place in places if (place / "config.json").is_file()), None)
+
+
+def _held_out(run_dir: Path) -> LabeledImages | None:
+    """The images of its train list that a run held out, for want of a test list; None if it did
+    not. Raises MiaodErrors."""
+    data = stored_experiment(RunFolder(run_dir)).get("identity", {}).get("data", {})
+    test = set(data.get("test", ()))
+    if not test or not test <= set(data.get("pool", ())):
+        return None
+    dataset = open_run(run_dir=run_dir, overrides={"device": "cpu"}).dataset
+    if not len(dataset.held_out):  # images of the same names in two lists
+        return None
+    return LabeledImages(
+        "", dataset.test, dataset.test_objects, dataset.test_faults, dataset.evaluated_on
+    )  # fmt: skip
+
+
+def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> LabeledImages:
+    """The images of a list and their objects of these classes. Raises DataError."""
+    faults = FaultCounts()
+    records = scan_list(data_root, list_name, faults, required=False)
+    if not records:
+        raise DataError(
+            f"there is no image list '{list_name}'",
+            where=data_root,
+            remedy="name another by --list, one of labeled images that were never trained on",
+        )
+    objects = Oracle(records).read([record.id for record in records], classes, faults)
+    if not any(len(found.labels) for found in objects.values()):
+        raise DataError(
+            f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "
+            f"({'; '.join(faults.lines())})",
+            where=data_root,
+            remedy="evaluate on labeled images that show objects of these classes",
+        )
+    described = f"{list_name} list ({len(objects)} images)"
+    return LabeledImages(list_name, records, objects, faults, described)
+
+
+def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:
+    """The metrics of a detector on these images. Raises DataError."""
+    config, model = detector.config, folded(detector.model)
+    prepare_torch(config, model.device)
+    settings = DetectionSettings.of(config)
+    results: Results = {}
+    with memory_explained():
+        for found in batch_results(
+            model, test.records, lambda batch: detections_of(model, batch, settings), config,
+            "evaluate",
+        ):  # fmt: skip
+            results |= found
+    ordered = {record.id: results[record.id] for record in test.records}
+    return _evaluated(test, test.categories(detector.classes), ordered)
+
+
+def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluated:
+    """The metrics of a prediction file on an image list, without the detector that wrote it.
+
+    Boxes in images outside the list are counted and left out. Raises DataError.
+    """
+    categories = categories_beside(path)
+    test = read_labeled(data_root, list_name, list(categories.values()))
+    results, others = read_entries(path, test.image_ids, categories)
+    if others and not any(len(found["labels"]) for found in results.values()):
+        raise DataError(
+            f"none of the {others} boxes lies in an image of the list '{list_name}'",
+            where=path,
+            remedy="name the list that the predictions were made for: --list",
+        )
+    if others:
+        test.faults.add("predicted box in an image outside the list", path.name, others)
+    return _evaluated(test, categories, results)
+
+
+def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
+    """Writes `metrics.json`, `per_class.csv`, `predictions.json` and `categories.json`."""
+    test, evaluation = evaluated.test, evaluated.evaluation
+    categories = [{"id": key, "name": name} for key, name in evaluated.categories.items()]
+    about = {"evaluated_on": test.described, "list": test.list_name,
+             "classes": list(evaluated.categories.values())}  # fmt: skip
+    refuse_run(out)
+    with out_folder(out) as folder:
+        folder.save_json("metrics.json", {"about": about, "metrics": evaluation.metrics,
+                                          "exclusions": test.faults.as_dict()})  # fmt: skip
+        folder.save_csv("per_class.csv", evaluation.per_class)
+        folder.save_json(CATEGORIES, categories)
+        entries = to_entries(evaluated.results, test.image_ids, evaluated.categories)
+        folder.save_json(PREDICTIONS, entries)
+    return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
+
+
+def _evaluated(test: LabeledImages, categories: Mapping[int, str], results: Results) -> Evaluated:
+    evaluation = evaluation_of(results, test.objects, list(categories.values()))
+    return Evaluated(test, categories, results, evaluation)

@@ -1,0 +1,146 @@
+"""Detections as a file in COCO's results format, and back.
+
+The file is a list with one entry a box: `image_id`, `category_id`, `bbox` (x, y, width, height in
+pixels of the image) and `score`. Beside it lies `categories.json`, which names the categories.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from miaod_nb.errors import DataError
+from miaod_nb.passes.inference import Results
+from miaod_nb.runs.files import RunFolder
+
+PREDICTIONS, CATEGORIES = "predictions.json", "categories.json"
+ImageId = str | int
+Categories = Mapping[int, str]  # name by id, in the order of the classes
+_TOO_LARGE = 1e9  # for any number of a file
+_FORMAT = (
+    '[{"image_id": "000001", "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, ...]'
+)
+
+
+def to_entries(
+    results: Results, image_ids: Mapping[str, ImageId], categories: Categories
+) -> list[dict[str, Any]]:
+    """One entry a box, images in the order of `results`, best box first.
+
+    image_ids: what the file calls each image, by its id here.
+    """
+    numbers = list(categories)
+    return [
+        {
+            "image_id": image_ids[name],
+            "category_id": numbers[label],
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "score": score,
+        }
+        for name, found in results.items()
+        for (x1, y1, x2, y2), score, label in zip(
+            found["boxes"].tolist(), found["scores"].tolist(), found["labels"].tolist(), strict=True
+        )
+    ]
+
+
+def read_entries(
+    path: Path, image_ids: Mapping[str, ImageId], categories: Categories
+) -> tuple[Results, int]:
+    """Detections of each of these images, and the number of boxes in other images.
+
+    Raises DataError naming the first entry that cannot be used.
+    """
+    entries = _read_list(path, _FORMAT)
+    names = {image_id: name for name, image_id in image_ids.items()}
+    labels = {category: label for label, category in enumerate(categories)}
+    rows: dict[str, list[tuple[list[float], float, int]]] = {name: [] for name in image_ids}
+    others = 0
+    for position, entry in enumerate(entries):
+        try:
+            image_id, label, box, score = _parse(entry, labels)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise _wrong(path, f"entry {position}", error, _FORMAT) from None
+        if image_id in names:
+            rows[names[image_id]].append((box, score, label))
+        else:
+            others += 1
+    return {name: _result(found) for name, found in rows.items()}, others
+
+
+def categories_beside(path: Path) -> dict[int, str]:
+    """The categories that a prediction file speaks of, in order of their ids. Raises DataError."""
+    beside = path.with_name(CATEGORIES)
+    wanted = '[{"id": 1, "name": "dog"}, ...]'
+    categories = {}
+    for position, entry in enumerate(_read_list(beside, wanted)):
+        try:
+            categories[int(entry["id"])] = str(entry["name"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise _wrong(beside, f"entry {position}", error, wanted) from None
+    if not categories:
+        raise DataError("there is no category", where=beside, remedy=f"write them as {wanted}")
+    return categories
+
+
+def list_beside(path: Path) -> str:
+    """The image list that predictions were made for, as the `metrics.json` beside them says it;
+    without that file, `test`. Raises DataError."""
+    beside = RunFolder(path.parent)
+    if not beside.exists("metrics.json"):
+        return "test"
+    document = beside.load_json("metrics.json")
+    about = document.get("about") if isinstance(document, dict) else None
+    name = about.get("list", "test") if isinstance(about, dict) else "test"
+    if not name or not isinstance(name, str):
+        raise DataError(
+            "the predictions are of images that a run held out of its train list, and no list "
+            "names them" if name == "" else f"list = {name!r} is no name of an image list",
+            where=beside.path("metrics.json"),
+            remedy="write the ids of these images into a list of the data set and name it: --list",
+        )  # fmt: skip
+    return name
+
+
+def _parse(entry: Any, labels: Mapping[int, int]) -> tuple[ImageId, int, list[float], float]:
+    if entry["category_id"] not in labels:
+        raise ValueError(f"the category {entry['category_id']!r} is not in {CATEGORIES}")
+    if not isinstance(entry["image_id"], str | int):
+        raise ValueError("image_id is neither a text nor a whole number")
+    if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
+        raise ValueError("bbox is no list of four numbers")
+    x, y, width, height = (float(value) for value in entry["bbox"])
+    score = float(entry["score"])
+    if not all(abs(value) < _TOO_LARGE for value in (x, y, width, height, score)):
+        raise ValueError("a number is not finite, or too large")
+    if min(width, height) < 0:
+        raise ValueError("a side is negative")
+    return entry["image_id"], labels[entry["category_id"]], [x, y, x + width, y + height], score
+
+
+def _result(rows: Sequence[tuple[list[float], float, int]]) -> dict[str, torch.Tensor]:
+    return {
+        "boxes": torch.tensor([box for box, _, _ in rows], dtype=torch.float32).reshape(-1, 4),
+        "scores": torch.tensor([score for _, score, _ in rows], dtype=torch.float32),
+        "labels": torch.tensor([label for _, _, label in rows], dtype=torch.int64),
+    }
+
+
+def _read_list(path: Path, wanted: str) -> list[Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("the file is missing", where=path, remedy=f"write it as {wanted}") from None
+    except (OSError, ValueError) as error:
+        raise _wrong(path, "the file", error, wanted) from None
+    if not isinstance(content, list):
+        raise _wrong(path, "the file", ValueError("it is not a list"), wanted)
+    return content
+
+
+def _wrong(path: Path, what: str, error: Exception, wanted: str) -> DataError:
+    reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+    return DataError(f"{what} cannot be used: {reason}", where=path,
+                     remedy=f"write it as {wanted}")  # fmt: skip

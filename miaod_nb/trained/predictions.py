@@ -1,0 +1,124 @@
+"""What a detector finds in image files: pictures with boxes, a JSON file and a table."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from miaod_nb import plots
+from miaod_nb.data.layouts.files import image_files, records_of_files
+from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
+from miaod_nb.errors import DataError
+from miaod_nb.inspection.seeing import pixels
+from miaod_nb.runs.outputs import check_out, out_folder, refuse_run
+from miaod_nb.runs.session import memory_explained, prepare_torch
+from miaod_nb.trained.detector import Detector, ImageResult
+
+LONGEST_SIDE = 7.0  # inches of a picture, so that texts and lines keep their share of it
+MIN_PIXELS = 1000  # of the longest side of a picture: small images are enlarged
+PICTURES = "images"  # the folder of the pictures
+
+
+def predict_files(
+    detector: Detector, path: Path, out: Path, score: float
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Writes what is found in an image, or in those of a folder, into the folder `out`.
+
+    Pictures show the boxes from `score` on, `predictions.json` has all. Returns a table with the
+    columns rank, file, uncertainty and boxes (those shown), the most uncertain image first, and
+    why files were left out, by name. Raises DataError.
+    """
+    check_out(out)
+    refuse_run(out)
+    prepare_torch(detector.config, detector.model.device)
+    if out.exists() and path.is_dir() and out.samefile(path):
+        raise DataError("the images and the results would lie in one folder", where=out,
+                        remedy="choose another --out, for example a new folder in it")  # fmt: skip
+    files = image_files(path, but_not_in=out)
+    _refuse_overwriting(files, out)
+    records, left_out = records_of_files(files.items())
+    if not records:
+        name, reason = next(iter(left_out.items()))
+        raise DataError(f"no image can be used ({len(left_out)} tried; {name}: {reason})",
+                        where=path, remedy="give JPEG or PNG files that are whole")  # fmt: skip
+    entries: list[dict[str, Any]] = []
+    with out_folder(out) as folder, memory_explained():
+        for result in detector.results(records):
+            folder.save_bytes(picture_name(result.record.id), picture(detector, result, score))
+            entries.append(_entry(detector, result))
+        entries.sort(key=lambda entry: -entry["uncertainty"])
+        for rank, entry in enumerate(entries, start=1):
+            entry["rank"] = rank
+        folder.save_json(
+            "predictions.json",
+            {"classes": list(detector.classes), "images": entries, "left_out": left_out},
+        )
+    return _table(entries, score), left_out
+
+
+def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:
+    for name, file in files.items():
+        target = out / picture_name(name)
+        if target.exists() and target.samefile(file):
+            raise DataError("the image would be overwritten by its picture", where=file,
+                            remedy="choose another --out")  # fmt: skip
+
+
+def picture_name(name: str) -> str:
+    """Where the picture of an image goes: different for each file, whatever its folder."""
+    is_usual = name.lower().endswith(IMAGE_SUFFIXES)
+    return f"{PICTURES}/{name}" + ("" if is_usual else ".png")
+
+
+def picture(detector: Detector, result: ImageResult, score: float) -> bytes:
+    """The image with the boxes from `score` on, their classes and scores, as PNG or JPEG."""
+    image = pixels(result.record)
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    shown = result.scores >= score
+    texts = [
+        f"{detector.classes[label]} {value:.2f}"
+        for label, value in zip(result.labels[shown].tolist(), result.scores[shown].tolist(),
+                                strict=True)
+    ]  # fmt: skip
+    size = (width / longest * LONGEST_SIDE, height / longest * LONGEST_SIDE)
+    with plots.style(), plt.rc_context({"savefig.bbox": "standard"}):
+        dpi = (max(longest, MIN_PIXELS) + 0.01) / LONGEST_SIDE  # matplotlib rounds down
+        figure = plt.figure(figsize=size, dpi=dpi)
+        axes = figure.add_axes((0, 0, 1, 1))
+        plots.boxes_on_image(axes, image, result.boxes[shown], texts, role="prediction")
+        buffer = io.BytesIO()
+        suffix = Path(picture_name(result.record.id)).suffix.lower()
+        figure.savefig(buffer, format="png" if suffix == ".png" else "jpg", dpi="figure")
+        plt.close(figure)
+    return buffer.getvalue()
+
+
+def _entry(detector: Detector, result: ImageResult) -> dict[str, Any]:
+    rows = zip(result.boxes.tolist(), result.labels.tolist(), result.scores.tolist(), strict=True)
+    return {
+        "file": result.record.id,
+        "width": result.record.width,
+        "height": result.record.height,
+        "uncertainty": result.uncertainty,
+        "boxes": [
+            {"box": box, "label": detector.classes[label], "score": score}
+            for box, label, score in rows
+        ],
+    }
+
+
+def _table(entries: Sequence[Mapping[str, Any]], score: float) -> pd.DataFrame:
+    rows = [
+        {
+            "rank": entry["rank"],
+            "file": entry["file"],
+            "uncertainty": entry["uncertainty"],
+            "boxes": sum(box["score"] >= score for box in entry["boxes"]),
+        }
+        for entry in entries
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,174 @@
+"""The review board of the next batch: people decide, the run folder keeps what they decided."""
+
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Dict, Int, List, Unicode, observe
+
+from miaod_nb.errors import MiaodError
+from miaod_nb.experiment.run import Run
+from miaod_nb.inspection.features import look_alikes
+from miaod_nb.inspection.reasons import class_mix
+from miaod_nb.labeling.reviewing import apply_decisions, decide
+from miaod_nb.selection.decisions import decision_file, latest
+from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
+from miaod_nb.views.batches import Batch, batch_of
+from miaod_nb.views.cards import cards_of
+from miaod_nb.views.payload import PHOTO_SIDE, photo
+
+PAGE = 60  # cards whose pictures are held at a time
+PICTURE_SIDE = 320  # pixels of the longer side of these
+
+
+class Board(View):
+    """See `board`. Its state as the script has it:
+
+    cards: see `cards_of`; pictures: data URLs of the cards of this `page`; decisions: action and
+    note by id; mix: name, batch and labeled, counts of objects. events: what the script decided,
+    each with a number n; saved: the last n that was dealt with. apply: grows with every wish to
+    rewrite the batch, and applied follows it. replace: whether others take free places. closed:
+    why nothing can be decided any more.
+    """
+
+    _esm = source("cards.js", "board.js")
+    _css = styles("board.css")
+    heading = Unicode("").tag(sync=True)
+    cards: List[Any] = List().tag(sync=True)
+    pictures = Dict().tag(sync=True)
+    decisions = Dict().tag(sync=True)
+    mix: List[Any] = List().tag(sync=True)
+    page = Int(0).tag(**FROM_SCRIPT)
+    page_size = Int(PAGE).tag(sync=True)
+    events: List[Any] = List().tag(**FROM_SCRIPT)
+    saved = Int(0).tag(sync=True)
+    status = Unicode("").tag(sync=True)
+    apply = Int(0).tag(**FROM_SCRIPT)
+    applied = Int(0).tag(sync=True)
+    replace = Bool(True).tag(**FROM_SCRIPT)
+    wanted = Unicode("").tag(**FROM_SCRIPT)
+    enlarged = Dict().tag(sync=True)
+    closed = Unicode("").tag(sync=True)
+
+    def look_at(self, run: Run, cycle: int | None) -> None:
+        """Shows the batch of a cycle. Raises DecisionError and others."""
+        self._run, batch = run, batch_of(run, cycle)
+        with self.hold_sync():
+            self._read_decisions(batch.cycle)
+            self._show(batch)
+
+    @observe("events")
+    def _write_down(self, change: Any) -> None:
+        """Appends what is new among the events to the decision file; one that fails does not hold
+        back the others."""
+        cycle, faults = self._batch.cycle, []
+        with self.hold_sync(), self.explaining():
+            for event in [one for one in self.events if one["n"] > self.saved]:
+                self.saved = event["n"]
+                try:
+                    decide(self._run, cycle, event["id"], event["action"], event["note"])
+                except MiaodError as error:
+                    faults.append(error)
+            self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
+            self._read_decisions(cycle)
+            if faults:
+                raise faults[0]
+
+    @observe("apply")
+    def _apply(self, change: Any) -> None:
+        """Rewrites the batch as the decisions say, and shows it."""
+        before, cycle = set(self._batch.ids), self._batch.cycle
+        with self.hold_sync(), self.explaining():
+            try:
+                apply_decisions(self._run, cycle, self.replace)
+                self._show(batch_of(self._run, cycle))
+                now = set(self._batch.ids)
+                self.status = (
+                    f"The batch is written anew, {len(before - now)} out and {len(now - before)} "
+                    f"in: {self._path('selection.json')}. {_next_step(self._run, cycle)}"
+                )
+            finally:
+                self.applied = self.apply
+
+    @observe("page")
+    def _show_page(self, change: Any = None) -> None:
+        cards = self.cards[self.page * PAGE : (self.page + 1) * PAGE]
+        self.pictures = {card["id"]: self._picture(card["id"]) for card in cards}
+
+    @observe("wanted")
+    def _enlarge(self, change: Any) -> None:
+        self.enlarged = {"id": self.wanted, "source": self._picture(self.wanted, PHOTO_SIDE)}
+
+    def _show(self, batch: Batch) -> None:
+        """Brings a batch to the board."""
+        run, cycle, self._batch = self._run, batch.cycle, batch
+        self.mix = mix_of(run, cycle)  # asks about all images at once, the cards one by one
+        pairs = []
+        if run.strategy.scores_images:
+            pairs = look_alikes(run, cycle, batch.ids)
+        self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
+        self.closed = _closed(run, cycle)
+        self.cards = cards_of(run, cycle, batch.rows, pairs)
+        self.page = min(self.page, (len(self.cards) - 1) // PAGE)
+        self._show_page()
+
+    def _read_decisions(self, cycle: int) -> None:
+        lines = self._run.decisions(cycle)
+        self.decisions = {
+            image_id: {"action": "" if one.action == "note" else one.action, "note": one.note}
+            for image_id, one in latest(lines).items()
+        }
+        path = self._run.folder.path(decision_file(cycle))
+        self.status = (
+            f"{len(lines)} decisions are saved in {path}" if lines
+            else f"Every decision is saved at once, as a line of {path}"
+        )  # fmt: skip
+
+    def _path(self, name: str) -> Path:
+        return self._run.folder.path(f"cycle{self._batch.cycle}/{name}")
+
+    def _picture(self, image_id: str, longest: int = PICTURE_SIDE) -> str:
+        """The picture of an image; "" if its file cannot be read any more, which its card says."""
+        record = self._run.dataset.records.get(image_id)
+        try:
+            return photo(record, longest) if record else ""
+        except MiaodError:
+            return ""
+
+
+def board(run: Run, cycle: int | None = None) -> Board:
+    """The images that a cycle of a run chose, as cards to decide about.
+
+    cycle: None is the newest that has chosen images. Every decision is a line of the cycle's
+    decision file at once; the button "Apply" writes the batch anew, as `apply_decisions` does. What
+    cannot be shown or done is said in the view.
+    """
+    view = Board()
+    with view.explaining():
+        view.look_at(run, cycle)
+    return view
+
+
+def mix_of(run: Run, cycle: int) -> list[dict[str, Any]]:
+    """How many objects of each class the detector sees in the batch, and the labeled set has."""
+    table = class_mix(run, cycle)[["class", "batch", "labeled"]]
+    return [
+        {"name": name, "batch": int(batch), "labeled": int(labeled)}
+        for name, batch, labeled in table.itertuples(index=False)
+    ]
+
+
+def _next_step(run: Run, cycle: int) -> str:
+    """What a user does with the batch of a cycle once it is reviewed."""
+    command = f"miaod run --run-dir {run.folder.root}"
+    if cycle + 1 >= run.config.cycles:  # the run ends with this cycle
+        command += f" --set cycles={cycle + 2}"
+    return f"Next: label these images, then `{command}`"
+
+
+def _closed(run: Run, cycle: int) -> str:
+    """Why the batch cannot be changed any more; "" if it can."""
+    if "split" not in run.folder.done_steps(cycle + 1):
+        return ""
+    return (
+        f"Cycle {cycle + 1} has begun with this batch: it can be looked at here, but not changed."
+    )

@@ -1,0 +1,133 @@
+"""All that the viewer's script needs to show one image, as JSON. Arrays are base64 texts."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from miaod_nb.data.records import ImageRecord
+from miaod_nb.inspection.seeing import pixels
+from miaod_nb.inspection.values import AnchorValues
+
+PHOTO_SIDE = 800  # pixels of the longer side of a photo, at most
+CLASS_NUMBERS = 40_000  # of an image's anchors and classes; many classes: of fewer anchors
+LARGEST = 65535  # of uint16
+
+
+def photo(record: ImageRecord, longest: int = PHOTO_SIDE) -> str:
+    """The image as a JPEG data URL, its longer side at most `longest` pixels. Raises DataError if
+    its file cannot be read."""
+    image = Image.fromarray(pixels(record))
+    image.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{_text(buffer.getvalue())}"
+
+
+def anchor_panel(
+    values: AnchorValues, classes: Sequence[str], norm: str, weighted: bool
+) -> dict[str, Any]:
+    """What a detector says of an image's anchors.
+
+    levels: shape (h, w), stride, center of the first cell and its anchors, in pixels. maps: for
+    each layer and level uint8 (h, w), the largest of a cell's anchors, 255 standing for the
+    layer's `scales` or more. details: see `_details`. norm: as `uncertainty_norm`; weighted: the
+    score averages the re-weighted discrepancy.
+    """
+    layers = values.layers()
+    cells = {name: _cells(layer, values) for name, layer in layers.items()}
+    scales = {name: _largest_inside(found, values) for name, found in cells.items()}
+    return {
+        "num_anchors": len(values.discrepancy), "norm": norm, "levels": _levels(values),
+        "scales": scales,
+        "maps": {name: [_bytes(level, scales[name]) for level in found]
+                 for name, found in cells.items()},
+        "detections": _detections(values, classes),
+        "details": _details(values, layers, weighted),
+    }  # fmt: skip
+
+
+def _cells(layer: np.ndarray, values: AnchorValues) -> list[np.ndarray]:
+    """The largest value of each cell, (h, w) a level."""
+    grid = values.grid
+    levels = np.split(layer, np.cumsum(grid.level_sizes)[:-1])
+    shapes = zip(grid.feature_sizes, grid.anchors_per_cell, strict=True)
+    return [
+        level.reshape(*size, per_cell).max(axis=-1)
+        for level, (size, per_cell) in zip(levels, shapes, strict=True)
+    ]
+
+
+def _largest_inside(cells: Sequence[np.ndarray], values: AnchorValues) -> float:
+    """The largest value of all levels, without the cells that stand on padding."""
+    height, width = values.size
+    return max(
+        float(level[: -(-height // stride), : -(-width // stride)].max())
+        for level, stride in zip(cells, values.grid.strides, strict=True)
+    )
+
+
+def _levels(values: AnchorValues) -> list[dict[str, Any]]:
+    grid, levels, start = values.grid, [], 0
+    parts = zip(grid.feature_sizes, grid.strides, grid.anchors_per_cell, strict=True)
+    for (height, width), stride, per_cell in parts:
+        base = grid.boxes[start : start + per_cell]
+        mean = base.mean(dim=0)
+        first = [float(mean[0] + mean[2]) / 2, float(mean[1] + mean[3]) / 2]
+        levels.append(
+            {
+                "shape": [height, width],
+                "stride": stride,
+                "first": first,
+                "base": [[round(edge, 2) for edge in box] for box in base.tolist()],
+            }
+        )
+        start += height * width * per_cell  # fmt: skip
+    return levels
+
+
+def _detections(values: AnchorValues, classes: Sequence[str]) -> dict[str, Any]:
+    found = values.detections
+    labels = found.labels.tolist()
+    return {
+        "boxes": [[round(edge, 1) for edge in box] for box in found.boxes.tolist()],
+        "scores": [round(score, 3) for score in found.scores.tolist()],
+        "labels": labels, "names": [classes[label] for label in labels],
+    }  # fmt: skip
+
+
+def _details(values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool) -> dict[str, Any]:
+    """The numbers of the T most uncertain anchors, those first that the score averages first.
+
+    anchors: int32 (T,), places in the grid; a layer: float32 (T,); probs_1, probs_2 and weights:
+    uint16 (per_class, C), shares of 1 and of weight_scale.
+    """
+    order = np.argsort(-values.weighted[values.top], kind="stable") if weighted else slice(None)
+    anchors = values.top[order]
+    count = min(len(anchors), CLASS_NUMBERS // max(values.probs_1.shape[1], 1))
+    scale = float(values.weights.max(initial=0)) or 1.0
+    shares = {"probs_1": 1.0, "probs_2": 1.0, "weights": scale}
+    return {
+        "anchors": _text(anchors.astype("<i4").tobytes()), "per_class": count,
+        "weight_scale": scale,
+        **{name: _text(layer[anchors].astype("<f4").tobytes()) for name, layer in layers.items()},
+        **{name: _shares(getattr(values, name)[order][:count], one)
+           for name, one in shares.items()},
+    }  # fmt: skip
+
+
+def _shares(array: np.ndarray, one: float) -> str:
+    shares = (array.astype(np.float32) / one).clip(0, 1)
+    return _text((LARGEST * shares).round().astype("<u2").tobytes())
+
+
+def _bytes(level: np.ndarray, scale: float) -> str:
+    shares = level / scale if scale > 0 else np.zeros_like(level)
+    return _text((255 * shares).round().clip(0, 255).astype(np.uint8).tobytes())
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,227 @@
+"""The uncertainty viewer: why an image was chosen, layer by layer and anchor by anchor."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from traitlets import Dict, List, Unicode, observe
+
+from miaod_nb.data.transforms import InputSize
+from miaod_nb.errors import ConfigError
+from miaod_nb.experiment.run import Run
+from miaod_nb.labeling.reviewing import newest_batch
+from miaod_nb.plots.look import strategy_style
+from miaod_nb.selection.uncertainty import num_averaged
+from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
+from miaod_nb.views.looked_at import LookedAt
+from miaod_nb.views.payload import anchor_panel, photo
+
+START = {
+    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": True, "truth": True,
+    "anchors": False, "k": 0, "sort": "score",
+}  # fmt: skip
+DIFFERENCES = {"l1": "|p₁ − p₂|", "l2": "(p₁ − p₂)²"}
+
+
+class UncertaintyViewer(View):
+    """See `uncertainty_viewer`. Its state as the script has it:
+
+    index: the images, id, rank, score, labeled, selected, classes (part of each in the score) and
+    disagreement. ks: the counts of anchors of the k slider. settings: layer ("none",
+    "discrepancy", "weight", "weighted"), level and class (-1: all), opacity, boxes, truth, anchors,
+    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that
+    need no kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of
+    the image that is seen; listed, the place that was clicked, and its anchors (places in the
+    grid).
+    """
+
+    _esm = source(
+        "heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js", "viewer.js"
+    )
+    _css = styles("viewer.css")
+
+    index: Any = List().tag(sync=True)
+    classes: Any = List().tag(sync=True)
+    ks: Any = List().tag(sync=True)
+    units = Dict().tag(sync=True)
+    disagreement_of = Unicode("").tag(sync=True)
+    payload = Dict().tag(sync=True)
+    embedded = Dict().tag(sync=True)
+    settings = Dict(START).tag(**FROM_SCRIPT)
+    wanted = Dict().tag(**FROM_SCRIPT)
+    shown = Unicode("").tag(**FROM_SCRIPT)
+    listed = Dict().tag(**FROM_SCRIPT)
+
+    def look_at(
+        self, run: Run, cycle: int | None, beside: Iterable[Any], ids: Iterable[str]
+    ) -> None:
+        """Shows the most uncertain image of a cycle. Raises ConfigError and others."""
+        self._looked_at = _all_looked_at(run, cycle, beside, tuple(ids))
+        first = self._looked_at[0]
+        with self.hold_sync():
+            self.classes = list(run.dataset.classes)
+            self.ks = first.ks
+            self.units = _units(first)
+            self.settings = START | {"k": first.ks.index(_own_k(first))}
+            self.index, self.disagreement_of = _index(self._looked_at)
+            self.payload = self.payload_of(first.table["id"].iloc[0])
+
+    def payload_of(self, image_id: str) -> dict[str, Any]:
+        """All that is needed to show an image; the detectors are asked if nobody did before."""
+        first = self._looked_at[0]
+        panels, truth = [], None
+        for looked_at in self._looked_at:
+            values = looked_at.values(image_id)
+            truth = truth or looked_at.truth(image_id, values.size)
+            config = looked_at.run.config
+            panel = anchor_panel(
+                values,
+                first.run.dataset.classes,
+                config.uncertainty_norm,
+                config.weighted_selection,
+            )
+            panels.append({"title": looked_at.title} | looked_at.standing(values, self.ks) | panel)
+        image = photo(first.run.dataset.records[image_id])
+        return {"id": image_id, "size": list(values.size), "image": image, "truth": truth,
+                "panels": panels}  # fmt: skip
+
+    def embed(self, ids: Iterable[str]) -> None:
+        """Keeps these images in the view, so that an executed notebook or a page shows them too.
+        An image takes about 50 to 300 kB. A view that shows nothing keeps its message alone."""
+        if not self.index:
+            return
+        with self.explaining():
+            wanted = list(ids)
+            self._refuse_unlisted(wanted)
+            self.embedded = self.embedded | {one: self.payload_of(one) for one in wanted}
+
+    def _refuse_unlisted(self, ids: Iterable[str]) -> None:
+        """Raises ConfigError for images that nobody could find in the view."""
+        listed = {image["id"] for image in self.index}
+        for image_id in ids:
+            if image_id not in listed:
+                raise ConfigError(
+                    f"this view has no image '{image_id}'",
+                    where=self._looked_at[0].title,
+                    remedy="choose ids of its `index`, or name the image among the `ids` of "
+                    "`uncertainty_viewer`",
+                )
+
+    @observe("wanted")
+    def _bring(self, change: Any) -> None:
+        with self.explaining():
+            self.payload = self.payload_of(change["new"]["id"])
+
+
+def uncertainty_viewer(
+    run: Run, cycle: int | None = None, beside: Iterable[tuple[Run, int]] = (),
+    ids: Iterable[str] = (),
+) -> UncertaintyViewer:  # fmt: skip
+    """The images of a cycle of a run and where its classifiers differ on them.
+
+    cycle: None is the newest that has chosen images. beside: further cycles, of this run or of
+    others on the same images, whose detectors are shown the same image. ids: a few images of the
+    pool instead of those that the cycle scored; then the cycle may still be in training. What
+    cannot be shown is said in the view.
+    """
+    viewer = UncertaintyViewer()
+    with viewer.explaining():
+        viewer.look_at(run, cycle, beside, ids)
+    return viewer
+
+
+def _all_looked_at(
+    run: Run, cycle: int | None, beside: Iterable[Any], ids: tuple[str, ...]
+) -> list[LookedAt]:
+    cycle = newest_batch(run) if cycle is None else cycle
+    run.refuse_cycle(cycle)
+    found = [LookedAt(run, cycle, ids=ids)]
+    for other, other_cycle in beside:
+        other.refuse_cycle(other_cycle)
+        _refuse_apart(run, other)
+        scored = other.strategy.scores_images
+        found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))
+    return found
+
+
+def _refuse_apart(run: Run, other: Run) -> None:
+    """Raises ConfigError for runs whose boxes are not in pixels of the same images."""
+    differing = ""
+    if other.dataset.identity != run.dataset.identity:
+        differing = "images or classes"
+    elif InputSize.of(other.config) != InputSize.of(run.config):
+        differing = "sizes of images (image_size or resize)"
+    if differing:
+        raise ConfigError(
+            f"the runs that are to stand side by side have other {differing}",
+            where=f"{run.folder.root}, {other.folder.root}",
+            remedy="choose cycles of one run, or runs on the same data in the same size",
+        )
+
+
+def _own_k(looked_at: LookedAt) -> int:
+    """The k of the run's own score, among the table's."""
+    return num_averaged(looked_at.run.config.top_k, max(looked_at.ks))
+
+
+def _units(looked_at: LookedAt) -> dict[str, list[str]]:
+    """What the layers measure: for all classes, and for one."""
+    difference = DIFFERENCES[looked_at.run.config.uncertainty_norm]
+    return {
+        "discrepancy": [f"mean of {difference} over the outputs", difference],
+        "weight": ["sum over the classes; 1 is the average anchor of a level", "part of the class"],
+        "weighted": [f"mean of {difference} × weight of each class", f"{difference} × weight"],
+    }
+
+
+def _index(looked_at: Sequence[LookedAt]) -> tuple[list[dict[str, Any]], str]:
+    """The images that can be looked at, and what `disagreement` compares."""
+    first = looked_at[0]
+    other, name = _other_ranks(looked_at)
+    parts = _class_parts(first)
+    away = ((first.table["score"].rank() - other).abs() / len(first.table)).round(3)
+    images = [
+        {"id": row.id, "rank": int(row.rank), "score": _short(row.score),
+         "labeled": row.id in first.labeled, "selected": row.id in first.selected,
+         "classes": parts.get(row.id),
+         "disagreement": None if pd.isna(away[row.id]) else float(away[row.id])}
+        for row in first.table.loc[:, ["id", "rank", "score"]].itertuples(index=False)
+    ]  # fmt: skip
+    images += [
+        {"id": image_id, "rank": None, "score": None, "labeled": True, "selected": False}
+        for image_id in sorted(first.labeled if not first.ids else ())
+    ]
+    own = strategy_style(first.run.config.strategy)["label"]
+    return images, f"{own} and {name} disagree most"
+
+
+def _other_ranks(looked_at: Sequence[LookedAt]) -> tuple[pd.Series, str]:
+    """How another strategy ranks the inspected images, and its name: one that stands beside, or
+    else entropy (MI-AOD for a run of entropy)."""
+    first = looked_at[0]
+    own = first.run.config.strategy
+    for other in looked_at[1:]:
+        strategy = other.run.config.strategy
+        if other.scored and strategy != own:
+            scores = other.table["score"].reindex(first.table.index)
+            return scores.rank(), strategy_style(strategy)["label"]
+    name = "entropy" if own != "entropy" else "mi_aod"
+    column = "entropy" if own != "entropy" else f"mean {_own_k(first)}"
+    return first.table[column].rank(), strategy_style(name)["label"]
+
+
+def _class_parts(looked_at: LookedAt) -> dict[str, list[float]]:
+    """The part of each class in the recorded scores of the images, by id."""
+    if looked_at.ids:
+        return {}
+    columns = [f"class {name}" for name in looked_at.run.dataset.classes]
+    place = f"cycle{looked_at.cycle}/scores.parquet"
+    table = looked_at.run.folder.load_parquet(place, ["id", *columns]).set_index("id")
+    table = table.loc[looked_at.table.index]
+    return {image_id: [_short(part) for part in row]
+            for image_id, row in zip(table.index, table.to_numpy(), strict=True)}  # fmt: skip
+
+
+def _short(value: float) -> float:
+    """Three digits are enough to sort by and to read."""
+    return float(f"{value:.3g}")

@@ -1,0 +1,138 @@
+"""The table and the figure of several runs."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from miaod_nb.compare.curves import gather_metrics, metric_of, save_curves, told_apart
+from miaod_nb.errors import DataError, RunFolderError
+from miaod_nb.evaluation import VOC07_AP, VOC12_AP
+from tests.authors.work_folders import mean_ap_lines, write_work_folder
+from tests.experiment.helpers import miaod
+
+
+def write_run(folder, strategy, labeled, values):
+    folder.mkdir()
+    table = pd.DataFrame(
+        {
+            "cycle": range(len(labeled)),
+            "strategy": strategy,
+            "labeled_images": labeled,
+            "evaluated_on": "test list (9 images)",
+            VOC12_AP: values,
+            VOC07_AP: [value + 0.1 for value in values],
+        }
+    )
+    table.to_csv(folder / "metrics.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        write_run(tmp_path / "a0", "mi_aod", [10, 20], [0.2, 0.4]),
+        write_run(tmp_path / "a1", "mi_aod", [10, 20], [0.4, 0.6]),
+        write_run(tmp_path / "r", "random", [10, 20], [0.2, 0.3]),
+        write_run(tmp_path / "f", "full", [100], [0.8]),
+    ]
+
+
+def test_gathered_table_has_every_row_and_the_ratio_to_full(runs):
+    table = gather_metrics(runs)
+    assert len(table) == 7
+    ratio = table.set_index(["run", "cycle"])[f"{VOC12_AP}, ratio to full"]
+    assert ratio["a0", 1] == pytest.approx(0.5)
+    assert ratio["f", 0] == 1
+    assert not any("ratio" in column for column in gather_metrics(runs[:3]))
+
+
+def test_files_are_written_and_a_folder_without_metrics_is_named(runs, tmp_path):
+    written = save_curves(runs, tmp_path / "out")
+    assert [path.name for path in written] == ["curves.csv", "curves.png"]
+    assert all(path.stat().st_size for path in written)
+    with pytest.raises(DataError, match="no metrics") as error:
+        save_curves([tmp_path / "nothing"], tmp_path / "out")
+    assert "nothing" in str(error.value)
+
+
+def test_saving_leaves_no_figure_open_and_no_setting_changed(runs, tmp_path):
+    before, open_figures = dict(plt.rcParams), plt.get_fignums()
+    save_curves(runs, tmp_path / "out")
+    assert dict(plt.rcParams) == before
+    assert plt.get_fignums() == open_figures
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", 'cycle,"strategy\n0,mi_aod\n'])
+def test_foreign_table_is_named(runs, tmp_path, content):
+    (runs[0] / "metrics.csv").write_text(content)
+    with pytest.raises(DataError, match="not a table of metrics"):
+        save_curves(runs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_foreign_settings_are_named(runs, tmp_path):
+    (runs[0] / "config.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="does not describe an experiment"):
+        save_curves(runs, tmp_path / "out")
+
+
+def test_output_that_is_a_file_is_named(runs, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(DataError, match="--out is a file"):
+        save_curves(runs, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+# ------------------------------------------------------------------- beside the authors' own code
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A work folder of three cycles, the last of which was not evaluated."""
+    sets = [[0, 1], [0, 1, 2, 3], list(range(6))]
+    return write_work_folder(tmp_path / "MI-AOD", sets, sets, log=mean_ap_lines(0.5, 0.75))
+
+
+def test_work_folder_of_the_authors_code_is_a_run_among_others(runs, work):
+    table = gather_metrics([*runs, work])
+    theirs = table[table["run"] == "MI-AOD"]
+    assert theirs["cycle"].tolist() == [0, 1]
+    assert theirs["labeled_images"].tolist() == [2, 4]
+    assert theirs[VOC07_AP].tolist() == [0.5, 0.75] and theirs[VOC12_AP].isna().all()
+    assert set(theirs["strategy"]) == {"mi_aod"}
+    assert theirs["evaluated_on"].str.contains("authors' code").all()
+
+
+def test_what_their_code_measured_is_not_averaged_with_ours(runs, work):
+    table = gather_metrics([*runs, work])
+    assert metric_of(table) == VOC07_AP  # the only one that all rows have
+    assert metric_of(gather_metrics(runs)) == VOC12_AP
+    apart = told_apart(table)
+    assert set(apart.loc[table["run"] == "MI-AOD", "strategy"]) == {"MI-AOD, authors' code"}
+    others = table["run"] != "MI-AOD"
+    assert apart.loc[others, "strategy"].equals(table.loc[others, "strategy"])
+    ratios = table[f"{VOC07_AP}, ratio to full"]
+    assert ratios[table["run"] == "a1"].tolist() == pytest.approx([0.5 / 0.9, 0.7 / 0.9])
+    assert ratios[table["run"] == "MI-AOD"].isna().all()  # full supervision was measured elsewhere
+
+
+def test_command_takes_work_folders(runs, work, tmp_path):
+    outcome = miaod("curves", runs[0], work, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome
+    table = pd.read_csv(tmp_path / "out/curves.csv")
+    assert table[VOC07_AP].tolist() == pytest.approx([0.3, 0.5, 0.5, 0.75])
+    assert (tmp_path / "out/curves.png").stat().st_size
+
+
+def test_work_folders_alone_make_a_figure(work, tmp_path):
+    assert len(save_curves([work], tmp_path / "out")) == 2
+
+
+def test_work_folder_without_a_log_is_named(work, tmp_path):
+    for path in work.glob("*.log.json"):
+        path.unlink()
+    with pytest.raises(DataError, match="no mAP was logged in this work folder"):
+        save_curves([work], tmp_path / "out")
+    (work / "X_L_1.npy").unlink()
+    with pytest.raises(RunFolderError, match="the sets of cycle 1 are missing"):
+        save_curves([work], tmp_path / "out")

@@ -1,0 +1,77 @@
+"""What all views share: scripts, styles, messages, and pages that need no kernel."""
+
+import json
+import re
+
+import matplotlib
+import pytest
+from traitlets import Dict
+
+from miaod_nb.errors import ConfigError
+from miaod_nb.views.base import EXPORT, HERE, View, as_html, fragment, page, source
+
+
+class Small(View):
+    _esm = "const render = ({ model, el }) => {};" + EXPORT
+    _css = ".small { color: black; }"
+    numbers = Dict().tag(sync=True)
+
+
+def state_in(html: str) -> dict:
+    found = re.search(r'<script type="application/json">(.*?)</script>', html)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_a_script_begins_with_the_colors_and_ends_with_its_export():
+    text = source("heat.js", "viewer.js")
+    assert text.endswith(EXPORT) and text.index("function element") < text.index("function heatOf")
+    table = re.search(r'CIVIDIS_HEX = "([0-9a-f]+)"', text)
+    colors = bytes.fromhex(table[1])
+    assert len(colors) == 3 * 256
+    for value in (0, 100, 255):
+        expected = matplotlib.colormaps["cividis"](value, bytes=True)[:3]
+        assert tuple(colors[3 * value : 3 * value + 3]) == tuple(expected)
+
+
+def test_scripts_and_styles_load_nothing_from_a_network():
+    files = [path for path in HERE.iterdir() if path.suffix in (".js", ".css")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert {path.stem for path in files} > {"common", "viewer", "board", "space", "whatif"}
+    addresses = set(re.findall(r"https?://[^\"'\s]+", text))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
+    assert "import " not in text.replace("important", "") and "@import" not in text
+
+
+def test_an_error_becomes_the_message_and_goes_with_the_next_success():
+    view = Small()
+    with view.explaining():
+        raise ConfigError("too small", where="k", remedy="choose more")
+    assert view.message == "too small\n  where: k\n  what to do: choose more"
+    with view.explaining():
+        pass
+    assert view.message == ""
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(ZeroDivisionError), Small().explaining():
+        1 / 0  # noqa: B018
+
+
+def test_a_piece_of_html_holds_the_state_and_the_script_without_its_export():
+    text = "a </script> & <b>"
+    html = as_html(Small(numbers={"text": text}))
+    assert state_in(html) == {"message": "", "numbers": {"text": text}}
+    assert "export default" not in html and ".small { color: black; }" in html
+    assert html.count("</script>") == 2  # the state cannot end its element
+
+
+def test_a_saved_state_makes_the_same_piece():
+    view = Small(numbers={"a": 1})
+    assert fragment(json.loads(json.dumps(view.get_state(), default=str))) == as_html(view)
+
+
+def test_a_page_is_whole_and_its_title_is_text():
+    html = page(Small(), "runs <1>")
+    assert html.startswith("<!doctype html>") and "<title>runs &lt;1&gt;</title>" in html
+    assert "</html>" in html and 'charset="utf-8"' in html

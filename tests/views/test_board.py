@@ -1,0 +1,242 @@
+"""The review board: its cards, what its events write down, and a batch that is written anew."""
+
+import json
+import shutil
+
+import pytest
+
+from miaod_nb import views
+from miaod_nb.experiment import open_run
+from miaod_nb.inspection import anchor_values, features
+from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.selection.decisions import decision_file
+from miaod_nb.selection.uncertainty import num_averaged
+from miaod_nb.views import as_html
+from miaod_nb.views.board import Board
+
+
+def batch_ids(run):
+    return [row["id"] for row in run.folder.load_json("cycle1/selection.json")["selected"]]
+
+
+def written(run):
+    """The decision file: id, action and note of each line."""
+    path = run.folder.path(decision_file(1))
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [tuple(json.loads(line)[key] for key in ("id", "action", "note")) for line in lines]
+
+
+def event(n, image_id, action, note=""):
+    return {"id": image_id, "action": action, "note": note, "n": n}
+
+
+@pytest.fixture
+def run(copied):
+    return copied
+
+
+@pytest.fixture
+def board(run) -> Board:
+    view = views.board(run)
+    assert view.message == ""
+    return view
+
+
+def test_cards_are_the_batch_most_wanted_first(run, board):
+    rows = run.folder.load_json("cycle1/selection.json")["selected"]
+    shown = [(card["rank"], card["id"], card["score"]) for card in board.cards]
+    assert shown == [(row["rank"], row["id"], row["score"]) for row in rows]
+    assert list(board.pictures) == batch_ids(run)
+    assert all(text.startswith("data:image/jpeg") for text in board.pictures.values())
+    assert str(run.folder.path(decision_file(1))) in board.status
+
+
+def test_cards_tell_what_drove_the_score(run, board):
+    for card in board.cards:
+        height, width = card["size"]
+        values = anchor_values.anchor_values(run, 1, card["id"])
+        k = num_averaged(run.config.top_k, len(values.discrepancy))
+        named = places(values, k)
+        assert card["reason"] == reason_in_words(values, run.dataset.classes, k)
+        for place, shown in zip(named, card["places"], strict=True):
+            assert shown["box"] == pytest.approx(values.boxes[place.anchor], abs=0.06)
+            assert shown["share"] == place.share
+            numbers = sorted(float(shown[name].split()[-1]) for name in ("first", "second"))
+            assert numbers == pytest.approx([place.low, place.high], abs=0.006)
+        for thing in card["places"] + card["detections"]:
+            x1, y1, x2, y2 = thing["box"]
+            assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+        assert card["reason"] and card["fault"] == ""
+
+
+def test_the_detector_is_asked_about_the_batch_and_labeled_images_alone(run, monkeypatch):
+    wanted: list[set[str]] = []
+    shutil.rmtree(run.folder.path("cycle1/anchors"), ignore_errors=True)
+    run.folder.path("cycle1/features.npz").unlink(missing_ok=True)
+    for module in (anchor_values, features):
+        original = module.asked
+
+        def noted(run, cycle, records, *others, original=original):
+            wanted.append({record.id for record in records})
+            return original(run, cycle, records, *others)
+
+        monkeypatch.setattr(module, "asked", noted)
+    assert views.board(run).message == ""
+    labeled = run.dataset.ids(run.sets(1).labeled)
+    assert wanted == [set(batch_ids(run)), {*batch_ids(run), *labeled}]
+
+
+def test_the_mix_counts_objects_of_the_batch_and_of_the_labeled_set(run, board):
+    assert [row["name"] for row in board.mix] == list(run.dataset.classes)
+    objects, _ = run.dataset.labeled_objects(run.sets(1))
+    assert sum(row["labeled"] for row in board.mix) == sum(
+        int((~found.ignored).sum()) for found in objects.values()
+    )
+    seen = [one["label"] for card in board.cards for one in card["detections"]]
+    assert {row["name"]: row["batch"] for row in board.mix} == {
+        name: seen.count(name) for name in run.dataset.classes
+    }
+
+
+def test_events_are_lines_of_the_decision_file_once(run, board):
+    first, second, third = batch_ids(run)
+    board.events = [event(1, first, "skip"), event(2, first, "note", "too dark")]
+    assert board.saved == 2
+    board.events = [event(2, first, "note", "too dark"), event(3, second, "accept")]
+    assert written(run) == [
+        (first, "skip", ""),
+        (first, "note", "too dark"),
+        (second, "accept", ""),
+    ]
+    assert board.decisions == {
+        first: {"action": "skip", "note": "too dark"}, second: {"action": "accept", "note": ""},
+    }  # fmt: skip
+    assert "3 decisions are saved" in board.status
+
+
+def test_an_event_that_fails_is_told_and_does_not_hold_back_the_others(run, board):
+    first, second, _ = batch_ids(run)
+    board.events = [event(1, first, "skip"), event(2, "nowhere", "skip"), event(3, second, "defer")]
+    assert board.saved == 3 and "nowhere" in board.message
+    assert written(run) == [(first, "skip", ""), (second, "defer", "")]
+
+
+def test_another_board_shows_what_was_decided_before(run, board):
+    first = batch_ids(run)[0]
+    board.events = [event(1, first, "note", "why this?")]
+    assert views.board(run).decisions == {first: {"action": "", "note": "why this?"}}
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_apply_writes_the_batch_anew_and_shows_it(run, board, replace):
+    first, second, third = batch_ids(run)
+    board.replace = replace
+    board.events = [event(1, first, "skip")]
+    board.apply += 1
+    assert board.message == "" and board.applied == 1
+    now = batch_ids(run)
+    assert now[:2] == [second, third] and len(now) == (3 if replace else 2)
+    assert [card["id"] for card in board.cards] == now == list(board.pictures)
+    assert f"1 out and {int(replace)} in" in board.status
+    command = f"miaod run --run-dir {run.folder.root} --set cycles=3"  # this cycle is the last
+    assert f"Next: label these images, then `{command}`" in board.status
+    assert board.decisions[first]["action"] == "skip"  # the board can take it back
+
+
+def test_a_run_with_cycles_left_goes_on_without_more(run):
+    longer = open_run(run_dir=run.folder.root, overrides={"cycles": 4})
+    view = views.board(longer)
+    view.events = [event(1, batch_ids(run)[0], "skip")]
+    view.apply += 1
+    assert view.status.endswith(f"then `miaod run --run-dir {run.folder.root}`")
+
+
+def test_what_was_taken_back_returns(run, board):
+    before = batch_ids(run)
+    board.events = [event(1, before[0], "defer")]
+    board.apply += 1
+    board.events = [event(2, before[0], "accept")]
+    board.apply += 1
+    assert batch_ids(run) == before == [card["id"] for card in board.cards]
+
+
+def test_an_image_is_enlarged_on_demand(run, board):
+    first = batch_ids(run)[0]
+    board.wanted = first
+    assert board.enlarged["id"] == first and board.enlarged["source"].startswith("data:image")
+
+
+def test_a_page_without_a_kernel_holds_the_cards(run, board):
+    html = as_html(board)
+    assert all(image_id in html for image_id in batch_ids(run))
+
+
+def test_a_run_that_scores_nothing_has_cards_without_places(random_run):
+    view = views.board(random_run)
+    assert view.message == "" and len(view.cards) == 3
+    assert all(card["score"] is None and card["places"] == [] for card in view.cards)
+    assert {card["reason"] for card in view.cards} == {"drawn at random"}
+
+
+# ------------------------------------------------------------------- what the view has to refuse
+
+
+def test_an_unknown_image_is_refused_and_the_rest_goes_on(run, board):
+    board.events = [event(1, "nobody", "skip")]
+    assert "'nobody'" in board.message and board.saved == 1 and written(run) == []
+    board.events = [event(2, batch_ids(run)[0], "accept")]
+    assert board.message == "" and len(written(run)) == 1
+
+
+def test_a_batch_that_the_next_cycle_uses_is_not_changed(run, board):
+    before = batch_ids(run)
+    board.events = [event(1, before[0], "skip")]
+    assert board.closed == ""
+    run.folder.mark_done(2, "split")
+    board.events = [event(2, before[1], "skip")]
+    assert "not changed" in board.closed
+    board.apply += 1
+    assert "cannot be changed" in board.message and board.applied == 1
+    assert batch_ids(run) == before
+    assert "not changed" in views.board(run).closed
+
+
+def test_the_decision_file_of_another_run_is_named(run):
+    line = {
+        "id": batch_ids(run)[0],
+        "action": "skip",
+        "fingerprint": "f" * 64,
+        "cycle": 1,
+        "time": 0,
+    }
+    run.folder.save_text(decision_file(1), json.dumps(line) + "\n")
+    view = views.board(run)
+    assert "another run" in view.message and decision_file(1) in view.message
+
+
+def test_a_cycle_that_is_not_there_is_a_sentence(run):
+    assert "no cycle 7" in views.board(run, 7).message
+    run.folder.save_json("cycle1/steps.json", ["split"])
+    assert "cycle 1 has not chosen images yet" in views.board(run, 1).message
+    assert views.board(run).heading.startswith("Batch of cycle 0")  # the newest that has
+    run.folder.save_json("cycle0/steps.json", [])
+    assert "no cycle of this run has chosen images yet" in views.board(run).message
+
+
+def test_an_empty_batch_is_a_sentence(run):
+    selection = run.folder.load_json("cycle1/selection.json")
+    run.folder.save_json("cycle1/selection.json", selection | {"selected": []})
+    view = views.board(run)
+    assert "empty" in view.message and view.cards == []
+
+
+def test_an_image_that_is_gone_has_the_reason_on_its_card(run, board, tmp_path, monkeypatch):
+    first, second, third = batch_ids(run)
+    missing = tmp_path / "gone.jpg"
+    record = run.dataset.records[first]
+    monkeypatch.setitem(
+        run.dataset.records, first, type(record)(**vars(record) | {"image_path": missing})
+    )
+    view = views.board(run)
+    assert view.message == "" and str(missing) in view.cards[0]["fault"]
+    assert view.pictures[first] == "" and view.pictures[second]
