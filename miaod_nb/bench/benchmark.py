@@ -37,7 +37,7 @@ from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.steps import check_names
 from miaod_nb.experiment.training import without_pretrained
-from miaod_nb.runs.session import (
+from miaod_nb.runs.machine import (
     describe_environment,
     memory_explained,
     prepare_torch,

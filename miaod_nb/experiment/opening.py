@@ -12,7 +12,7 @@ from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.processes import current_processes
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.session import project_folder
+from miaod_nb.runs.identity import project_folder
 from miaod_nb.toy.toy import make_toy
 
 # Presets that bring their own images: where they are generated, and how.

@@ -16,13 +16,9 @@ from miaod_nb.experiment.steps import CycleSteps
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import LOG
+from miaod_nb.runs.identity import claim_folder
 from miaod_nb.runs.known_images import save_images
-from miaod_nb.runs.session import (
-    claim_folder,
-    describe_environment,
-    memory_explained,
-    prepare_torch,
-)
+from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
 from miaod_nb.selection.strategies import STRATEGIES
 
 NOT_A_TERM = ("cycle", "stage", "epoch", "step", "learning_rate", "images_per_s", "memory_mb")

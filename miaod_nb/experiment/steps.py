@@ -39,8 +39,10 @@ from miaod_nb.passes.scoring import PoolScoring
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
+from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
-from miaod_nb.runs.session import Session, default_run_dir, resolve_device
+from miaod_nb.runs.machine import resolve_device
+from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
 from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
 from miaod_nb.selection.strategies import STRATEGIES

@@ -26,7 +26,8 @@ from miaod_nb.learning.train import (
     train_stage,
 )
 from miaod_nb.progress import progress, say_detail
-from miaod_nb.runs.session import Session, memory_mb
+from miaod_nb.runs.machine import memory_mb
+from miaod_nb.runs.session import Session
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.inspected import do_it_first, refuse_other_settings
 from miaod_nb.passes.inference import planned_results
-from miaod_nb.runs.session import memory_explained, prepare_torch
+from miaod_nb.runs.machine import memory_explained, prepare_torch
 
 Arrays = dict[str, np.ndarray]
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.runs.session import refuse_another
+from miaod_nb.runs.identity import refuse_another
 
 BEST_BUDGETS = 5  # the best so many times the budget
 SAMPLE = 200  # images drawn at random of the rest

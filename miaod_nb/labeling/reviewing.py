@@ -10,7 +10,7 @@ from miaod_nb.experiment.choosing import Selection, counted
 from miaod_nb.experiment.opening import open_run
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.session import refuse_another
+from miaod_nb.runs.identity import refuse_another
 from miaod_nb.selection.decisions import (
     Action,
     Decision,

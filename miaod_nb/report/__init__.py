@@ -11,8 +11,8 @@ from miaod_nb.report.measured import measured
 from miaod_nb.report.page import as_html
 from miaod_nb.report.pieces import Report
 from miaod_nb.report.summary import as_markdown
+from miaod_nb.runs.machine import memory_explained, prepare_torch, resolve_device
 from miaod_nb.runs.outputs import check_out, out_folder
-from miaod_nb.runs.session import memory_explained, prepare_torch, resolve_device
 
 
 def write_report(runs: Sequence[Run | str | Path], out: str | Path = "") -> list[Path]:

@@ -9,13 +9,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pandas as pd
-import torch
 
 from miaod_nb.errors import CheckpointError, MiaodError, RunFolderError, disk_fault
+
+if TYPE_CHECKING:  # who only reads what a run says does not wait for torch
+    import torch
 
 LOG = "log.jsonl"
 LOCK = ".lock"
@@ -159,15 +161,19 @@ class RunFolder:
 
     def save_tensors(self, relative: str, tensors: dict[str, Any]) -> None:
         """Writes a checkpoint: tensors, numbers, texts, and lists and dicts of them."""
+        import torch
+
         # Into memory first: torch would hide a full disk behind an error of its own.
         buffer = io.BytesIO()
         torch.save(tensors, buffer)
         self.save_bytes(relative, buffer.getbuffer())
 
     def load_tensors(
-        self, relative: str, map_location: str | torch.device = "cpu"
+        self, relative: str, map_location: "str | torch.device" = "cpu"
     ) -> dict[str, Any]:
         """The checkpoint, its tensors on `map_location`. Code in the file is refused, not run."""
+        import torch
+
         return _load(
             self.path(relative),
             lambda path: torch.load(path, map_location, weights_only=True),
@@ -329,13 +335,15 @@ def _load(
     """What `read` makes of the file; its faults raise `error_type`."""
     try:
         return read(path)
-    except (MemoryError, torch.OutOfMemoryError):  # says nothing about the file
+    except MemoryError:  # says nothing about the file
         raise
     except FileNotFoundError:
         what, remedy = "the file is missing", "restore it"
     except PermissionError:
         what, remedy = "no permission to read the file", "make it readable"
     except Exception as error:  # each reader has its own errors, some of them undocumented
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a device
+            raise
         what = f"the file is broken or holds something else ({type(error).__name__})"
         remedy = "restore it from a copy"
     raise error_type(what, where=path, remedy=f"{remedy}, or choose another run_dir")

@@ -8,7 +8,7 @@ import pandas as pd
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.errors import RunFolderError
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.session import project_folder
+from miaod_nb.runs.identity import project_folder
 
 IMAGES = "images.parquet"
 

@@ -22,7 +22,7 @@ from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.training import load_weights, without_pretrained
 from miaod_nb.passes.inference import batch_results, detections_and_uncertainties
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.session import resolve_device
+from miaod_nb.runs.machine import resolve_device
 from miaod_nb.trained.weight_files import (
     Weights,
     is_ours,

@@ -17,8 +17,8 @@ from miaod_nb.evaluation import Evaluation
 from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
 from miaod_nb.passes.inference import Results, batch_results, detections_of, evaluation_of
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
-from miaod_nb.runs.session import memory_explained, prepare_torch
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (

@@ -13,8 +13,8 @@ from miaod_nb.data.layouts.files import image_files, records_of_files
 from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
 from miaod_nb.inspection.seeing import pixels
+from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import check_out, out_folder, refuse_run
-from miaod_nb.runs.session import memory_explained, prepare_torch
 from miaod_nb.trained.detector import Detector, ImageResult
 
 LONGEST_SIDE = 7.0  # inches of a picture, so that texts and lines keep their share of it

@@ -9,7 +9,7 @@ from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.folding import folded
 from miaod_nb.learning.stages import LabelSet, Method
-from miaod_nb.runs.session import prepare_torch
+from miaod_nb.runs.machine import prepare_torch
 from miaod_nb.selection.strategies import STRATEGIES
 from tests.tiny import labeled, lively_detector, noise, tiny_detector, unlabeled
 

@@ -11,7 +11,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.experiment import Run
-from miaod_nb.runs.session import THREADS_AT_START, prepare_torch
+from miaod_nb.runs.machine import THREADS_AT_START, prepare_torch
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
 
