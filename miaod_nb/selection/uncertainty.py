@@ -5,6 +5,8 @@ Shapes: B images, A anchors, C classes.
 
 from torch import Tensor
 
+from miaod_nb.config import count_of
+
 
 def disagreement(probs_1: Tensor, probs_2: Tensor, norm: str = "l2") -> Tensor:
     """How far the two classifiers differ, per anchor and class: (B, A, C), in [0, 1].
@@ -32,9 +34,7 @@ def instance_uncertainty(
 def num_averaged(top_k: float, num_anchors: int) -> int:
     """How many anchors the image uncertainty averages: `top_k` as a count (capped by the number
     of anchors) or, below 1, as a fraction of them (at least one)."""
-    # The small term keeps 0.29 * 100 = 28.999... from losing an anchor.
-    count = int(top_k * num_anchors + 1e-9) if top_k < 1 else int(top_k)
-    return min(max(count, 1), num_anchors)
+    return min(max(count_of(top_k, num_anchors), 1), num_anchors)
 
 
 def image_uncertainty(instance_uncertainties: Tensor, top_k: float = 10000) -> Tensor:
