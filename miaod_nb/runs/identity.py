@@ -98,7 +98,7 @@ def claim_folder(
 def _warn_of_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Tells the user in what the environment differs from that in which the run began."""
     before, now = {"processes": 1} | dict(before), {"processes": 1} | dict(now)
-    for name in now.keys() - {"code"}:
+    for name in (name for name in now if name != "code"):
         if before.get(name) != now[name]:
             say(f"warning: {name} was {before.get(name)} when this run began and is {now[name]} "
                 "now; results may differ in the last digits")  # fmt: skip
