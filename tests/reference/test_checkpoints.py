@@ -144,4 +144,5 @@ def test_predictions_of_an_image_file(goldens, packs, tmp_path):
     folder = next(packs.rglob("JPEGImages"))
     (result,) = detector.predict([sorted(folder.iterdir())[0]])
     assert np.isfinite(result.uncertainty) and result.uncertainty > 0
-    assert len(result.boxes) <= 100 and (result.scores > 0.05).all()
+    found = result.detections
+    assert len(found) <= 100 and (found.scores > 0.05).all()
