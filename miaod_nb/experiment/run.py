@@ -8,20 +8,17 @@ from functools import partial
 
 import pandas as pd
 
-from miaod_nb.config import Config, lr_rescaling
+from miaod_nb.config import lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.steps import CycleSteps
-from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say, say_detail
-from miaod_nb.runs.files import LOG
 from miaod_nb.runs.identity import claim_folder
 from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
-from miaod_nb.selection.strategies import STRATEGIES
-
-NOT_A_TERM = ("cycle", "stage", "epoch", "step", "learning_rate", "images_per_s", "memory_mb")
+from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.steps import shown, step_names
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,10 @@ class Run(CycleSteps):
         }  # fmt: skip
         for index, plan in enumerate(self.stages):
             work[plan.name] = partial(self._train, index=index)
-        names = step_names(self.config, bool(self.dataset.test))
+        names = step_names(
+            [plan.name for plan in self.stages], evaluates=bool(self.dataset.test),
+            scores=self.strategy.scores_images, chooses=not self.strategy.labels_all,
+        )  # fmt: skip
         return [Step(name, partial(work[name], cycle)) for name in names]
 
     def is_finished(self) -> bool:
@@ -209,63 +209,8 @@ class Run(CycleSteps):
         names = self.config.controls
         return [self.control(name) for name in names if name != self.config.strategy]
 
-    # ------------------------------------------------------------------- what a run has recorded
-
-    def training_log(self, cycle: int) -> pd.DataFrame:
-        """The logged training steps of a cycle in order: stage, epoch, step, learning_rate,
-        images_per_s, memory_mb and a column for each loss term."""
-        rows = [
-            {key: value for key, value in record.items() if key not in ("terms", "event", "time")}
-            | record["terms"]
-            for record in self.folder.read_log()
-            if (record.get("cycle"), record.get("event")) == (cycle, "step")
-        ]
-        return pd.DataFrame(rows)
-
-    def loss_terms(self, cycle: int, stages: Sequence[str]) -> pd.DataFrame:
-        """The loss terms of these stages, end to end: `step`, counted through, and a column for
-        each term that they have. Raises RunFolderError if they logged nothing."""
-        log = self.training_log(cycle)
-        parts, before = [], 0
-        for stage in stages if len(log) else ():
-            part = log[log["stage"] == stage]
-            parts.append(part.assign(step=part["step"] + before))
-            before = parts[-1]["step"].max() if len(part) else before
-        rows = pd.concat(parts) if parts else log
-        if not len(rows):
-            raise RunFolderError(
-                f"no training step of {', '.join(map(shown, stages))} in cycle {cycle} was logged",
-                where=self.folder.path(LOG),
-                remedy="lower log_every in a new run_dir; its default logs every tenth step or so",
-            )
-        return rows[["step", *self._terms(rows)]].reset_index(drop=True)
-
-    @staticmethod
-    def _terms(rows: pd.DataFrame) -> list[str]:
-        return [name for name in rows.dropna(axis=1, how="all") if name not in NOT_A_TERM]
-
-    def discrepancies(self, cycle: int) -> dict[str, float]:
-        """How much the two classifiers disagreed on unlabeled images at the end of each stage."""
-        return {
-            record["stage"]: record["discrepancy"]
-            for record in self.folder.read_log()
-            if record.get("cycle") == cycle and "discrepancy" in record
-        }
-
-
-def step_names(config: Config, is_evaluated: bool) -> list[str]:
-    """The names of a cycle's steps, in order. is_evaluated: whether there are test images."""
-    strategy = STRATEGIES[config.strategy](config)
-    chooses = not strategy.labels_all
-    return [
-        "split",
-        *(plan.name for plan in cycle_stages(config)),
-        *["evaluate"] * is_evaluated,
-        *["score"] * (chooses and strategy.scores_images),
-        *["select"] * chooses,
-    ]
-
-
-def shown(name: str) -> str:
-    """A step's name as it is written for people: label_set_1 is "label-set 1"."""
-    return name.replace("label_set", "label-set").replace("_", " ")
+    @property
+    def record(self) -> RunRecord:
+        """What the run folder says, for whoever reads it. Raises RunFolderError before the run was
+        begun."""
+        return RunRecord.open(self.folder.root)

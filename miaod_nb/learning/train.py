@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,9 @@ from miaod_nb.learning.stages import (
     fill_zero_gradients,
 )
 from miaod_nb.processes import ALONE, Processes
+from miaod_nb.runs.steps import stage_names
 
+STAGES = (LabelSet, Minimize, Maximize)
 WARMUP_START = 0.001  # of the learning rate, at the first step of a warm-up
 Batches = Sequence[LabeledBatch | UnlabeledBatch]  # one step: (labeled,) or (labeled, unlabeled)
 
@@ -41,27 +43,20 @@ def cycle_stages(config: Config, processes: Processes = ALONE) -> list[StagePlan
     """The stages of one cycle in order; without unlabeled images a single label-set stage with as
     many passes over the labeled images as all stages together."""
     method = Method.of(config)
-    label_set = LabelSet(method, processes=processes)
     dropped = max(config.label_set_epochs - config.drop_epoch, 0)  # epochs at the lower rate
+    names = stage_names(config, config.trains_adversarially)
+    kinds: list[Stage] = [kind(method, processes=processes) for kind in STAGES]
+    plans = []
+    for name in names:
+        stage = next(kind for kind in kinds if name.startswith(kind.name))
+        is_label_set = isinstance(stage, LabelSet)
+        epochs = config.label_set_epochs if is_label_set else config.adversarial_epochs
+        plans.append(StagePlan(name, stage, epochs))
+    last = plans.pop()
     if not config.trains_adversarially:
         per_round = 2 * config.adversarial_epochs + config.label_set_epochs
-        epochs = config.label_set_epochs + config.rounds * per_round
-        return [StagePlan("label_set", label_set, epochs, epochs - dropped)]
-    adversarial: list[Stage] = [
-        Minimize(method, processes=processes), Maximize(method, processes=processes)
-    ]  # fmt: skip
-    if config.stage_order == "maximize_first":
-        adversarial.reverse()
-    plans = [StagePlan("label_set", label_set, config.label_set_epochs)]
-    for round_ in range(1, config.rounds + 1):
-        plans += [
-            StagePlan(f"{stage.name}_{round_}", stage, config.adversarial_epochs)
-            for stage in adversarial
-        ]
-        plans.append(StagePlan(f"label_set_{round_}", label_set, config.label_set_epochs))
-    last = plans.pop()
-    drop_after = config.label_set_epochs - dropped
-    return [*plans, StagePlan(last.name, last.stage, last.epochs, drop_after)]
+        last = replace(last, epochs=last.epochs + config.rounds * per_round)
+    return [*plans, replace(last, drop_after=last.epochs - dropped)]
 
 
 def learning_rates(

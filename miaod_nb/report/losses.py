@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from miaod_nb import plots
-from miaod_nb.experiment.run import shown
 from miaod_nb.report.drawing import drawn_panels
 from miaod_nb.report.pieces import Picture, Piece, Text
 from miaod_nb.report.reported import ReportedRun
+from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.steps import shown
 
 
 def losses(run: ReportedRun) -> list[Piece]:
     """The losses of the newest cycle that logged some."""
     for cycle in reversed(range(run.cycles)):
-        log = run.experiment.training_log(cycle) if run.experiment else pd.DataFrame()
+        log = RunRecord.open(run.folder.root).training_log(cycle)
         if len(log):
             return [_losses(run, cycle, list(dict.fromkeys(log["stage"])))]
     return [
@@ -45,7 +45,7 @@ def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
 def _draw_losses(
     panels: np.ndarray, run: ReportedRun, cycle: int, kinds: Sequence[Sequence[str]]
 ) -> None:
-    assert run.experiment is not None  # its log was read
+    record = RunRecord.open(run.folder.root)
     for axes, stages in zip(panels[:, 0], kinds, strict=True):
-        plots.training_curves(axes, run.experiment.loss_terms(cycle, stages))
+        plots.training_curves(axes, record.loss_terms(cycle, stages))
         axes.set_title(", ".join(map(shown, stages)), loc="left", fontsize=10)

@@ -9,7 +9,6 @@ import pandas as pd
 
 from miaod_nb.config import changes
 from miaod_nb.experiment.opening import GENERATED
-from miaod_nb.experiment.run import shown
 from miaod_nb.report.pieces import (
     Command,
     Piece,
@@ -21,6 +20,7 @@ from miaod_nb.report.pieces import (
 )
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.steps import shown
 
 NO_STAGE = ("step", "review", None)  # events of the log that end no stage
 

@@ -201,6 +201,10 @@ class RunFolder:
         """Writes a table without its index, for people and spreadsheets."""
         self.save_text(relative, table.to_csv(index=False))
 
+    def load_csv(self, relative: str) -> pd.DataFrame:
+        """The table of a CSV file."""
+        return _load(self.path(relative), pd.read_csv)
+
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to the log; numbers that JSON lacks (NaN, infinity) become null."""
         path = self.path(LOG)
@@ -250,7 +254,14 @@ class RunFolder:
     def done_steps(self, cycle: int) -> list[str]:
         """Names of the cycle's finished steps, in the order in which they ended."""
         relative = f"cycle{cycle}/steps.json"
-        return list(self.load_json(relative)) if self.exists(relative) else []
+        names = self.load_json(relative) if self.exists(relative) else []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise RunFolderError(
+                "the file is no list of the steps that are done",
+                where=self.path(relative),
+                remedy="restore it from a copy, or choose another run_dir",
+            )
+        return names
 
     def mark_done(self, cycle: int, step: str) -> None:
         """Notes that the step's files are complete."""
@@ -278,6 +289,10 @@ class ReadOnlyRunFolder(RunFolder):
 
     def append_line(self, relative: str, line: str) -> None:
         pass
+
+    def load_csv(self, relative: str) -> pd.DataFrame:
+        """The table of a CSV file."""
+        return _load(self.path(relative), pd.read_csv)
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         pass

@@ -174,17 +174,17 @@ def test_steps_of_other_strategies(fresh, data_root, tmp_path, capsys):
 
 def test_loss_terms_run_through_the_stages(finished):
     run = open_run(run_dir=finished)
-    table = run.loss_terms(0, ["label_set", "label_set_1"])
+    table = run.record.loss_terms(0, ["label_set", "label_set_1"])
     assert table.columns.tolist() == ["step", "classification", "box", "image_classification"]
     steps = table["step"].tolist()
     assert steps == list(range(1, len(steps) + 1))  # tiny logs every step
-    assert "unlabeled_agreement" in run.loss_terms(0, ["maximize_1"])
+    assert "unlabeled_agreement" in run.record.loss_terms(0, ["maximize_1"])
     with pytest.raises(RunFolderError, match="was logged"):
-        run.loss_terms(0, ["minimize_7"])
+        run.record.loss_terms(0, ["minimize_7"])
 
 
 def test_discrepancy_is_noted_after_each_stage(finished):
-    values = open_run(run_dir=finished).discrepancies(1)
+    values = open_run(run_dir=finished).record.discrepancies(1)
     assert list(values) == TRAINING
     assert all(0 < value < 1 for value in values.values())
 

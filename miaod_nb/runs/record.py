@@ -1,0 +1,248 @@
+"""A run as whoever reads it has it: what a run folder says, without what made it.
+
+No torch is imported, no image decoded, no label opened, and no strategy or detector needs to be
+known. The folder may be of a run that is finished, still at work, or of an earlier version.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from miaod_nb.config import Config, validated
+from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.runs.files import LOG, RunFolder
+from miaod_nb.runs.schema import (
+    CycleLabels,
+    Data,
+    Described,
+    Fault,
+    Metrics,
+    Selection,
+    read_document,
+)
+from miaod_nb.runs.steps import NOT_A_TERM, shown
+from miaod_nb.runs.tables import read_metrics
+
+CONFIG = "config.json"
+
+
+class RunRecord:
+    """What a run folder says of its run. Cycles count from 0, image ids name images everywhere.
+
+    Made by `open`. Nothing is kept but the settings: each call reads what stands there now. All of
+    it raises RunFolderError for a document that is damaged, naming the file and the field.
+    """
+
+    def __init__(self, folder: RunFolder, described: Described) -> None:
+        self.folder, self.described = folder, described
+
+    @classmethod
+    def open(cls, run_dir: str | Path) -> Self:
+        """The record of a run folder. Raises RunFolderError for a folder that has no run."""
+        folder = RunFolder(run_dir)
+        if not folder.exists(CONFIG):
+            raise RunFolderError(
+                "there is no run in this folder", where=folder.root,
+                remedy="name the run folder of `miaod run`: it holds a config.json",
+            )  # fmt: skip
+        described: Described = read_document(folder, CONFIG, Described)
+        return cls(folder, described)
+
+    @property
+    def root(self) -> Path:
+        """The run folder."""
+        return self.folder.root
+
+    @property
+    def name(self) -> str:
+        """The run folder's own name."""
+        return self.root.resolve().name
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings that the run was called with last."""
+        try:
+            return validated(self.described["settings"])
+        except ConfigError as error:
+            raise RunFolderError(
+                f"the settings cannot be used: {error.what}",
+                where=f"{self.folder.path(CONFIG)}, field settings.{error.where}",
+                remedy="use the version of miaod that wrote it, or restore it from a copy",
+            ) from error
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides the results; "" of a folder that lost the file."""
+        name = "fingerprint.txt"
+        return self.folder.load_text(name).strip() if self.folder.exists(name) else ""
+
+    @property
+    def data_root(self) -> Path | None:
+        """Where the data lay when the run was called last."""
+        root = self.described.get("data_root")
+        return Path(root) if root else None
+
+    @cached_property
+    def _data(self) -> Data:
+        return self.described["identity"].get("data", {})
+
+    # ------------------------------------------------------------------------------- the images
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return tuple(self._data["classes"])
+
+    @cached_property
+    def pool(self) -> tuple[str, ...]:
+        """Ids of the images to choose from, in the order of their indices."""
+        return _ids(self._data.get("pool", ()))
+
+    @cached_property
+    def test(self) -> tuple[str, ...]:
+        """Ids of the images that metrics are measured on; () if there are none."""
+        return _ids(self._data.get("test", ()))
+
+    # ------------------------------------------------------------------------------- the cycles
+
+    @property
+    def cycles(self) -> int:
+        """How many cycles were begun."""
+        return next(c for c in range(10**6) if not self.folder.exists(f"X_L_{c}.npy"))
+
+    def done(self, cycle: int) -> list[str]:
+        """Names of the cycle's finished steps, in the order in which they ended."""
+        return self.folder.done_steps(cycle)
+
+    @property
+    def trained(self) -> list[int]:
+        """The cycles whose detector is kept, ascending."""
+        return [c for c in range(self.cycles) if self.folder.exists(f"cycle{c}/weights.pt")]
+
+    def labeled(self, cycle: int) -> list[str]:
+        """Ids of the images that people were asked for before the cycle, all its labeled ones."""
+        return self._set(f"X_L_{cycle}.npy")
+
+    def sample(self, cycle: int) -> list[str]:
+        """Ids of the images that the cycle trains on without labels."""
+        return self._set(f"X_U_{cycle}.npy")
+
+    def _set(self, name: str) -> list[str]:
+        indices = self.folder.load_npy(name)
+        try:
+            return [self.pool[index] for index in indices]
+        except (IndexError, TypeError) as error:
+            raise RunFolderError(
+                f"the indices are not of the {len(self.pool)} images of this run",
+                where=self.folder.path(name), remedy="restore the file from a copy",
+            ) from error  # fmt: skip
+
+    def labels(self, cycle: int) -> CycleLabels:
+        """What the cycle knew of its labels when it began: counts, not the labels themselves."""
+        return read_document(self.folder, f"cycle{cycle}/labels.json", CycleLabels)
+
+    def has_chosen(self, cycle: int) -> bool:
+        """Whether the cycle has chosen images."""
+        return self.folder.exists(f"cycle{cycle}/selection.json")
+
+    def selection(self, cycle: int) -> Selection:
+        """What the cycle chose."""
+        return read_document(self.folder, f"cycle{cycle}/selection.json", Selection)
+
+    @property
+    def last_selection(self) -> int | None:
+        """The newest cycle that has chosen images; None if none has."""
+        cycles = reversed(range(self.cycles))
+        return next(
+            (c for c in cycles if self.has_chosen(c) and self.selection(c)["selected"]), None
+        )
+
+    def scores(self, cycle: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The scored images of the cycle in the order of the pool: id, index, and the strategy's
+        columns; columns: those to read."""
+        return self.folder.load_parquet(f"cycle{cycle}/scores.parquet", columns)
+
+    # ------------------------------------------------------------------------------ the results
+
+    def metrics_of(self, cycle: int) -> Metrics | None:
+        """The metrics of a cycle, and what they are of; None if it was not evaluated."""
+        name = f"cycle{cycle}/metrics.json"
+        return read_document(self.folder, name, Metrics) if self.folder.exists(name) else None
+
+    def metrics(self) -> pd.DataFrame:
+        """The metrics of all evaluated cycles, a row each; empty if there are none."""
+        path = self.folder.path("metrics.csv")
+        return read_metrics(path) if path.is_file() and path.stat().st_size > 1 else pd.DataFrame()
+
+    def per_class(self, cycle: int) -> pd.DataFrame:
+        """The metrics of every class, a row each; empty for a cycle that has none (imported)."""
+        name = f"cycle{cycle}/per_class.csv"
+        return self.folder.load_csv(name) if self.folder.exists(name) else pd.DataFrame()
+
+    def exclusions(self, cycle: int) -> dict[str, Fault]:
+        """What was left out or changed when the cycle began, by reason."""
+        name = f"cycle{cycle}/exclusions.json"
+        if not self.folder.exists(name):
+            return {}
+        return read_document(self.folder, name, dict[str, Fault])
+
+    def environment(self) -> dict[str, Any]:
+        """On what the run began; {} for a folder that lost the file."""
+        name = "environment.json"
+        if not self.folder.exists(name):
+            return {}
+        return read_document(self.folder, name, dict[str, Any])
+
+    # ------------------------------------------------------------------------------ the training
+
+    def training_log(self, cycle: int) -> pd.DataFrame:
+        """The logged training steps of a cycle in order: stage, epoch, step, learning_rate,
+        images_per_s, memory_mb and a column for each loss term."""
+        rows = [
+            {key: value for key, value in record.items() if key not in ("terms", "event", "time")}
+            | record["terms"]
+            for record in self.folder.read_log()
+            if (record.get("cycle"), record.get("event")) == (cycle, "step")
+            and isinstance(record.get("terms"), dict)
+        ]
+        return pd.DataFrame(rows)
+
+    def loss_terms(self, cycle: int, stages: Sequence[str]) -> pd.DataFrame:
+        """The loss terms of these stages, end to end: `step`, counted through, and a column for
+        each term that they have. Raises RunFolderError if they logged nothing."""
+        log = self.training_log(cycle)
+        parts, before = [], 0
+        for stage in stages if len(log) else ():
+            part = log[log["stage"] == stage]
+            parts.append(part.assign(step=part["step"] + before))
+            before = parts[-1]["step"].max() if len(part) else before
+        rows = pd.concat(parts) if parts else log
+        if not len(rows):
+            raise RunFolderError(
+                f"no training step of {', '.join(map(shown, stages))} in cycle {cycle} was logged",
+                where=self.folder.path(LOG),
+                remedy="lower log_every in a new run_dir; its default logs every tenth step or so",
+            )
+        terms = [name for name in rows.dropna(axis=1, how="all") if name not in NOT_A_TERM]
+        return rows[["step", *terms]].reset_index(drop=True)
+
+    def discrepancies(self, cycle: int) -> dict[str, float]:
+        """How much the two classifiers disagreed on unlabeled images at the end of each stage."""
+        return {
+            record["stage"]: record["discrepancy"]
+            for record in self.folder.read_log()
+            if record.get("cycle") == cycle and "discrepancy" in record
+        }
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether the folder is a run's."""
+    return (Path(path) / CONFIG).is_file()
+
+
+def _ids(described: Sequence[str]) -> tuple[str, ...]:
+    """Ids of images that are described as "id WxH"."""
+    return tuple(one.rpartition(" ")[0] for one in described)

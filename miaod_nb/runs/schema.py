@@ -1,0 +1,155 @@
+"""The documents of a run folder: what each holds, and the one place where they are parsed.
+
+A document is a dict as JSON has it, checked when it is read: whoever gets one can rely on its
+fields. Fields that an earlier version did not write are NotRequired; a document of a newer version
+is refused, because nobody knows what its fields mean.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NotRequired
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from miaod_nb.errors import RunFolderError
+from miaod_nb.runs.files import RunFolder
+
+VERSION = 2  # of the documents that this code writes
+_strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
+
+
+@_strict
+class Data(TypedDict):
+    """What decides results of the data: "id WxH" of every image, in the order of the indices, or,
+    where pool.parquet has the images, only their number and digest; and the classes."""
+
+    classes: list[str]
+    pool: NotRequired[list[str]]
+    test: NotRequired[list[str]]
+    imported: NotRequired[list[str]]
+
+
+@_strict
+class Described(TypedDict):
+    """config.json: the settings, where the data lay last, and what decides the results.
+
+    identity: those of the settings, with the `data` beside them. card: of the strategy.
+    """
+
+    settings: dict[str, Any]
+    identity: dict[str, Any]
+    data_root: NotRequired[str]
+    card: NotRequired[dict[str, Any]]
+    version: NotRequired[int]
+
+
+@_strict
+class SelectedImage(TypedDict):
+    """A row of a selection. rank: from 1; index: of the image in the pool; score: None where the
+    strategy ranks by none; reason: why it was chosen, in words."""
+
+    rank: int
+    id: str
+    index: int
+    score: float | None
+    reason: str
+    note: NotRequired[str]
+
+
+@_strict
+class Selection(TypedDict):
+    """selection.json: the images that a cycle chose, most wanted first.
+
+    pool, scored: how many images were not labeled, and how many of these were scored. set_aside:
+    how many people skipped or deferred. card: of the strategy.
+    """
+
+    cycle: int
+    strategy: str
+    budget: int
+    pool: int
+    scored: int
+    selected: list[SelectedImage]
+    set_aside: NotRequired[dict[str, int]]
+    card: NotRequired[dict[str, Any]]
+    version: NotRequired[int]
+
+
+@_strict
+class Fault(TypedDict):
+    """How often something was met in images or labels, and in which first."""
+
+    count: int
+    examples: list[str]
+
+
+@_strict
+class About(TypedDict):
+    """What the metrics of a cycle are of."""
+
+    cycle: int
+    strategy: str
+    labeled_images: int
+    evaluated_on: str
+    training: NotRequired[str]
+    trained_images: NotRequired[int]
+    labeled_percent: NotRequired[float]
+    seed: NotRequired[int | None]
+
+
+@_strict
+class Metrics(TypedDict):
+    """metrics.json of a cycle: every metric by its full name, from 0 to 1."""
+
+    about: About
+    metrics: dict[str, float]
+    exclusions: dict[str, Fault]
+
+
+@_strict
+class CycleLabels(TypedDict):
+    """labels.json of a cycle: the labels that it trains on.
+
+    images: how many images; labeled, empty: of these with objects and without, asked: ids that
+    nobody labeled yet; boxes: objects that count, by class. sha256: of all their labels.
+    """
+
+    images: int
+    sha256: str
+    labeled: NotRequired[int]
+    empty: NotRequired[int]
+    asked: NotRequired[list[str]]
+    boxes: NotRequired[dict[str, int]]
+
+
+def read_document(folder: RunFolder, name: str, kind: Any) -> Any:
+    """The document of that name, of one of the kinds above or another type such as list[str].
+
+    Raises RunFolderError naming the file, and the first field that is missing or wrong.
+    """
+    content = folder.load_json(name)
+    where = folder.path(name)
+    version = content.get("version", 1) if isinstance(content, Mapping) else 1
+    if isinstance(version, int) and version > VERSION:
+        raise RunFolderError(
+            f"the file was written by a newer version of miaod (version {version} of the file, "
+            f"this one reads up to {VERSION})", where=where,
+            remedy="install the version that wrote it: pip install --upgrade miaod_nb",
+        )  # fmt: skip
+    try:
+        return _adapter(kind).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    fault = "is missing" if first["type"] == "missing" else f"is wrong ({first['msg'].lower()})"
+    raise RunFolderError(
+        f"the file does not describe what it should: {field or 'its content'} {fault}",
+        where=f"{where}, field {field}" if field else where,
+        remedy="restore it from a copy, or choose another run_dir",
+    )
+
+
+@lru_cache(maxsize=32)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
