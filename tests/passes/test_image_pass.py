@@ -13,13 +13,12 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import Stopped
 from miaod_nb.passes import image_pass, kept_detections
-from miaod_nb.passes.detecting import detect_images
 from miaod_nb.passes.image_pass import compute_rows, load_results, save_results
+from miaod_nb.passes.inference import detect_images
 from miaod_nb.passes.kept_detections import (
     detect_for_cycle,
     forget_unfinished,
     load_detections,
-    load_unfinished,
     save_detections,
 )
 from miaod_nb.processes import ALONE, Processes
@@ -140,11 +139,10 @@ def test_a_stopped_evaluation_goes_on_where_it_was(
     with pytest.raises(Stopped), session.held():
         detect_for_cycle(model, records, CONFIG, session, 0)
     assert len(looked_at) < len(records)
-    detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
+    found = detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
     assert len(looked_at) == len(set(looked_at)) == len(records)
-    folder = RunFolder(tmp_path)
-    assert_equal(load_unfinished(folder, 0, records), expected)
-    forget_unfinished(folder, 0)
+    assert_equal(found, expected)
+    forget_unfinished(RunFolder(tmp_path), 0)
     assert not list(tmp_path.rglob("*.pt"))
 
 
@@ -153,10 +151,11 @@ def test_another_number_of_processes_goes_on(model, records, tmp_path, looked_at
     expected = detect_images(model, records, CONFIG, "at once")
     detect_for_cycle(model, records, CONFIG, session_in(tmp_path, Processes(1, 2)), 0)
     assert sorted(looked_at) == [record.id for record in records[1::2]]
-    detect_for_cycle(model, records, CONFIG, session_in(tmp_path, Processes(0, 3)), 0)
-    assert set(looked_at) == {record.id for record in [*records[1::2], *records[::3]]}
-    detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
-    assert_equal(load_unfinished(RunFolder(tmp_path), 0, records), expected, rtol=1e-4)
+    three = session_in(tmp_path, Processes(2, 3))
+    assert detect_for_cycle(model, records, CONFIG, three, 0) == {}
+    assert set(looked_at) == {record.id for record in [*records[1::2], *records[2::3]]}
+    found = detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
+    assert_equal(found, expected, rtol=1e-4)
 
 
 def test_an_evaluation_that_an_earlier_version_began_goes_on(model, records, tmp_path, looked_at):
@@ -167,9 +166,9 @@ def test_an_evaluation_that_an_earlier_version_began_goes_on(model, records, tmp
     }
     folder = RunFolder(tmp_path)
     save_results(folder, "cycle0/detections_partial.pt", done)
-    detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
+    found = detect_for_cycle(model, records, CONFIG, session_in(tmp_path), 0)
     assert not set(looked_at) & {record.id for record in records[:5]}
-    assert_equal(load_unfinished(folder, 0, records), expected)
+    assert_equal(found, expected)
     forget_unfinished(folder, 0)
     assert not list(tmp_path.rglob("*.pt"))
 

@@ -20,10 +20,9 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
-from miaod_nb.passes import image_pass, score_shards, scoring
+from miaod_nb.passes import image_pass, scoring
 from miaod_nb.passes.image_pass import Compute
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import COLUMNS, observe, score_pool
+from miaod_nb.passes.scoring import COLUMNS, ScoreShards, observe, score_pool
 from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
@@ -35,12 +34,12 @@ from tests.tiny import lively_detector
 INDICES = np.array([3, 1, 7, 0, 11, 9, 2, 5, 4, 10, 8])  # of 12; in shards of 4: 4, 4 and 3
 CLASSES = ("square", "disc")
 PLACE = "cycle0/scores.parquet"
-FULL_SHARD = score_shards.SHARD_IMAGES  # that of a run; the tests have shorter ones
+FULL_SHARD = scoring.SHARD_IMAGES  # that of a run; the tests have shorter ones
 
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 4)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 4)
 
 
 @dataclass
@@ -131,7 +130,7 @@ def test_sharding_and_batches_change_no_selection(prepared, tmp_path, monkeypatc
     """Of two orientations, and of one size: then whole batches make equal shards bit for bit."""
     tables = {}
     for shard, batch in [(100, 2), (4, 2), (2, 2), (3, 8), (100, 1)]:
-        monkeypatch.setattr(score_shards, "SHARD_IMAGES", shard)
+        monkeypatch.setattr(scoring, "SHARD_IMAGES", shard)
         run_dir = tmp_path / f"{shard}-{batch}"
         prepared(run_dir, inference_batch_size=batch, resize=resize).run()
         tables[shard, batch] = table_of(run_dir)
@@ -327,7 +326,7 @@ def test_a_damaged_shard_is_made_anew_and_said(prepared, tmp_path, capsys, harm,
 def test_shards_of_another_size_do_not_stay(prepared, tmp_path, monkeypatch, capsys):
     prepared(tmp_path).run()
     expected = table_of(tmp_path)
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 8)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 8)
     prepared(tmp_path).run()
     assert list(shards_of(tmp_path)) == ["part-00000.parquet", "part-00001.parquet"]
     assert capsys.readouterr().out.count("is made anew") == 2

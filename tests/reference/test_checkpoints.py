@@ -10,7 +10,7 @@ import torch
 from miaod_nb.authors.reference import authors_key, our_key, read_reference, to_reference_arrays
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import ImageDetections
-from miaod_nb.passes.detecting import detect_with_uncertainty
+from miaod_nb.passes.inference import detect_with_uncertainty
 from miaod_nb.trained.detector import Detector
 
 from .authors import flat_levels, recipe_weight
