@@ -44,7 +44,7 @@ def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
     for run in runs:
         for _, row in run.metrics().iterrows():
             objects, _ = run.dataset.labeled_objects(run.sets(row["cycle"]))
-            boxes = sum(len(found.labels) for found in objects.values())
+            boxes = sum(map(len, objects.values()))
             kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images")}
             rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
     return pd.DataFrame(rows)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from miaod_nb.evaluation.boxes import Detections, GroundTruth
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.evaluation.coco import CocoResult, coco_ap
 from miaod_nb.evaluation.voc import VocResult, average_precision, voc_ap
 
 __all__ = [
     "COCO_AP", "COCO_AP50", "COCO_AP75", "VOC07_AP", "VOC12_AP",
-    "CocoResult", "Detections", "Evaluation", "GroundTruth", "VocResult",
+    "CocoResult", "Evaluation", "VocResult",
     "average_precision", "coco_ap", "evaluate", "headline", "voc_ap",
 ]  # fmt: skip
 
@@ -47,7 +47,7 @@ class Evaluation:
 
 
 def evaluate(
-    detections: Sequence[Detections], truths: Sequence[GroundTruth], classes: Sequence[str]
+    detections: Sequence[Detections], truths: Sequence[Objects], classes: Sequence[str]
 ) -> Evaluation:
     """All metrics of a set of images; image i has `detections[i]` and `truths[i]`.
 

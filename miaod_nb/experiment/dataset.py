@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import Oracle, refuse_absent_classes
@@ -21,7 +22,7 @@ from miaod_nb.data.pool import (
     resolve_count,
     scored_part,
 )
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets
@@ -151,7 +152,7 @@ def digest_of(objects: Mapping[str, Objects]) -> str:
     for image_id, found in sorted(objects.items()):
         digest.update(image_id.encode())
         for array in (found.boxes, found.labels, found.ignored):
-            digest.update(array.numpy().tobytes())
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 

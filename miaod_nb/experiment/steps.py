@@ -1,22 +1,23 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
 from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
-from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
+from miaod_nb.evaluation import evaluate
 from miaod_nb.experiment.choosing import Selection, select, shortage
 from miaod_nb.experiment.dataset import CycleSets, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
@@ -27,15 +28,15 @@ from miaod_nb.experiment.training import (
     without_pretrained,
 )
 from miaod_nb.learning.train import cycle_stages
-from miaod_nb.passes.inference import (
-    detections_of,
-    evaluation_of,
-    mean_discrepancy,
+from miaod_nb.passes.inference import mean_discrepancy
+from miaod_nb.passes.kept_detections import (
+    detect_for_cycle,
+    forget_unfinished,
+    load_unfinished,
+    save_detections,
 )
-from miaod_nb.passes.kept_detections import save_detections
-from miaod_nb.passes.parts import delete_parts, over_images
 from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import PoolScoring
+from miaod_nb.passes.scoring import COLUMNS, observe, score_pool
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
@@ -283,16 +284,14 @@ class CycleSteps:
             self.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
 
     def _evaluate(self, cycle: int) -> None:
-        model = folded(self.load_model(cycle))
-        settings = DetectionSettings.of(self.config)
-        unfinished = f"cycle{cycle}/detections_partial.pt"
-        found = over_images(
-            model, self.dataset.test, lambda batch: detections_of(model, batch, settings),
-            self.config, self.session, unfinished, f"cycle {cycle} evaluate",
-        )  # fmt: skip
+        model, test = self.load_model(cycle), self.dataset.test
+        detect_for_cycle(model, test, self.config, self.session, cycle)
+        self.processes.wait()
         if not self.processes.is_first:
             return
-        evaluation = evaluation_of(found, self.dataset.test_objects, self.dataset.classes)
+        found, objects = load_unfinished(self.folder, cycle, test), self.dataset.test_objects
+        labeled_found = [found[image_id] for image_id in objects]
+        evaluation = evaluate(labeled_found, list(objects.values()), self.dataset.classes)
         labeled = len(self.sets(cycle).labeled)
         trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
         about = {
@@ -313,7 +312,7 @@ class CycleSteps:
              "exclusions": self.dataset.test_faults.as_dict()},
         )  # fmt: skip
         self.folder.save_csv("metrics.csv", self.metrics())
-        delete_parts(self.folder, unfinished)
+        forget_unfinished(self.folder, cycle)
         self.session.log(
             cycle, "evaluate", metrics=evaluation.metrics,
             exclusions=self.dataset.test_faults.as_dict(),
@@ -324,11 +323,9 @@ class CycleSteps:
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
-        shards = self._shards(cycle)
-        PoolScoring(
-            folded(self.load_model(cycle)), self.strategy, self.dataset.classes, self.config,
-            self.session, shards,
-        ).run(self.processes)  # fmt: skip
+        shards, model = self._shards(cycle), fold(self.load_model(cycle))
+        compute = partial(observe, model, strategy=self.strategy)
+        score_pool(model, compute, self.config, self.session, shards)
         self.processes.wait()
         scores = self.folder.load_parquet(shards.place, ["score"])["score"]
         self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
@@ -336,7 +333,8 @@ class CycleSteps:
     def _shards(self, cycle: int) -> ScoreShards:
         indices = self.dataset.scored(self.sets(cycle), cycle)
         folder = RunFolder(self.folder.root)  # every process writes its own shards
-        return ScoreShards(folder, cycle, indices, self.dataset.pool)
+        dataset = self.dataset
+        return ScoreShards(folder, cycle, indices, dataset.pool, dataset.classes, COLUMNS)
 
     def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
         """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
@@ -344,7 +342,7 @@ class CycleSteps:
             indices = remaining_pool(self.dataset.all_indices, self.sets(cycle).labeled)
             return indices, np.zeros(len(indices), dtype=np.float32)
         shards = self._shards(cycle)
-        return shards.indices, shards.load_scores()
+        return shards.indices, shards.load(["score"])["score"]
 
     def choose(
         self, cycle: int, verdicts: Verdicts, present: Container[str] | None = None

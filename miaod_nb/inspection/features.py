@@ -12,7 +12,7 @@ from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import pool_index, read_or_none
-from miaod_nb.inspection.asking import asked
+from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.inspected import inspected_ids
 from miaod_nb.progress import progress
 
@@ -80,7 +80,7 @@ def main_axes(features: np.ndarray) -> np.ndarray:
     return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
 
 
-def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str, Tensor]]:
+def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> dict[str, list[Tensor]]:
     """The mean over the cells of every feature level, levels joined, of each image of a batch:
     (F,). Cells on padding do not count."""
     levels = model.features(batch.images)
@@ -93,7 +93,7 @@ def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str
         )
         for i, (height, width) in enumerate(batch.image_sizes)
     ]
-    return [{"features": mean} for mean in means]
+    return {"features": means}
 
 
 def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
@@ -111,7 +111,7 @@ def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
 
 def _computed(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
     records = [run.dataset.records[image_id] for image_id in ids]
-    found = asked(run, cycle, records, mean_features)
+    found = ask_detector(run, cycle, records, mean_features)
     return {
         image_id: arrays["features"].astype(np.float16)
         for image_id, arrays in progress(found, f"cycle {cycle} features", len(ids))

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import RunFolderError, TrainingError
-from miaod_nb.passes.inference import Results, score_table
+from miaod_nb.passes.image_pass import SHARD_IMAGES, Results
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
 
-SHARD_IMAGES = 1024
+PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class ScoreShards:
     each, in the order of `indices`.
 
     indices: of the scored images in the pool, whose records are looked up when they are needed.
+    columns: what the strategy says of an image, by name: a number, a vector, or `per_class`.
     """
 
     folder: RunFolder
     cycle: int
     indices: Indices
     pool: Sequence[ImageRecord]
+    classes: Sequence[str]
+    columns: Sequence[str]
 
     @property
     def place(self) -> str:
@@ -56,8 +60,9 @@ class ScoreShards:
         file = self.file(number)
         if not self.folder.exists(file):
             return False
+        headers = [header for name in self.columns for header in self._headers(name)]
         try:
-            table = self.folder.load_parquet(file, ["id", "index", "score"])
+            table = self.folder.load_parquet(file, ["id", "index", *headers])
         except RunFolderError as error:
             fault = error.what
         else:
@@ -68,17 +73,23 @@ class ScoreShards:
         say(f"  {self.folder.path(file)} is made anew: {fault}")
         return False
 
-    def save(self, number: int, results: Results, classes: Sequence[str]) -> None:
-        """Writes a shard. Raises TrainingError for a score that is not a finite number."""
-        table = score_table(results, self.records(number), self.part(number), classes)
-        if not np.isfinite(table["score"]).all():
-            raise TrainingError(
-                "the score of an image is not a finite number",
-                where=table.loc[~np.isfinite(table["score"]), "id"].iloc[0],
-                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
-                "new run_dir",
-            )
+    def save(self, number: int, results: Results) -> None:
+        """Writes a shard. Raises TrainingError for a value that is not a finite number."""
+        records = self.records(number)
+        table = pd.DataFrame({"id": [r.id for r in records], "index": self.part(number)})
+        for name in self.columns:
+            values = [results[record.id][name] for record in records]
+            for record, value in zip(records, values, strict=True):
+                if not np.isfinite(value).all():
+                    raise _not_finite(name, record.id)
+            for position, header in enumerate(self._headers(name)):
+                cells = [value[position] for value in values] if name == PER_CLASS else values
+                table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
         self.folder.save_parquet(self.file(number), table)
+
+    def _headers(self, name: str) -> list[str]:
+        """What a column of the strategy is called in the table: a class has a column of its own."""
+        return [f"class {one}" for one in self.classes] if name == PER_CLASS else [name]
 
     def remove_others(self) -> None:
         """Removes what does not belong to the table: shards beyond its end, and the single file
@@ -88,13 +99,29 @@ class ScoreShards:
         for path in [place] if place.is_file() else set(place.glob("part-*.parquet")) - own:
             self.folder.delete(str(path.relative_to(self.folder.root)))
 
-    def load_scores(self) -> np.ndarray:
-        """The scores of the images at `indices`: float32. Raises RunFolderError."""
-        table = self.folder.load_parquet(self.place, ["index", "score"])
+    def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
+        RunFolderError."""
+        headers = [header for name in names for header in self._headers(name)]
+        table = self.folder.load_parquet(self.place, ["index", *headers])
         if not np.array_equal(table["index"], self.indices):
             raise RunFolderError(
                 f"these are not the scores of the {len(self.indices)} images to choose among",
                 where=self.folder.path(self.place),
                 remedy="restore the folder from a copy, or choose another run_dir",
             )
-        return table["score"].to_numpy(np.float32)
+        return {name: self._values(table, name) for name in names}
+
+    def _values(self, table: pd.DataFrame, name: str) -> np.ndarray:
+        if name == PER_CLASS:
+            return table[self._headers(name)].to_numpy(np.float32)
+        is_number = table[name].dtype != object
+        return table[name].to_numpy(np.float32) if is_number else np.stack(table[name].to_list())
+
+
+def _not_finite(name: str, image_id: str) -> TrainingError:
+    return TrainingError(
+        f"the {name} of an image is not a finite number",
+        where=image_id,
+        remedy="the training diverged: lower learning_rate or set clip_norm, and use a new run_dir",
+    )

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
 from miaod_nb import plots
-from miaod_nb.data.records import Objects
+from miaod_nb.boxes import Objects
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.measured import one_of_each
 from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
@@ -78,9 +78,8 @@ def _counts(run: ReportedRun, ids: Sequence[str]) -> list[int]:
 
 def _class_counts(objects: Mapping[str, Objects], classes: Sequence[str]) -> list[int]:
     """How many objects of each class these images show."""
-    labels = [found.labels for found in objects.values()]
-    joined = torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64)
-    return [int(count) for count in torch.bincount(joined, minlength=len(classes))]
+    labels = [np.zeros(0, int), *(found.labels for found in objects.values())]
+    return np.bincount(np.concatenate(labels), minlength=len(classes)).tolist()
 
 
 def _exclusions(run: ReportedRun) -> list[dict[str, object]]:

@@ -6,16 +6,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.layouts.coco import category_ids
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import scan_list
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError, DataError
-from miaod_nb.evaluation import Evaluation
+from miaod_nb.evaluation import Evaluation, evaluate
 from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
-from miaod_nb.passes.inference import Results, batch_results, detections_of, evaluation_of
+from miaod_nb.passes.detecting import detect_images
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
@@ -67,7 +66,7 @@ class Evaluated:
 
     test: LabeledImages
     categories: Mapping[int, str]
-    results: Results
+    detections: Mapping[str, Detections]
     evaluation: Evaluation
 
     def lines(self) -> list[str]:
@@ -152,7 +151,7 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
             remedy="name another by --list, one of labeled images that were never trained on",
         )
     objects = Oracle(records).read([record.id for record in records], classes, faults)
-    if not any(len(found.labels) for found in objects.values()):
+    if not any(map(len, objects.values())):
         raise DataError(
             f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "
             f"({'; '.join(faults.lines())})",
@@ -165,18 +164,10 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
 
 def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:
     """The metrics of a detector on these images. Raises DataError."""
-    config, model = detector.config, folded(detector.model)
-    prepare_torch(config, model.device)
-    settings = DetectionSettings.of(config)
-    results: Results = {}
+    prepare_torch(detector.config, detector.model.device)
     with memory_explained():
-        for found in batch_results(
-            model, test.records, lambda batch: detections_of(model, batch, settings), config,
-            "evaluate",
-        ):  # fmt: skip
-            results |= found
-    ordered = {record.id: results[record.id] for record in test.records}
-    return _evaluated(test, test.categories(detector.classes), ordered)
+        found = detect_images(detector.model, test.records, detector.config, "evaluate")
+    return _evaluate(test, test.categories(detector.classes), found)
 
 
 def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluated:
@@ -186,8 +177,8 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
     """
     categories = categories_beside(path)
     test = read_labeled(data_root, list_name, list(categories.values()))
-    results, others = read_entries(path, test.image_ids, categories)
-    if others and not any(len(found["labels"]) for found in results.values()):
+    found, others = read_entries(path, test.image_ids, categories)
+    if others and not any(map(len, found.values())):
         raise DataError(
             f"none of the {others} boxes lies in an image of the list '{list_name}'",
             where=path,
@@ -195,7 +186,7 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
         )
     if others:
         test.faults.add("predicted box in an image outside the list", path.name, others)
-    return _evaluated(test, categories, results)
+    return _evaluate(test, categories, found)
 
 
 def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
@@ -210,11 +201,14 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
                                           "exclusions": test.faults.as_dict()})  # fmt: skip
         folder.save_csv("per_class.csv", evaluation.per_class)
         folder.save_json(CATEGORIES, categories)
-        entries = to_entries(evaluated.results, test.image_ids, evaluated.categories)
+        entries = to_entries(evaluated.detections, test.image_ids, evaluated.categories)
         folder.save_json(PREDICTIONS, entries)
     return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
 
 
-def _evaluated(test: LabeledImages, categories: Mapping[int, str], results: Results) -> Evaluated:
-    evaluation = evaluation_of(results, test.objects, list(categories.values()))
-    return Evaluated(test, categories, results, evaluation)
+def _evaluate(
+    test: LabeledImages, categories: Mapping[int, str], found: Mapping[str, Detections]
+) -> Evaluated:
+    of_labeled = [found[image_id] for image_id in test.objects]
+    evaluation = evaluate(of_labeled, list(test.objects.values()), list(categories.values()))
+    return Evaluated(test, categories, found, evaluation)

@@ -7,7 +7,7 @@ from torch._dynamo.testing import CompileCounter
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.learning.stages import LabelSet, Method
 from miaod_nb.runs.machine import prepare_torch
 from miaod_nb.selection.strategies import STRATEGIES
@@ -84,5 +84,5 @@ def test_the_detector_is_one_graph_for_images_of_any_size():
 
 
 def test_a_folded_copy_is_compiled_too():
-    assert not folded(tiny_detector()).is_compiled
-    assert folded(tiny_detector(compile=True)).is_compiled
+    assert not fold(tiny_detector()).is_compiled
+    assert fold(tiny_detector(compile=True)).is_compiled

@@ -27,9 +27,9 @@ from tests.experiment.helpers import (
 
 EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.experiment.steps.detections_of"
-EVALUATE = "miaod_nb.experiment.steps.evaluation_of"
-SCORE = "miaod_nb.passes.scoring.scores_of"
+DETECT = "miaod_nb.passes.detecting.detect"
+EVALUATE = "miaod_nb.experiment.steps.evaluate"
+SCORE = "miaod_nb.selection.strategies.MiAod.score"
 CHOOSE = "miaod_nb.selection.strategies.MiAod.choose"
 LOG = "miaod_nb.runs.files.RunFolder.append_log"
 MARK_DONE = "miaod_nb.runs.files.RunFolder.mark_done"
@@ -58,7 +58,7 @@ def test_killed_while_saving(data_root, reference, tmp_path, when):
     saves = [
         ("environment.json", 1), ("config.json", 1), ("X_L_0.npy", 1), ("exclusions.json", 1),
         ("state.pt", 2), ("state.pt", 5), ("log.jsonl", 2), ("state.pt", 4), ("state.pt", 5),
-        ("weights.pt", 1), ("detections_partial.pt", 1), ("per_class.csv", 1),
+        ("weights.pt", 1), ("detections_partial_0of1-00000.pt", 1), ("per_class.csv", 1),
         ("metrics.json", 1), ("metrics.csv", 1), ("scores_partial-00000.pt", 2),
         ("part-00000.parquet", 1), ("selection.json", 1), ("cycle0/steps.json", 1),
         ("X_U_1.npy", 1), ("state.pt", 1), ("state.pt", 9), ("cycle1/weights.pt", 1),

@@ -12,10 +12,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import (
-    Detections,
-    GroundTruth,
     average_precision,
     coco_ap,
     evaluate,
@@ -43,9 +42,9 @@ def found(*rows: tuple) -> Detections:
     )
 
 
-def truth(*rows: tuple) -> GroundTruth:
+def truth(*rows: tuple) -> Objects:
     """Objects of one image from rows of (box, label) or (box, label, difficult)."""
-    return GroundTruth(
+    return Objects(
         np.array([row[0] for row in rows], dtype=np.float32).reshape(-1, 4),
         np.array([row[1] for row in rows], dtype=np.int64),
         np.array([row[2:] == (True,) for row in rows], dtype=bool),
@@ -60,7 +59,7 @@ def random_set(seed: int, num_images: int = 12, num_classes: int = 3) -> tuple[l
         num_truths, num_random = rng.integers(0, 6, 2)
         boxes = _random_boxes(rng, num_truths)
         labels = rng.integers(0, num_classes, num_truths)
-        truths.append(GroundTruth(boxes, labels, rng.random(num_truths) < 0.25))
+        truths.append(Objects(boxes, labels, rng.random(num_truths) < 0.25))
         seen = rng.integers(0, num_truths, 2 * num_truths)  # some objects twice, some never
         shifted = boxes[seen] + rng.integers(-1, 2, (len(seen), 4))
         all_boxes = np.vstack([shifted, _random_boxes(rng, num_random)]).astype(np.float32)
@@ -145,7 +144,7 @@ def arbiter(detections: list, truths: list, num_classes: int) -> COCOeval:
                 entry = {"id": len(annotations) + 1, "image_id": image, "iscrowd": 0}
                 entry |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
                 entry["category_id"] = int(item.labels[k])
-                if isinstance(item, GroundTruth):
+                if isinstance(item, Objects):
                     entry |= {"iscrowd": int(item.crowd[k]), "area": float(item.area[k])}
                 else:
                     entry["score"] = float(item.scores[k])
@@ -261,7 +260,7 @@ def test_order_of_images_does_not_matter_without_tied_scores() -> None:
 # ---------------------------------------------------------------- COCO
 
 
-def two_images() -> tuple[list[Detections], list[GroundTruth]]:
+def two_images() -> tuple[list[Detections], list[Objects]]:
     """Class 0: one object an image; found, missed by a false one, then found loosely."""
     loose = (10, 10, 30, 22.5)  # IoU with BOX: 250 / 400 = 0.625
     detections = [found((BOX, 0.9, 0)), found((ELSEWHERE, 0.8, 0), (loose, 0.7, 0))]
@@ -329,13 +328,13 @@ def test_more_than_100_detections_are_cut_as_pycocotools_does() -> None:
     boxes = _random_boxes(rng, 250)
     scores = (rng.integers(0, 50, 250) / 50).astype(np.float32)
     detections = [Detections(boxes, scores, np.zeros(250, int))]
-    truths = [GroundTruth(boxes[::5], np.zeros(50, int), np.zeros(50, bool))]
+    truths = [Objects(boxes[::5], np.zeros(50, int), np.zeros(50, bool))]
     result = coco_ap(detections, truths, "a")
     expected = arbiter(detections, truths, 1).stats
     np.testing.assert_allclose([result["AP"], result["AP50"]], expected[:2], rtol=0, atol=1e-9)
 
 
-def crowd(*boxes: tuple) -> GroundTruth:
+def crowd(*boxes: tuple) -> Objects:
     """Objects of class 0, all but the first of them crowds."""
     objects = truth(*((box, 0) for box in boxes))
     return dataclasses.replace(objects, crowd=np.arange(len(boxes)) > 0)
@@ -403,7 +402,7 @@ def test_metrics_are_finite_and_survive_strict_json(seed: int) -> None:
 
 def test_objects_as_detections_are_perfect() -> None:
     _, truths = random_set(1)
-    objects = [GroundTruth(t.boxes, t.labels, np.zeros(len(t.labels), bool)) for t in truths]
+    objects = [Objects(t.boxes, t.labels, np.zeros(len(t.labels), bool)) for t in truths]
     detections = [Detections(t.boxes, np.ones(len(t.labels), "f4"), t.labels) for t in truths]
     assert all(v == pytest.approx(1) for v in evaluate(detections, objects, "abc").metrics.values())
 
@@ -417,7 +416,7 @@ ONLY_CROWD = dataclasses.replace(truth((BOX, 0)), crowd=np.array([True]))
 
 
 @pytest.mark.parametrize("truths", [[], [truth()], [truth((BOX, 0, True))], [ONLY_CROWD]])
-def test_set_without_object_is_refused(truths: list[GroundTruth]) -> None:
+def test_set_without_object_is_refused(truths: list[Objects]) -> None:
     detections = [found((BOX, 0.9, 0)) for _ in truths]
     with pytest.raises(DataError, match="no object to evaluate against"):
         evaluate(detections, truths, ["dog"])
@@ -445,6 +444,6 @@ def test_arrays_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(2, 4\) and scores \(1,\)"):
         Detections(boxes, one.astype("f4"), two)
     with pytest.raises(ValueError, match="difficult"):
-        GroundTruth(boxes, two, one.astype(bool))
+        Objects(boxes, two, one.astype(bool))
     with pytest.raises(ValueError, match=r"crowd \(1,\)"):
-        GroundTruth(boxes, two, two.astype(bool), crowd=one.astype(bool))
+        Objects(boxes, two, two.astype(bool), crowd=one.astype(bool))
