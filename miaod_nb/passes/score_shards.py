@@ -9,25 +9,28 @@ import pandas as pd
 
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.errors import RunFolderError, TrainingError
+from miaod_nb.errors import RunFolderError
 from miaod_nb.passes.image_pass import SHARD_IMAGES, Results
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.selection.protocol import Columns
 
 PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
 
 
 @dataclass(frozen=True)
 class ScoreShards:
-    """The score table of a cycle: a folder of Parquet files, the shards, with SHARD_IMAGES rows
-    each, in the order of `indices`.
+    """A table of what a strategy sees in images of a cycle, such as its scores: a folder of Parquet
+    files, the shards, with SHARD_IMAGES rows each, in the order of `indices`.
 
-    indices: of the scored images in the pool, whose records are looked up when they are needed.
+    name: of the table. indices: of its images in the pool, whose records are looked up when they
+    are needed.
     columns: what the strategy says of an image, by name: a number, a vector, or `per_class`.
     """
 
     folder: RunFolder
     cycle: int
+    name: str
     indices: Indices
     pool: Sequence[ImageRecord]
     classes: Sequence[str]
@@ -36,7 +39,7 @@ class ScoreShards:
     @property
     def place(self) -> str:
         """The folder of the shards, in the run folder."""
-        return f"cycle{self.cycle}/scores.parquet"
+        return f"cycle{self.cycle}/{self.name}.parquet"
 
     def __len__(self) -> int:
         return max(math.ceil(len(self.indices) / SHARD_IMAGES), 1)  # an empty pool has a table too
@@ -53,7 +56,7 @@ class ScoreShards:
 
     def unfinished(self, number: int) -> str:
         """Where the results of a shard lie as long as it is not complete."""
-        return f"cycle{self.cycle}/scores_partial-{number:05d}.pt"
+        return f"cycle{self.cycle}/{self.name}_partial-{number:05d}.pt"
 
     def is_done(self, number: int) -> bool:
         """Whether the shard is there, whole, and of the images that belong into it."""
@@ -74,14 +77,11 @@ class ScoreShards:
         return False
 
     def save(self, number: int, results: Results) -> None:
-        """Writes a shard. Raises TrainingError for a value that is not a finite number."""
+        """Writes a shard."""
         records = self.records(number)
         table = pd.DataFrame({"id": [r.id for r in records], "index": self.part(number)})
         for name in self.columns:
             values = [results[record.id][name] for record in records]
-            for record, value in zip(records, values, strict=True):
-                if not np.isfinite(value).all():
-                    raise _not_finite(name, record.id)
             for position, header in enumerate(self._headers(name)):
                 cells = [value[position] for value in values] if name == PER_CLASS else values
                 table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
@@ -98,6 +98,10 @@ class ScoreShards:
         place = self.folder.path(self.place)
         for path in [place] if place.is_file() else set(place.glob("part-*.parquet")) - own:
             self.folder.delete(str(path.relative_to(self.folder.root)))
+
+    def columns_read(self) -> Columns:
+        """The columns, each read when it is first asked for."""
+        return Columns(self.columns, lambda name: self.load([name])[name])
 
     def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
@@ -117,11 +121,3 @@ class ScoreShards:
             return table[self._headers(name)].to_numpy(np.float32)
         is_number = table[name].dtype != object
         return table[name].to_numpy(np.float32) if is_number else np.stack(table[name].to_list())
-
-
-def _not_finite(name: str, image_id: str) -> TrainingError:
-    return TrainingError(
-        f"the {name} of an image is not a finite number",
-        where=image_id,
-        remedy="the training diverged: lower learning_rate or set clip_norm, and use a new run_dir",
-    )

@@ -7,26 +7,49 @@ from torch import Tensor
 from miaod_nb.config import Config
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.errors import TrainingError
 from miaod_nb.passes.image_pass import Compute, Shard, complete_shards, load_results
-from miaod_nb.passes.score_shards import ScoreShards
+from miaod_nb.passes.score_shards import PER_CLASS, ScoreShards
 from miaod_nb.progress import progress
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import Strategy
-
-COLUMNS = ("score", "per_class")  # of every strategy that looks at images
+from miaod_nb.selection.protocol import Strategy
 
 
 def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) -> dict[str, Tensor]:
-    """The strategy's score (B,) of every image of a batch, and the part of each class (B, C)."""
-    scores = strategy.score(model, batch)
-    return {"score": scores.values, "per_class": scores.per_class}
+    """What the strategy sees in the images of a batch: its card's columns, (B, ...) each. Raises
+    TrainingError for other columns, and for values that are not of these images."""
+    card, found = strategy.card, strategy.observe(model, batch)
+    fault = "" if set(found) == set(card.columns) else f"it gives {', '.join(found) or 'nothing'}"
+    for name, values in found.items():
+        expected = [len(batch), model.num_classes][: 1 + (name == PER_CLASS)]
+        if list(values.shape[: len(expected)]) != expected:
+            fault = fault or f"{name} has the shape {list(values.shape)}, expected {expected}"
+    if fault:
+        raise TrainingError(
+            f"the strategy '{card.name}' does not see what its card promises: {fault}",
+            where=f"{type(strategy).__module__}.{type(strategy).__qualname__}.observe",
+            remedy="mend it: `observe` returns a tensor (B, ...) for each of the card's columns, "
+            + ", ".join(card.columns),
+        )
+    for name, values in found.items():
+        finite = values.reshape(len(batch), -1).isfinite().all(dim=1).tolist()
+        if not all(finite):
+            raise TrainingError(
+                f"the {name} of an image is not a finite number (strategy '{card.name}')",
+                where=batch.ids[finite.index(False)],
+                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
+                "new run_dir; or mend a strategy of your own",
+            )
+    return found
 
 
 def score_pool(
-    model: DetectionModel, compute: Compute, config: Config, session: Session, shards: ScoreShards
-) -> None:
-    """Completes the score table; what is there already is not made again. Of several processes each
-    has some of the shards. Stops as `Session.saved` does."""
+    model: DetectionModel, compute: Compute, config: Config, session: Session, shards: ScoreShards,
+    what: str = "score",
+) -> None:  # fmt: skip
+    """Completes a table of what `compute` sees in images; what is there already is not made again.
+    Of several processes each has some of the shards. what: the work, in words for the progress
+    bar. Stops as `Session.saved` does."""
     processes = session.processes
     with processes.first_goes_ahead():
         if processes.is_first:
@@ -43,7 +66,7 @@ def score_pool(
         shards.folder.delete(shard.file)
 
     done = complete_shards(model, _begun(shards, missing), compute, config, session, finish)
-    for _ in progress(done, f"cycle {shards.cycle} score", total, total - left):
+    for _ in progress(done, f"cycle {shards.cycle} {what}", total, total - left):
         pass
 
 

@@ -23,11 +23,11 @@ from miaod_nb.errors import RunFolderError, Stopped, TrainingError
 from miaod_nb.passes import image_pass, score_shards, scoring
 from miaod_nb.passes.image_pass import Compute
 from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import COLUMNS, observe, score_pool
+from miaod_nb.passes.scoring import observe, score_pool
 from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
 from tests.tiny import lively_detector
@@ -74,12 +74,12 @@ def prepared(data_root, scored) -> Callable[..., Scoring]:
     def prepare(
         run_dir: Path, indices: np.ndarray = INDICES, processes: Processes = ALONE,
         more: Callable[[Any, Any], Any] = lambda batch, found: found,
-        columns: Sequence[str] = COLUMNS, **settings: Any,
+        columns: Sequence[str] = MiAod.card.columns, **settings: Any,
     ) -> Scoring:  # fmt: skip
         config = make_config("tiny", SETTINGS | settings)
-        folder, strategy = RunFolder(run_dir), MiAod.of(config)
+        folder, strategy = RunFolder(run_dir), MiAod(config)
         pool = scan_list(data_root, "trainval", FaultCounts())
-        shards = ScoreShards(folder, 0, indices, pool, CLASSES, columns)
+        shards = ScoreShards(folder, 0, "scores", indices, pool, CLASSES, columns)
         session = Session(folder, config.save_every, processes=processes)
 
         def compute(batch: Any) -> Any:
@@ -348,14 +348,18 @@ def test_a_single_file_of_an_earlier_version_is_read_and_replaced(prepared, tmp_
 
 
 def test_a_score_that_is_no_number_names_its_image(prepared, tmp_path, monkeypatch):
+    original = MiAod.observe
 
-    def diverged(batch: Any, found: Any) -> Any:
+    def diverged(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
         if "000010" in batch.ids:
             found["score"][batch.ids.index("000010")] = float("inf")
         return found
 
-    with pytest.raises(TrainingError, match="the score of an image is not a finite") as error:
-        prepared(tmp_path, more=diverged).run()
+    monkeypatch.setattr(MiAod, "observe", diverged)
+    fault = r"the score of an image is not a finite number \(strategy 'mi_aod'\)"
+    with pytest.raises(TrainingError, match=fault) as error:
+        prepared(tmp_path).run()
     assert error.value.where == "000010"  # index 9, in the second shard
     assert list(shards_of(tmp_path)) == ["part-00000.parquet"]
 
