@@ -3,7 +3,7 @@
 All are xyxy, float32, in pixels of the upright file, 0-based, right and bottom open.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -72,6 +72,12 @@ class Objects:
         """bool (G,): objects that are not trained on, and that the VOC metrics neither ask for nor
         hold against a detection."""
         return self.difficult | self.crowd
+
+
+def count_labels(labels: Iterable[np.ndarray], num_classes: int) -> np.ndarray:
+    """How often each class stands in these arrays of labels: int (num_classes,)."""
+    joined = np.concatenate([np.zeros(0, np.int64), *labels])
+    return np.bincount(joined, minlength=num_classes)
 
 
 def _check_shapes(boxes: np.ndarray, **others: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from miaod_nb.boxes import Objects
+from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.config import Config
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
@@ -45,10 +45,10 @@ def object_counts(
 
     lists: objects by image id, under the name that becomes a column; rows are classes.
     """
-    counts = {}
-    for name, objects in lists.items():
-        labels = [np.zeros(0, int), *(o.labels[~o.ignored] for o in objects.values())]
-        counts[name] = np.bincount(np.concatenate(labels), minlength=len(classes))
+    counts = {
+        name: count_labels((o.labels[~o.ignored] for o in objects.values()), len(classes))
+        for name, objects in lists.items()
+    }
     return pd.DataFrame(counts, index=pd.Index(classes, name="class"))
 
 

@@ -29,14 +29,9 @@ from miaod_nb.experiment.training import (
 )
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.passes.inference import mean_discrepancy
-from miaod_nb.passes.kept_detections import (
-    detect_for_cycle,
-    forget_unfinished,
-    load_unfinished,
-    save_detections,
-)
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import observe, score_pool
+from miaod_nb.passes.kept_detections import detect_for_cycle, forget_unfinished, save_detections
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
@@ -285,12 +280,10 @@ class CycleSteps:
             self.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
 
     def _evaluate(self, cycle: int) -> None:
-        model, test = self.load_model(cycle), self.dataset.test
-        detect_for_cycle(model, test, self.config, self.session, cycle)
-        self.processes.wait()
+        test, objects = self.dataset.test, self.dataset.test_objects
+        found = detect_for_cycle(self.load_model(cycle), test, self.config, self.session, cycle)
         if not self.processes.is_first:
             return
-        found, objects = load_unfinished(self.folder, cycle, test), self.dataset.test_objects
         labeled_found = [found[image_id] for image_id in objects]
         evaluation = evaluate(labeled_found, list(objects.values()), self.dataset.classes)
         labeled = len(self.sets(cycle).labeled)

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torchvision.ops import box_iou
 
+from miaod_nb.boxes import count_labels
 from miaod_nb.config import Config
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import AnchorValues, all_values
@@ -98,9 +99,7 @@ def class_mix(run: Run, cycle: int) -> pd.DataFrame:
     batch = [one.above(SHOWN_SCORE).labels for one in found]
     table = pd.DataFrame({"class": classes})
     for name, labels in (("batch", batch), ("labeled", labeled)):
-        joined = np.concatenate([np.zeros(0, np.int64), *labels])
-        counts = np.bincount(joined, minlength=len(classes))
-        table[name] = counts
+        table[name] = counts = count_labels(labels, len(classes))
         table[f"{name}_percent"] = 100 * counts / max(counts.sum(), 1)
     return table
 

@@ -7,14 +7,14 @@ already, nor on how often the pass was cut off.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from miaod_nb.config import Config
-from miaod_nb.data.batches import UnlabeledBatch, inference_loader
+from miaod_nb.data.batches import Batch, UnlabeledBatch, inference_loader
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
@@ -33,15 +33,17 @@ Compute = Callable[[UnlabeledBatch], Columns]
 
 @dataclass(frozen=True)
 class Shard:
-    """Images that a pass looks at together.
-
-    results: of the images that were looked at. file: where these lie in the run folder as long as
-    the shard is not complete.
-    """
+    """Images that a pass looks at together, and what it has found so far. file: where this lies in
+    the run folder as long as the shard is not complete."""
 
     records: Sequence[ImageRecord]
     results: Results
     file: str = ""
+
+    @classmethod
+    def begun(cls, records: Sequence[ImageRecord], file: str, known: Results) -> Self:
+        """A shard of these images, with what is known of them."""
+        return cls(records, {r.id: known[r.id] for r in records if r.id in known}, file)
 
     @property
     def is_complete(self) -> bool:
@@ -107,8 +109,7 @@ def _fill(
     what it had. A complete shard is emptied when the next one begins."""
     rest = iter(shards)
     while group := list(islice(rest, LOADED_SHARDS)):
-        records, plan = _plan_missing(group, config)
-        batches = _compute_batches(model, records, plan, compute, config)
+        batches = _compute_batches(model, _load_missing(model, group, config), compute)
         for shard in group:
             yield shard, dict(shard.results)
             while not shard.is_complete:
@@ -119,41 +120,33 @@ def _fill(
             shard.results.clear()
 
 
-def _plan_missing(
-    shards: Sequence[Shard], config: Config
-) -> tuple[list[ImageRecord], list[list[int]]]:
-    """The images of the shards, and the places among them of each batch that holds an image
-    without results."""
+def _load_missing(
+    model: DetectionModel, shards: Sequence[Shard], config: Config
+) -> Iterable[Batch]:
+    """The batches of these shards that hold an image without results."""
+    size = InputSize.of(config)
     records: list[ImageRecord] = []
     plan: list[list[int]] = []
     for shard in shards:
-        own = inference_plan(shard.records, InputSize.of(config), config.inference_batch_size)
+        own = inference_plan(shard.records, size, config.inference_batch_size)
         missing = [b for b in own if any(shard.records[p].id not in shard.results for p in b)]
         plan += [[len(records) + place for place in batch] for batch in missing]
         records += shard.records
-    return records, plan
+    return inference_loader(
+        plan, records, input_size=size, mean=model.pixel_mean, std=model.pixel_std,
+        workers=config.workers,
+    )  # fmt: skip
 
 
 @torch.inference_mode()
 def _compute_batches(
-    model: DetectionModel, records: Sequence[ImageRecord], plan: Sequence[Sequence[int]],
-    compute: Compute, config: Config,
-) -> Iterator[Results]:  # fmt: skip
-    """What is found of the images of one batch of the plan after the other."""
-    loader = inference_loader(
-        plan, records, input_size=InputSize.of(config), mean=model.pixel_mean,
-        std=model.pixel_std, workers=config.workers,
-    )  # fmt: skip
-    for batch in loader:
+    model: DetectionModel, batches: Iterable[Batch], compute: Compute
+) -> Iterator[Results]:
+    """What is found of the images of one batch after the other."""
+    for batch in batches:
         assert isinstance(batch, UnlabeledBatch)  # the loader was given no labels
-        columns = {name: _arrays(one) for name, one in compute(batch.to(model.device)).items()}
+        columns = compute(batch.to(model.device))
         yield {
-            image_id: {name: values[i] for name, values in columns.items()}
+            image_id: {name: values[i].cpu().numpy() for name, values in columns.items()}
             for i, image_id in enumerate(batch.ids)
         }
-
-
-def _arrays(values: Tensor | Sequence[Tensor]) -> np.ndarray | list[np.ndarray]:
-    if isinstance(values, Tensor):
-        return values.cpu().numpy()
-    return [one.cpu().numpy() for one in values]

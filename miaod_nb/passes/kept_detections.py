@@ -15,7 +15,6 @@ from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError
-from miaod_nb.passes.detecting import detect_batch
 from miaod_nb.passes.image_pass import (
     Results,
     Shard,
@@ -24,6 +23,7 @@ from miaod_nb.passes.image_pass import (
     save_results,
     split,
 )
+from miaod_nb.passes.inference import detect_batch
 from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
@@ -34,17 +34,18 @@ FIELDS = {"boxes": np.float32, "scores": np.float32, "labels": np.int16}
 def detect_for_cycle(
     model: DetectionModel, records: Sequence[ImageRecord], config: Config, session: Session,
     cycle: int,
-) -> None:  # fmt: skip
-    """Finds boxes in the images, and goes on where a pass was cut off; of several processes each
-    has a part of the images. Stops as `Session.saved` does.
+) -> dict[str, Detections]:  # fmt: skip
+    """What the detector finds in each image, by id and in their order; a pass that was cut off goes
+    on. Stops as `Session.saved` does.
 
-    `load_unfinished` gives the results, which lie in the run folder until `forget_unfinished`.
+    Of several processes each has a part of the images, and the first alone gets what all found.
+    Results lie in the run folder until `forget_unfinished`.
     """
     processes, folder = session.processes, RunFolder(session.folder.root)
     known, own = _load_all(folder, cycle), processes.share(records)
     place = f"cycle{cycle}/detections_partial_{processes.index}of{processes.count}"
     shards = [
-        Shard(part, {r.id: known[r.id] for r in part if r.id in known}, f"{place}-{number:05d}.pt")
+        Shard.begun(part, f"{place}-{number:05d}.pt", known)
         for number, part in enumerate(split(own))
     ]
     merged, settings = fold(model), DetectionSettings.of(config)
@@ -54,14 +55,9 @@ def detect_for_cycle(
     )  # fmt: skip
     for _ in progress(done, f"cycle {cycle} evaluate", len(own)):
         pass
-
-
-def load_unfinished(
-    folder: RunFolder, cycle: int, records: Sequence[ImageRecord]
-) -> dict[str, Detections]:
-    """What all processes found in these images, by id and in their order."""
-    known = _load_all(folder, cycle)
-    return {record.id: Detections(**known[record.id]) for record in records}
+    processes.wait()
+    found = _load_all(folder, cycle) if processes.is_first else {}
+    return {record.id: Detections(**found[record.id]) for record in records if found}
 
 
 def forget_unfinished(folder: RunFolder, cycle: int) -> None:

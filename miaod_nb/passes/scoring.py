@@ -1,46 +1,139 @@
-"""What a strategy keeps of the images of a pool of any size, shard by shard of its score table."""
+"""What a strategy sees in a cycle's images: tables in shards, so that large pools need little
+memory."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+import pandas as pd
 
 from miaod_nb.config import Config
-from miaod_nb.data.batches import UnlabeledBatch
+from miaod_nb.data.pool import Indices
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import TrainingError
-from miaod_nb.passes.image_pass import Compute, Shard, complete_shards, load_results
-from miaod_nb.passes.score_shards import PER_CLASS, ScoreShards
-from miaod_nb.progress import progress
+from miaod_nb.errors import RunFolderError
+from miaod_nb.passes.image_pass import (
+    SHARD_IMAGES,
+    Compute,
+    Shard,
+    complete_shards,
+    load_results,
+)
+from miaod_nb.progress import progress, say
+from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.protocol import Strategy
+from miaod_nb.selection.protocol import PER_CLASS, Columns
 
 
-def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) -> dict[str, Tensor]:
-    """What the strategy sees in the images of a batch: its card's columns, (B, ...) each. Raises
-    TrainingError for other columns, and for values that are not of these images."""
-    card, found = strategy.card, strategy.observe(model, batch)
-    fault = "" if set(found) == set(card.columns) else f"it gives {', '.join(found) or 'nothing'}"
-    for name, values in found.items():
-        expected = [len(batch), model.num_classes][: 1 + (name == PER_CLASS)]
-        if list(values.shape[: len(expected)]) != expected:
-            fault = fault or f"{name} has the shape {list(values.shape)}, expected {expected}"
-    if fault:
-        raise TrainingError(
-            f"the strategy '{card.name}' does not see what its card promises: {fault}",
-            where=f"{type(strategy).__module__}.{type(strategy).__qualname__}.observe",
-            remedy="mend it: `observe` returns a tensor (B, ...) for each of the card's columns, "
-            + ", ".join(card.columns),
-        )
-    for name, values in found.items():
-        finite = values.reshape(len(batch), -1).isfinite().all(dim=1).tolist()
-        if not all(finite):
-            raise TrainingError(
-                f"the {name} of an image is not a finite number (strategy '{card.name}')",
-                where=batch.ids[finite.index(False)],
-                remedy="the training diverged: lower learning_rate or set clip_norm, and use a "
-                "new run_dir; or mend a strategy of your own",
+@dataclass(frozen=True)
+class ScoreShards:
+    """A table of what a strategy sees in images of a cycle, such as its scores: a folder of Parquet
+    files, the shards, with SHARD_IMAGES rows each, in the order of `indices`.
+
+    name: of the table. indices: of its images in the pool, whose records are looked up when they
+    are needed. columns: what the strategy sees, by name: a number, a vector, or `per_class`.
+    """
+
+    folder: RunFolder
+    cycle: int
+    name: str
+    indices: Indices
+    pool: Sequence[ImageRecord]
+    classes: Sequence[str]
+    columns: Sequence[str]
+
+    @property
+    def place(self) -> str:
+        """The folder of the shards, in the run folder."""
+        return f"cycle{self.cycle}/{self.name}.parquet"
+
+    def __len__(self) -> int:
+        return max(math.ceil(len(self.indices) / SHARD_IMAGES), 1)  # an empty pool has a table too
+
+    def part(self, number: int) -> Indices:
+        """Pool indices of a shard."""
+        return self.indices[number * SHARD_IMAGES : (number + 1) * SHARD_IMAGES]
+
+    def records(self, number: int) -> list[ImageRecord]:
+        return [self.pool[index] for index in self.part(number)]
+
+    def file(self, number: int) -> str:
+        return f"{self.place}/part-{number:05d}.parquet"
+
+    def unfinished(self, number: int) -> str:
+        """Where the results of a shard lie as long as it is not complete."""
+        return f"cycle{self.cycle}/{self.name}_partial-{number:05d}.pt"
+
+    def begin(self, number: int) -> Shard:
+        """The shard as a pass fills it, with what there is of it."""
+        file = self.unfinished(number)
+        return Shard.begun(self.records(number), file, load_results(self.folder, file))
+
+    def is_done(self, number: int) -> bool:
+        """Whether the shard is there, whole, and of the images that belong into it."""
+        file = self.file(number)
+        if not self.folder.exists(file):
+            return False
+        headers = [header for name in self.columns for header in self._headers(name)]
+        try:
+            table = self.folder.load_parquet(file, ["id", "index", *headers])
+        except RunFolderError as error:
+            fault = error.what
+        else:
+            ids = [record.id for record in self.records(number)]
+            if table["id"].tolist() == ids and np.array_equal(table["index"], self.part(number)):
+                return True
+            fault = "it holds the scores of other images"
+        say(f"  {self.folder.path(file)} is made anew: {fault}")
+        return False
+
+    def save(self, number: int, shard: Shard) -> None:
+        """Writes a complete shard."""
+        ids = [record.id for record in shard.records]
+        table = pd.DataFrame({"id": ids, "index": self.part(number)})
+        for name in self.columns:
+            values = [shard.results[image_id][name] for image_id in ids]
+            for position, header in enumerate(self._headers(name)):
+                cells = [value[position] for value in values] if name == PER_CLASS else values
+                table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
+        self.folder.save_parquet(self.file(number), table)
+        self.folder.delete(shard.file)
+
+    def _headers(self, name: str) -> list[str]:
+        """What a column of the strategy is called in the table: a class has a column of its own."""
+        return [f"class {one}" for one in self.classes] if name == PER_CLASS else [name]
+
+    def remove_others(self) -> None:
+        """Removes what does not belong to the table: shards beyond its end, and the single file
+        that earlier versions wrote."""
+        own = {self.folder.path(self.file(number)) for number in range(len(self))}
+        place = self.folder.path(self.place)
+        for path in [place] if place.is_file() else set(place.glob("part-*.parquet")) - own:
+            self.folder.delete(str(path.relative_to(self.folder.root)))
+
+    def columns_read(self) -> Columns:
+        """The columns, each read when it is first asked for."""
+        return Columns(self.columns, lambda name: self.load([name])[name])
+
+    def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
+        RunFolderError."""
+        headers = [header for name in names for header in self._headers(name)]
+        table = self.folder.load_parquet(self.place, ["index", *headers])
+        if not np.array_equal(table["index"], self.indices):
+            raise RunFolderError(
+                f"these are not the scores of the {len(self.indices)} images to choose among",
+                where=self.folder.path(self.place),
+                remedy="restore the folder from a copy, or choose another run_dir",
             )
-    return found
+        return {name: self._values(table, name) for name in names}
+
+    def _values(self, table: pd.DataFrame, name: str) -> np.ndarray:
+        if name == PER_CLASS:
+            return table[self._headers(name)].to_numpy(np.float32)
+        is_number = table[name].dtype != object
+        return table[name].to_numpy(np.float32) if is_number else np.stack(table[name].to_list())
 
 
 def score_pool(
@@ -59,20 +152,9 @@ def score_pool(
     for number in set(own) - set(missing):  # killed between the shard and this
         shards.folder.delete(shards.unfinished(number))
     total, left = (sum(len(shards.part(n)) for n in numbers) for numbers in (own, missing))
-    numbers = iter(missing)
-
-    def finish(shard: Shard) -> None:
-        shards.save(next(numbers), shard.results)
-        shards.folder.delete(shard.file)
-
-    done = complete_shards(model, _begun(shards, missing), compute, config, session, finish)
+    begun, numbers = (shards.begin(number) for number in missing), iter(missing)
+    done = complete_shards(
+        model, begun, compute, config, session, lambda shard: shards.save(next(numbers), shard)
+    )
     for _ in progress(done, f"cycle {shards.cycle} {what}", total, total - left):
         pass
-
-
-def _begun(shards: ScoreShards, numbers: Sequence[int]) -> Iterator[Shard]:
-    """These shards with the results that are there already, each when it is asked for."""
-    for number in numbers:
-        records, file = shards.records(number), shards.unfinished(number)
-        known = load_results(shards.folder, file)
-        yield Shard(records, {r.id: known[r.id] for r in records if r.id in known}, file)

@@ -10,7 +10,7 @@ from miaod_nb import plots
 from miaod_nb.boxes import Detections
 from miaod_nb.errors import RunFolderError
 from miaod_nb.evaluation.reliability import calibration_error, judge, reliability
-from miaod_nb.passes.detecting import detect_images
+from miaod_nb.passes.inference import detect_images
 from miaod_nb.passes.kept_detections import load_detections, save_detections
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # to choose needs no torch
     from miaod_nb.detector.model import DetectionModel
 
 Positions = NDArray[np.int64]
+PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Card:
     reserved for it; "": the next free one.
     ranks_by: the column whose highest values it wants; None: it looks at several images together,
     or at none. columns: what `observe` says of every image; () if it looks at none. `per_class`
-    becomes a column for each class. observes_labeled: the columns of labeled images too.
+    (B, C) becomes a column for each class. observes_labeled: the columns of labeled images too.
     labels_all: every label at once, the ceiling. trains_adversarially: what training=auto means.
     settings: fields of the configuration that its choice alone reads.
     """

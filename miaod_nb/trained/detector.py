@@ -20,8 +20,8 @@ from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.training import load_weights, without_pretrained
-from miaod_nb.passes.detecting import detect_with_uncertainty
 from miaod_nb.passes.image_pass import compute_rows
+from miaod_nb.passes.inference import detect_with_uncertainty
 from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import resolve_device

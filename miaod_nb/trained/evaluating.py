@@ -14,7 +14,7 @@ from miaod_nb.data.sources import scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation, evaluate
 from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
-from miaod_nb.passes.detecting import detect_images
+from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run

@@ -107,13 +107,5 @@ def _entry(detector: Detector, result: ImageResult) -> dict[str, Any]:
 
 
 def _table(entries: Sequence[Mapping[str, Any]], score: float) -> pd.DataFrame:
-    rows = [
-        {
-            "rank": entry["rank"],
-            "file": entry["file"],
-            "uncertainty": entry["uncertainty"],
-            "boxes": sum(box["score"] >= score for box in entry["boxes"]),
-        }
-        for entry in entries
-    ]
-    return pd.DataFrame(rows)
+    shown = [sum(box["score"] >= score for box in entry["boxes"]) for entry in entries]
+    return pd.DataFrame(entries, columns=["rank", "file", "uncertainty"]).assign(boxes=shown)

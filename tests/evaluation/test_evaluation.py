@@ -437,13 +437,3 @@ def test_input_that_does_not_fit_together_is_refused(metric) -> None:
         metric([found((BOX, 0.9, 1))], [truth((BOX, 0))])
     with pytest.raises(ValueError, match="outside the 1 classes"):
         metric([found()], [truth((BOX, -1), (BOX, 0))])
-
-
-def test_arrays_of_different_length_are_refused() -> None:
-    boxes, one, two = np.zeros((2, 4), "f4"), np.zeros(1, int), np.zeros(2, int)
-    with pytest.raises(ValueError, match=r"\(2, 4\) and scores \(1,\)"):
-        Detections(boxes, one.astype("f4"), two)
-    with pytest.raises(ValueError, match="difficult"):
-        Objects(boxes, two, one.astype(bool))
-    with pytest.raises(ValueError, match=r"crowd \(1,\)"):
-        Objects(boxes, two, two.astype(bool), crowd=one.astype(bool))

@@ -27,7 +27,7 @@ from tests.experiment.helpers import (
 
 EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.passes.detecting.detect"
+DETECT = "miaod_nb.passes.inference.detect"
 EVALUATE = "miaod_nb.experiment.steps.evaluate"
 SCORE = "miaod_nb.selection.mi_aod.MiAod.observe"
 CHOOSE = "miaod_nb.selection.mi_aod.MiAod.choose"

@@ -22,7 +22,7 @@ from miaod_nb.data.pool import initial_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.experiment.dataset import CycleSets
-from miaod_nb.passes.score_shards import SHARD_IMAGES
+from miaod_nb.passes.image_pass import SHARD_IMAGES
 from miaod_nb.selection.mi_aod import MiAod
 from tests.experiment.helpers import CHILDREN, SETTINGS
 from tests.tiny import lively_detector

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {"batch_size": 4, "cycles": 1}
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.passes.detecting.detect"
+DETECT = "miaod_nb.passes.inference.detect"
 
 
 @pytest.fixture(scope="module")

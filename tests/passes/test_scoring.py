@@ -20,27 +20,27 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import scan_list
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
-from miaod_nb.passes import image_pass, score_shards, scoring
+from miaod_nb.passes import image_pass, scoring
 from miaod_nb.passes.image_pass import Compute
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import observe, score_pool
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
 from miaod_nb.selection.mi_aod import MiAod
 from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
-from tests.tiny import lively_detector
+from tests.tiny import lively_detector, noise, unlabeled
 
 INDICES = np.array([3, 1, 7, 0, 11, 9, 2, 5, 4, 10, 8])  # of 12; in shards of 4: 4, 4 and 3
 CLASSES = ("square", "disc")
 PLACE = "cycle0/scores.parquet"
-FULL_SHARD = score_shards.SHARD_IMAGES  # that of a run; the tests have shorter ones
+FULL_SHARD = scoring.SHARD_IMAGES  # that of a run; the tests have shorter ones
 
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 4)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 4)
 
 
 @dataclass
@@ -131,7 +131,7 @@ def test_sharding_and_batches_change_no_selection(prepared, tmp_path, monkeypatc
     """Of two orientations, and of one size: then whole batches make equal shards bit for bit."""
     tables = {}
     for shard, batch in [(100, 2), (4, 2), (2, 2), (3, 8), (100, 1)]:
-        monkeypatch.setattr(score_shards, "SHARD_IMAGES", shard)
+        monkeypatch.setattr(scoring, "SHARD_IMAGES", shard)
         run_dir = tmp_path / f"{shard}-{batch}"
         prepared(run_dir, inference_batch_size=batch, resize=resize).run()
         tables[shard, batch] = table_of(run_dir)
@@ -327,7 +327,7 @@ def test_a_damaged_shard_is_made_anew_and_said(prepared, tmp_path, capsys, harm,
 def test_shards_of_another_size_do_not_stay(prepared, tmp_path, monkeypatch, capsys):
     prepared(tmp_path).run()
     expected = table_of(tmp_path)
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 8)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 8)
     prepared(tmp_path).run()
     assert list(shards_of(tmp_path)) == ["part-00000.parquet", "part-00001.parquet"]
     assert capsys.readouterr().out.count("is made anew") == 2
@@ -362,6 +362,33 @@ def test_a_score_that_is_no_number_names_its_image(prepared, tmp_path, monkeypat
         prepared(tmp_path).run()
     assert error.value.where == "000010"  # index 9, in the second shard
     assert list(shards_of(tmp_path)) == ["part-00000.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: found.pop("score"), "it gives per_class"),
+        (lambda found: found.update(more=found["score"]), "it gives score, per_class, more"),
+        (lambda found: found.update(score=found["score"][:-1]), r"score has the shape \[1\]"),
+        (
+            lambda found: found.update(per_class=found["per_class"][:, :1]),
+            r"per_class has the shape \[2, 1\], expected \[2, 2\]",
+        ),
+    ],
+)
+def test_what_a_strategy_sees_is_what_its_card_promises(monkeypatch, change, fault):
+    original = MiAod.observe
+
+    def changed(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
+        change(found)
+        return found
+
+    monkeypatch.setattr(MiAod, "observe", changed)
+    strategy = MiAod(make_config("tiny"))
+    with pytest.raises(TrainingError, match=f"'mi_aod' does not see .*{fault}") as error:
+        observe(lively_detector().eval(), unlabeled(noise()), strategy)
+    assert error.value.where == "miaod_nb.selection.mi_aod.MiAod.observe"
 
 
 def test_scores_of_other_images_choose_nothing(prepared, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from miaod_nb.authors.reference import authors_key, our_key, read_reference, to_reference_arrays
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import ImageDetections
-from miaod_nb.passes.detecting import detect_with_uncertainty
+from miaod_nb.passes.inference import detect_with_uncertainty
 from miaod_nb.trained.detector import Detector
 
 from .authors import flat_levels, recipe_weight
@@ -144,4 +144,5 @@ def test_predictions_of_an_image_file(goldens, packs, tmp_path):
     folder = next(packs.rglob("JPEGImages"))
     (result,) = detector.predict([sorted(folder.iterdir())[0]])
     assert np.isfinite(result.uncertainty) and result.uncertainty > 0
-    assert len(result.boxes) <= 100 and (result.scores > 0.05).all()
+    found = result.detections
+    assert len(found) <= 100 and (found.scores > 0.05).all()
