@@ -11,7 +11,7 @@ from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize, Stage
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 
 NUM_CLASSES = 20  # where the preset leaves them to the data
 CPU_SIZE = (512, 320)  # in place of the 1000x600 of voc0712, so that a CPU is done in minutes
@@ -121,12 +121,12 @@ def _training(
 
 def scoring_step(name: str, config: Config, model: DetectionModel, shape: Shape) -> Step:
     """The uncertainty of as many images as `shape` has, which MI-AOD chooses by."""
-    strategy = MiAod.of(config)
+    strategy = MiAod(config)
     batch = unlabeled_batch(shape, model.num_classes).to(model.device)
 
     @torch.inference_mode()
     def call() -> None:
-        strategy.score(model, batch)
+        strategy.observe(model, batch)
 
     def ready() -> Call:
         model.eval()

@@ -59,7 +59,7 @@ def shares_of_kinds(runs: Sequence[Run]) -> pd.DataFrame:
         return pd.DataFrame()
     kinds = pd.read_csv(path, dtype={"id": str}).set_index("id")["kind"]
     shares = {"pool": kinds.reindex([record.id for record in runs[0].dataset.pool])}
-    for run in (run for run in runs if not run.strategy.labels_all):
+    for run in (run for run in runs if not run.strategy.card.labels_all):
         last = int(run.metrics()["cycle"].max())
         chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
         shares[run.config.strategy] = kinds.reindex(run.dataset.ids(chosen))

@@ -1,6 +1,6 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.evaluation import evaluate
-from miaod_nb.experiment.choosing import Selection, select, shortage
+from miaod_nb.experiment.choosing import PoolIds, Selection, select, shortage
 from miaod_nb.experiment.dataset import CycleSets, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
@@ -30,7 +30,8 @@ from miaod_nb.experiment.training import (
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.passes.inference import mean_discrepancy
 from miaod_nb.passes.kept_detections import detect_for_cycle, forget_unfinished, save_detections
-from miaod_nb.passes.scoring import COLUMNS, ScoreShards, observe, score_pool
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.code import code_digest
@@ -41,7 +42,8 @@ from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
 from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.protocol import Candidates, Columns
+from miaod_nb.selection.registry import build_strategy, refuse_unknown
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
 
@@ -64,11 +66,11 @@ class CycleSteps:
         alone = resolve_device(config.device)
         self.processes = current_processes(config.device)
         self.device = self.processes.device or alone
-        self.strategy = STRATEGIES[config.strategy](config)
+        self.strategy = build_strategy(config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         self.dataset = prepare(
-            config, self.data_root, self.strategy.labels_all, self.imported, self.checked
+            config, self.data_root, self.strategy.card.labels_all, self.imported, self.checked
         )
         self.fingerprint = fingerprint(config, self.dataset.identity)
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
@@ -322,36 +324,52 @@ class CycleSteps:
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
-        shards, model = self._shards(cycle), fold(self.load_model(cycle))
+        model, shards, card = fold(self.load_model(cycle)), self._shards(cycle), self.strategy.card
         compute = partial(observe, model, strategy=self.strategy)
-        score_pool(model, compute, self.config, self.session, shards)
+        score_pool(model, compute, self.config, self.session, shards, "score")
+        if card.observes_labeled:
+            labeled = self._labeled_shards(cycle)
+            score_pool(model, compute, self.config, self.session, labeled, "score labeled")
         self.processes.wait()
-        scores = self.folder.load_parquet(shards.place, ["score"])["score"]
-        self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
+        mean: dict[str, float] = {}
+        if card.ranks_by:
+            values = self.folder.load_parquet(shards.place, [card.ranks_by])[card.ranks_by]
+            mean = {"mean": float(values.mean())}
+        self.session.log(cycle, "score", images=len(shards.indices), **mean)
 
     def _shards(self, cycle: int) -> ScoreShards:
-        indices = self.dataset.scored(self.sets(cycle), cycle)
-        folder = RunFolder(self.folder.root)  # every process writes its own shards
-        dataset = self.dataset
-        return ScoreShards(folder, cycle, indices, dataset.pool, dataset.classes, COLUMNS)
+        return self._table(cycle, "scores", self.dataset.scored(self.sets(cycle), cycle))
 
-    def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
-        """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
-        if not self.strategy.scores_images:
-            indices = remaining_pool(self.dataset.all_indices, self.sets(cycle).labeled)
-            return indices, np.zeros(len(indices), dtype=np.float32)
-        shards = self._shards(cycle)
-        return shards.indices, shards.load(["score"])["score"]
+    def _labeled_shards(self, cycle: int) -> ScoreShards:
+        """What the strategy sees in the labeled images, in a table of their own."""
+        return self._table(cycle, "labeled", self.sets(cycle).labeled)
+
+    def _table(self, cycle: int, name: str, indices: Indices) -> ScoreShards:
+        folder, dataset = RunFolder(self.folder.root), self.dataset  # each process writes shards
+        columns = self.strategy.card.columns
+        return ScoreShards(folder, cycle, name, indices, dataset.pool, dataset.classes, columns)
+
+    def _candidates(self, cycle: int) -> tuple[Indices, Candidates]:
+        """Pool indices to choose among, and what the strategy has seen in these images."""
+        card, labeled = self.strategy.card, self.sets(cycle).labeled
+        known: dict[str, Columns] = {}
+        if card.columns:
+            shards = self._shards(cycle)
+            indices, known["columns"] = shards.indices, shards.columns_read()
+        else:
+            indices = remaining_pool(self.dataset.all_indices, labeled)
+        if card.observes_labeled:
+            known["labeled"] = self._labeled_shards(cycle).columns_read()
+        pool = self.dataset.pool
+        ids, labeled_ids = PoolIds(pool, indices), PoolIds(pool, labeled)
+        return indices, Candidates.of_all(ids, labeled_ids, **known)
 
     def choose(
-        self, cycle: int, verdicts: Verdicts, present: Container[str] | None = None
+        self, cycle: int, verdicts: Verdicts, now: Mapping[str, Mapping[str, Any]] | None = None
     ) -> Selection:
-        """What the cycle selects when people have decided this; present: see `select`."""
-        indices, values = self._candidates(cycle)
-        labeled = len(self.sets(cycle).labeled)
-        return select(
-            self.dataset, self.strategy, cycle, labeled, indices, values, verdicts, present
-        )
+        """What the cycle selects when people have decided this; now: see `select`."""
+        indices, pool = self._candidates(cycle)
+        return select(self.dataset, self.strategy, cycle, indices, pool, verdicts, now)
 
     def _select(self, cycle: int) -> None:
         selection = self.choose(cycle, self.verdicts(cycle))
@@ -382,10 +400,11 @@ def _check_shares(config: Config) -> None:
 
 def check_names(config: Config) -> None:
     """Raises ConfigError for a detector or strategy that no registry has."""
-    asked = [("detector", config.detector), ("strategy", config.strategy)]
-    for field, name in [*asked, *(("controls", control) for control in config.controls)]:
-        known = DETECTORS if field == "detector" else STRATEGIES
-        if name not in known:
-            kind = "strategy" if field == "controls" else field
-            raise ConfigError(f"there is no {kind} '{name}'", where=field,
-                              remedy="choose one of: " + ", ".join(sorted(known)))  # fmt: skip
+    for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
+        for name in names:
+            refuse_unknown(name, field)
+    if config.detector not in DETECTORS:
+        raise ConfigError(
+            f"there is no detector '{config.detector}'", where="detector",
+            remedy="choose one of: " + ", ".join(sorted(DETECTORS)),
+        )  # fmt: skip

@@ -17,7 +17,7 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays, relative_weights
 from miaod_nb.learning.stages import Method
 from miaod_nb.passes.inference import load_batch
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.uncertainty import image_uncertainty
 
 
@@ -62,7 +62,7 @@ def view(model: DetectionModel, record: ImageRecord, config: Config) -> View:
     predictions = model(batch.images)
     probs_1, probs_2 = predictions.both_probabilities()  # (1, A, K)
     weights, _ = Method.of(config).instance_and_image_scores(predictions)
-    instances = MiAod.of(config).instance_uncertainty(predictions)
+    instances = MiAod(config).instance_uncertainty(predictions)
     (detections,) = detect(
         predictions, batch.image_sizes, [(1.0, 1.0)], DetectionSettings.of(config)
     )

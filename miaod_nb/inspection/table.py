@@ -10,7 +10,7 @@ import torch
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.inspection.values import AnchorValues
-from miaod_nb.selection.strategies import binary_entropy
+from miaod_nb.selection.entropy import binary_entropy
 from miaod_nb.selection.uncertainty import num_averaged
 
 GRID_COUNTS = 12  # counts of anchors between one and all that means are kept for

@@ -17,7 +17,7 @@ from miaod_nb.detector.detections import DetectionSettings, columns_of, detect
 from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import Method
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 
 MAX_DETAILS = 1024  # anchors of an image whose boxes and probabilities are kept
 
@@ -80,7 +80,7 @@ def anchor_arrays(
     predictions = model(batch.images)
     unscaled, settings = [(1.0, 1.0)] * len(batch), DetectionSettings.of(config)
     detections = detect(predictions, batch.image_sizes, unscaled, settings)
-    differences = MiAod.of(config).differences(predictions)  # (B, A, K)
+    differences = MiAod(config).differences(predictions)  # (B, A, K)
     scores, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
     weights = relative_weights(scores, predictions.grid)[..., : model.num_classes]  # (B, A, C)
     discrepancy = differences.mean(dim=-1)  # (B, A)

@@ -15,7 +15,7 @@ from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.passes.image_pass import compute_rows
 from miaod_nb.progress import progress
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty
 
 
@@ -49,7 +49,7 @@ def detect_with_uncertainty(
     predictions = model(batch.images, towers + ["mil_classifier"] * config.weighted_selection)
     settings = DetectionSettings.of(config)
     found = detect(predictions, batch.image_sizes, _scales(batch), settings)
-    instances = MiAod.of(config).instance_uncertainty(predictions)  # (B, A)
+    instances = MiAod(config).instance_uncertainty(predictions)  # (B, A)
     return {**columns_of(found), "uncertainty": image_uncertainty(instances, config.top_k)}
 
 

@@ -1,4 +1,4 @@
-"""What a strategy says of a cycle's images: a table in shards, so that large pools need little
+"""What a strategy sees in a cycle's images: tables in shards, so that large pools need little
 memory."""
 
 import math
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from miaod_nb.config import Config
-from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import RunFolderError, TrainingError
+from miaod_nb.errors import RunFolderError
 from miaod_nb.passes.image_pass import (
     SHARD_IMAGES,
     Compute,
@@ -25,29 +23,21 @@ from miaod_nb.passes.image_pass import (
 from miaod_nb.progress import progress, say
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import Strategy
-
-PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
-COLUMNS = ("score", "per_class")  # of every strategy that looks at images
-
-
-def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) -> dict[str, Tensor]:
-    """The strategy's score (B,) of every image of a batch, and the part of each class (B, C)."""
-    scores = strategy.score(model, batch)
-    return {"score": scores.values, "per_class": scores.per_class}
+from miaod_nb.selection.protocol import PER_CLASS, Columns
 
 
 @dataclass(frozen=True)
 class ScoreShards:
-    """The score table of a cycle: a folder of Parquet files, the shards, with SHARD_IMAGES rows
-    each, in the order of `indices`.
+    """A table of what a strategy sees in images of a cycle, such as its scores: a folder of Parquet
+    files, the shards, with SHARD_IMAGES rows each, in the order of `indices`.
 
-    indices: of the scored images in the pool, whose records are looked up when they are needed.
-    columns: what the strategy says of an image, by name: a number, a vector, or `per_class`.
+    name: of the table. indices: of its images in the pool, whose records are looked up when they
+    are needed. columns: what the strategy sees, by name: a number, a vector, or `per_class`.
     """
 
     folder: RunFolder
     cycle: int
+    name: str
     indices: Indices
     pool: Sequence[ImageRecord]
     classes: Sequence[str]
@@ -56,7 +46,7 @@ class ScoreShards:
     @property
     def place(self) -> str:
         """The folder of the shards, in the run folder."""
-        return f"cycle{self.cycle}/scores.parquet"
+        return f"cycle{self.cycle}/{self.name}.parquet"
 
     def __len__(self) -> int:
         return max(math.ceil(len(self.indices) / SHARD_IMAGES), 1)  # an empty pool has a table too
@@ -73,7 +63,7 @@ class ScoreShards:
 
     def unfinished(self, number: int) -> str:
         """Where the results of a shard lie as long as it is not complete."""
-        return f"cycle{self.cycle}/scores_partial-{number:05d}.pt"
+        return f"cycle{self.cycle}/{self.name}_partial-{number:05d}.pt"
 
     def begin(self, number: int) -> Shard:
         """The shard as a pass fills it, with what there is of it."""
@@ -99,14 +89,11 @@ class ScoreShards:
         return False
 
     def save(self, number: int, shard: Shard) -> None:
-        """Writes a complete shard. Raises TrainingError for a value that is not finite."""
+        """Writes a complete shard."""
         ids = [record.id for record in shard.records]
         table = pd.DataFrame({"id": ids, "index": self.part(number)})
         for name in self.columns:
             values = [shard.results[image_id][name] for image_id in ids]
-            for image_id, value in zip(ids, values, strict=True):
-                if not np.isfinite(value).all():
-                    raise _not_finite(name, image_id)
             for position, header in enumerate(self._headers(name)):
                 cells = [value[position] for value in values] if name == PER_CLASS else values
                 table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
@@ -124,6 +111,10 @@ class ScoreShards:
         place = self.folder.path(self.place)
         for path in [place] if place.is_file() else set(place.glob("part-*.parquet")) - own:
             self.folder.delete(str(path.relative_to(self.folder.root)))
+
+    def columns_read(self) -> Columns:
+        """The columns, each read when it is first asked for."""
+        return Columns(self.columns, lambda name: self.load([name])[name])
 
     def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
@@ -146,10 +137,12 @@ class ScoreShards:
 
 
 def score_pool(
-    model: DetectionModel, compute: Compute, config: Config, session: Session, shards: ScoreShards
-) -> None:
-    """Completes the score table; what is there already is not made again. Of several processes each
-    has some of the shards. Stops as `Session.saved` does."""
+    model: DetectionModel, compute: Compute, config: Config, session: Session, shards: ScoreShards,
+    what: str = "score",
+) -> None:  # fmt: skip
+    """Completes a table of what `compute` sees in images; what is there already is not made again.
+    Of several processes each has some of the shards. what: the work, in words for the progress
+    bar. Stops as `Session.saved` does."""
     processes = session.processes
     with processes.first_goes_ahead():
         if processes.is_first:
@@ -163,13 +156,5 @@ def score_pool(
     done = complete_shards(
         model, begun, compute, config, session, lambda shard: shards.save(next(numbers), shard)
     )
-    for _ in progress(done, f"cycle {shards.cycle} score", total, total - left):
+    for _ in progress(done, f"cycle {shards.cycle} {what}", total, total - left):
         pass
-
-
-def _not_finite(name: str, image_id: str) -> TrainingError:
-    return TrainingError(
-        f"the {name} of an image is not a finite number",
-        where=image_id,
-        remedy="the training diverged: lower learning_rate or set clip_norm, and use a new run_dir",
-    )

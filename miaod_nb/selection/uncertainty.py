@@ -3,12 +3,15 @@
 Shapes: B images, A anchors, C classes.
 """
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # to choose needs no torch
+    from torch import Tensor
 
 from miaod_nb.config import count_of
 
 
-def disagreement(probs_1: Tensor, probs_2: Tensor, norm: str = "l2") -> Tensor:
+def disagreement(probs_1: "Tensor", probs_2: "Tensor", norm: str = "l2") -> "Tensor":
     """How far the two classifiers differ, per anchor and class: (B, A, C), in [0, 1].
 
     probs: (B, A, C) in [0, 1]. norm: "l2" squared difference (authors' code), "l1" absolute.
@@ -18,8 +21,8 @@ def disagreement(probs_1: Tensor, probs_2: Tensor, norm: str = "l2") -> Tensor:
 
 
 def instance_uncertainty(
-    probs_1: Tensor, probs_2: Tensor, weights: Tensor | None = None, norm: str = "l2"
-) -> Tensor:
+    probs_1: "Tensor", probs_2: "Tensor", weights: "Tensor | None" = None, norm: str = "l2"
+) -> "Tensor":
     """`disagreement` of the two classifiers, mean over classes: (B, A), in [0, 1].
 
     weights: (B, A, C), instance weights; None as in the authors' code, which re-weights in
@@ -37,7 +40,13 @@ def num_averaged(top_k: float, num_anchors: int) -> int:
     return min(max(count_of(top_k, num_anchors), 1), num_anchors)
 
 
-def image_uncertainty(instance_uncertainties: Tensor, top_k: float = 10000) -> Tensor:
-    """Mean of the k largest instance uncertainties of each image: (B, A) -> (B,)."""
+def most_uncertain(instance_uncertainties: "Tensor", top_k: float) -> "Tensor":
+    """The anchors that the image uncertainty averages, in any order: (B, A) -> int64 (B, k)."""
     k = num_averaged(top_k, instance_uncertainties.shape[1])
-    return instance_uncertainties.topk(k, dim=1, sorted=False).values.mean(dim=1)
+    return instance_uncertainties.topk(k, dim=1, sorted=False).indices
+
+
+def image_uncertainty(instance_uncertainties: "Tensor", top_k: float = 10000) -> "Tensor":
+    """Mean of the k largest instance uncertainties of each image: (B, A) -> (B,)."""
+    picked = most_uncertain(instance_uncertainties, top_k)
+    return instance_uncertainties.gather(1, picked).mean(dim=1)

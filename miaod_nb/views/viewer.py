@@ -139,8 +139,8 @@ def _all_looked_at(
     for other, other_cycle in beside:
         other.refuse_cycle(other_cycle)
         _refuse_apart(run, other)
-        scored = other.strategy.scores_images
-        found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))
+        scored = other.strategy.card.ranks_by
+        found.append(LookedAt(other, other_cycle, bool(scored or ids), ids))
     return found
 
 

@@ -29,8 +29,8 @@ EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
 DETECT = "miaod_nb.passes.inference.detect"
 EVALUATE = "miaod_nb.experiment.steps.evaluate"
-SCORE = "miaod_nb.selection.strategies.MiAod.score"
-CHOOSE = "miaod_nb.selection.strategies.MiAod.choose"
+SCORE = "miaod_nb.selection.mi_aod.MiAod.observe"
+CHOOSE = "miaod_nb.selection.mi_aod.MiAod.choose"
 LOG = "miaod_nb.runs.files.RunFolder.append_log"
 MARK_DONE = "miaod_nb.runs.files.RunFolder.mark_done"
 

@@ -23,7 +23,7 @@ from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.experiment.dataset import CycleSets
 from miaod_nb.passes.image_pass import SHARD_IMAGES
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from tests.experiment.helpers import CHILDREN, SETTINGS
 from tests.tiny import lively_detector
 
@@ -69,7 +69,7 @@ def experiment(data_root: Path, run_dir: Path, num_images: int) -> Run:
 
 def live(data_root: Path, run_dir: Path, num_images: int, result: Path, kill_at: int) -> None:
     """Scores and selects in a process of its own, which is killed before batch `kill_at`."""
-    original, images = MiAod.score, []
+    original, images = MiAod.observe, []
 
     def counted(strategy: Any, model: Any, batch: Any) -> Any:
         images.append(len(batch))
@@ -77,7 +77,7 @@ def live(data_root: Path, run_dir: Path, num_images: int, result: Path, kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(strategy, model, batch)
 
-    MiAod.score = counted
+    MiAod.observe = counted
     run = experiment(data_root, run_dir, num_images)
     with run.session.held():
         run._score(0)

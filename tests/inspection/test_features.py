@@ -12,12 +12,12 @@ from miaod_nb.inspection.features import (
     ALIKE,
     look_alikes,
     main_axes,
-    mean_features,
     pool_features,
     similar_pairs,
     standardized,
 )
 from miaod_nb.inspection.inspected import inspected_ids
+from miaod_nb.selection.features import mean_features
 from tests.tiny import lively_detector, noise, unlabeled
 
 

@@ -9,7 +9,7 @@ from miaod_nb.detector import build_detector
 from miaod_nb.detector.detections import DetectionSettings, detect
 from miaod_nb.inspection import values as module
 from miaod_nb.inspection.values import MAX_DETAILS, AnchorValues, anchor_arrays
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.uncertainty import num_averaged
 from tests.tiny import lively_detector, noise, unlabeled
 
@@ -57,7 +57,7 @@ def no_gradients():
 @pytest.mark.parametrize(("settings", "num_classes"), CASES)
 def test_the_strategy_averages_these_values(settings, num_classes):
     model, config, batch = case(settings, num_classes)
-    scores = MiAod.of(config).score(model, batch).values.tolist()
+    scores = MiAod(config).observe(model, batch)["score"].tolist()
     assert min(scores) > 1e-6
     for values, score in zip(values_of(model, batch, config), scores, strict=True):
         averaged = values.weighted if config.weighted_selection else values.discrepancy

@@ -22,14 +22,15 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
 from miaod_nb.passes import image_pass, scoring
 from miaod_nb.passes.image_pass import Compute
-from miaod_nb.passes.scoring import COLUMNS, ScoreShards, observe, score_pool
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
-from tests.tiny import lively_detector
+from tests.tiny import lively_detector, noise, unlabeled
 
 INDICES = np.array([3, 1, 7, 0, 11, 9, 2, 5, 4, 10, 8])  # of 12; in shards of 4: 4, 4 and 3
 CLASSES = ("square", "disc")
@@ -73,12 +74,12 @@ def prepared(data_root, scored) -> Callable[..., Scoring]:
     def prepare(
         run_dir: Path, indices: np.ndarray = INDICES, processes: Processes = ALONE,
         more: Callable[[Any, Any], Any] = lambda batch, found: found,
-        columns: Sequence[str] = COLUMNS, **settings: Any,
+        columns: Sequence[str] = MiAod.card.columns, **settings: Any,
     ) -> Scoring:  # fmt: skip
         config = make_config("tiny", SETTINGS | settings)
-        folder, strategy = RunFolder(run_dir), MiAod.of(config)
+        folder, strategy = RunFolder(run_dir), MiAod(config)
         pool = scan_list(data_root, "trainval", FaultCounts())
-        shards = ScoreShards(folder, 0, indices, pool, CLASSES, columns)
+        shards = ScoreShards(folder, 0, "scores", indices, pool, CLASSES, columns)
         session = Session(folder, config.save_every, processes=processes)
 
         def compute(batch: Any) -> Any:
@@ -347,16 +348,47 @@ def test_a_single_file_of_an_earlier_version_is_read_and_replaced(prepared, tmp_
 
 
 def test_a_score_that_is_no_number_names_its_image(prepared, tmp_path, monkeypatch):
+    original = MiAod.observe
 
-    def diverged(batch: Any, found: Any) -> Any:
+    def diverged(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
         if "000010" in batch.ids:
             found["score"][batch.ids.index("000010")] = float("inf")
         return found
 
-    with pytest.raises(TrainingError, match="the score of an image is not a finite") as error:
-        prepared(tmp_path, more=diverged).run()
+    monkeypatch.setattr(MiAod, "observe", diverged)
+    fault = r"the score of an image is not a finite number \(strategy 'mi_aod'\)"
+    with pytest.raises(TrainingError, match=fault) as error:
+        prepared(tmp_path).run()
     assert error.value.where == "000010"  # index 9, in the second shard
     assert list(shards_of(tmp_path)) == ["part-00000.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: found.pop("score"), "it gives per_class"),
+        (lambda found: found.update(more=found["score"]), "it gives score, per_class, more"),
+        (lambda found: found.update(score=found["score"][:-1]), r"score has the shape \[1\]"),
+        (
+            lambda found: found.update(per_class=found["per_class"][:, :1]),
+            r"per_class has the shape \[2, 1\], expected \[2, 2\]",
+        ),
+    ],
+)
+def test_what_a_strategy_sees_is_what_its_card_promises(monkeypatch, change, fault):
+    original = MiAod.observe
+
+    def changed(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
+        change(found)
+        return found
+
+    monkeypatch.setattr(MiAod, "observe", changed)
+    strategy = MiAod(make_config("tiny"))
+    with pytest.raises(TrainingError, match=f"'mi_aod' does not see .*{fault}") as error:
+        observe(lively_detector().eval(), unlabeled(noise()), strategy)
+    assert error.value.where == "miaod_nb.selection.mi_aod.MiAod.observe"
 
 
 def test_scores_of_other_images_choose_nothing(prepared, tmp_path):
