@@ -4,6 +4,11 @@ A class that no object belongs to has no average precision: its entry is NaN in 
 `per_class` (an empty cell in CSV) and it is left out of every mean. Means are never NaN: a set
 with nothing to evaluate against raises DataError instead. A class with objects of which none is
 found has the value 0.
+
+- sets: what the metrics refuse
+- voc: average precision at one overlap
+- coco: average precision over ten overlaps
+- reliability: which detections are right, and how far their scores say so
 """
 
 from collections.abc import Sequence

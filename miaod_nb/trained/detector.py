@@ -71,7 +71,7 @@ class Detector:
                               remedy="leave `cycle` out, or give the run folder")  # fmt: skip
         content = read_checkpoint(path)
         weights = (our_weights if is_ours(content) else their_weights)(content, path, overrides)
-        return cls._filled(weights, path, device)
+        return cls._build(weights, path, device)
 
     @classmethod
     def from_reference(
@@ -86,10 +86,10 @@ class Detector:
         """
         named = dict(overrides or {}) | ({} if classes is None else {"classes": tuple(classes)})
         weights = their_weights(read_checkpoint(Path(path)), Path(path), named, preset)
-        return cls._filled(weights, Path(path), device)
+        return cls._build(weights, Path(path), device)
 
     @classmethod
-    def _filled(cls, weights: Weights, path: Path, device: str) -> Self:
+    def _build(cls, weights: Weights, path: Path, device: str) -> Self:
         broken = [key for key, array in weights.arrays.items() if not array.isfinite().all()]
         if broken:
             raise CheckpointError(

@@ -114,7 +114,7 @@ def evaluate_what(
         return evaluate_predictions(what, root, list_name or list_beside(what))
     detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
     is_as_in_run = not (data_root or list_name or "test_list" in overrides)
-    test = _held_out(run_dir) if run_dir and is_as_in_run else None
+    test = _load_held_out(run_dir) if run_dir and is_as_in_run else None
     name = list_name or detector.config.test_list
     return evaluate_detector(detector, test or read_labeled(root, name, detector.classes))
 
@@ -125,7 +125,7 @@ def _run_of(what: Path) -> Path | None:
     return next((place for place in places if (place / "config.json").is_file()), None)
 
 
-def _held_out(run_dir: Path) -> LabeledImages | None:
+def _load_held_out(run_dir: Path) -> LabeledImages | None:
     """The images of its train list that a run held out, for want of a test list; None if it did
     not. Raises MiaodErrors."""
     data = stored_experiment(RunFolder(run_dir)).get("identity", {}).get("data", {})

@@ -3,28 +3,9 @@
 import numpy as np
 import pytest
 
-from miaod_nb.boxes import Detections, Objects
 from miaod_nb.evaluation import voc_ap
 from miaod_nb.evaluation.reliability import calibration_error, judge, reliability
-
-
-def found(*rows):
-    """Detections of one image, each (box, score, label)."""
-    boxes, scores, labels = zip(*rows, strict=True) if rows else ([], [], [])
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32),
-        np.array(labels, np.int64),
-    )  # fmt: skip
-
-
-def truth(*rows):
-    """Objects of one image, each (box, label, difficult)."""
-    boxes, labels, difficult = zip(*rows, strict=True) if rows else ([], [], [])
-    return Objects(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64),
-        np.array(difficult, bool),
-    )  # fmt: skip
-
+from tests.evaluation.images import found, truth
 
 A, B, FAR = (0, 0, 10, 10), (20, 20, 40, 40), (60, 60, 70, 70)
 FOUND = [found((A, 0.9, 0), (A, 0.8, 0), (B, 0.7, 1), (FAR, 0.6, 0)), found((B, 0.95, 0))]

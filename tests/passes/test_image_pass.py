@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tarfile
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from miaod_nb.passes.kept_detections import (
 from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
+from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
 from tests.tiny import lively_detector
 
@@ -182,6 +184,17 @@ def test_kept_detections_come_back_by_id(model, records, tmp_path):
     assert_equal(again, {image_id: found[image_id] for image_id in ids})
     assert {one.labels.dtype for one in again.values()} == {np.dtype(np.int64)}
     assert load_detections(folder, 0, ["none of these"]) is None
+
+
+def test_detections_that_an_earlier_version_kept_are_read(tmp_path):
+    with tarfile.open(PROJECT / "tests/fixtures/run-before.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    file = np.load(tmp_path / "before/cycle0/detections.npz")
+    found = load_detections(RunFolder(tmp_path / "before"), 0, file["ids"].tolist())
+    assert [len(one) for one in found.values()] == file["counts"].tolist()
+    for field in FIELDS:
+        joined = np.concatenate([getattr(one, field) for one in found.values()])
+        np.testing.assert_array_equal(joined, file[field])
 
 
 def test_detections_of_an_image_do_not_depend_on_the_others(model, records, monkeypatch):
