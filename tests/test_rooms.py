@@ -20,7 +20,9 @@ FLOORS = {
     "cli": 11,
     "__main__": 12,
 }  # fmt: skip
-SAME_FLOOR: set[tuple[str, str]] = set()  # besides the modules of floor 1, which may use each other
+SAME_FLOOR = {  # besides the modules of floor 1, which may use each other
+    ("selection", "learning"),  # the discrepancy of the loss is that of the uncertainty
+}
 
 Edges = dict[str, set[str]]
 

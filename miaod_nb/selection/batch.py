@@ -1,5 +1,6 @@
 """The batch of a cycle: what a strategy chooses when people have set some images aside."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,7 +34,8 @@ def choose_batch(
     allowed = pool if now is not None else pool.without(barred)
     choice = strategy.choose(allowed, budget, np.random.default_rng(seed))
     _refuse_faulty(strategy, choice, allowed, pool, budget)
-    kept = [image_id for image_id in now or () if image_id not in choice.ids]
+    own = set(choice.ids)
+    kept = [image_id for image_id in now or () if image_id not in own]
     ids = [image_id for image_id in [*choice.ids, *kept] if image_id not in barred][:budget]
     places = _places(pool.ids, ids)
     ranks = _ranks(strategy, choice, pool, places, now or {})
@@ -72,7 +74,7 @@ def _refuse_faulty(
 ) -> None:
     """Raises ConfigError for a choice that is not of `budget` different images it may choose."""
     ids, expected = list(choice.ids), min(budget, len(allowed.ids))
-    repeated = [image_id for n, image_id in enumerate(ids) if image_id in ids[:n]]
+    repeated = [image_id for image_id, times in Counter(ids).items() if times > 1]
     absent = sorted(set(ids) - _places(allowed.ids, ids).keys())
     counts = {"ranks": len(choice.ranks), "reasons": len(choice.reasons)}
     wrong = [f"{n} {name}" for name, n in counts.items() if n not in (0, len(ids))]

@@ -41,13 +41,12 @@ class Entropy:
         found = detect(predictions, batch.image_sizes, unscaled, settings)
         entropies = [binary_entropy(image.scores) for image in found]
         per_class = [
-            torch.stack([self._aggregate(of_image[image.labels == c]) for c in range(num)])
-            for image, of_image, num in zip(
-                found, entropies, [model.num_classes] * len(found), strict=True
-            )
+            self._aggregate(of_image[image.labels == c])
+            for image, of_image in zip(found, entropies, strict=True)
+            for c in range(model.num_classes)
         ]
         score = torch.stack([self._aggregate(of_image) for of_image in entropies])
-        return {"score": score, "per_class": torch.stack(per_class)}
+        return {"score": score, "per_class": torch.stack(per_class).view(len(batch), -1)}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
         return choose_highest(pool, "score", budget)

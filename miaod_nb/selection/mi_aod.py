@@ -7,7 +7,7 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.selection.protocol import Candidates, Card, Choice, choose_highest
-from miaod_nb.selection.uncertainty import disagreement, image_uncertainty, most_uncertain
+from miaod_nb.selection.uncertainty import image_uncertainty, most_uncertain
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
@@ -57,9 +57,11 @@ class MiAod:
 
     def differences(self, predictions: "Predictions") -> "Tensor":
         """How far the classifiers differ at each anchor and output, not weighted: (B, A, K)."""
+        from miaod_nb.learning.losses import discrepancy_loss
+
         logits_1, logits_2 = predictions.need("logits_1", "logits_2")
         probs_1, probs_2 = (self._probabilities(logits) for logits in (logits_1, logits_2))
-        return disagreement(probs_1, probs_2, self.config.uncertainty_norm)
+        return discrepancy_loss(probs_1, probs_2, self.config.uncertainty_norm)
 
     def _averaged(self, predictions: "Predictions") -> "Tensor":
         """The differences, weighted if asked for: (B, A, K)."""

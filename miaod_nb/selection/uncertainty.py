@@ -11,24 +11,18 @@ if TYPE_CHECKING:  # to choose needs no torch
 from miaod_nb.config import count_of
 
 
-def disagreement(probs_1: "Tensor", probs_2: "Tensor", norm: str = "l2") -> "Tensor":
-    """How far the two classifiers differ, per anchor and class: (B, A, C), in [0, 1].
-
-    probs: (B, A, C) in [0, 1]. norm: "l2" squared difference (authors' code), "l1" absolute.
-    """
-    difference = (probs_1 - probs_2).abs()
-    return difference if norm == "l1" else difference.square()
-
-
 def instance_uncertainty(
     probs_1: "Tensor", probs_2: "Tensor", weights: "Tensor | None" = None, norm: str = "l2"
 ) -> "Tensor":
-    """`disagreement` of the two classifiers, mean over classes: (B, A), in [0, 1].
+    """How far the two classifiers differ, mean over classes: (B, A), in [0, 1].
 
+    probs: (B, A, C) in [0, 1]. norm: "l2" squared difference (authors' code), "l1" absolute.
     weights: (B, A, C), instance weights; None as in the authors' code, which re-weights in
     training but not in selection.
     """
-    difference = disagreement(probs_1, probs_2, norm)
+    from miaod_nb.learning.losses import discrepancy_loss
+
+    difference = discrepancy_loss(probs_1, probs_2, norm)
     if weights is not None:
         difference = difference * weights
     return difference.mean(dim=-1)

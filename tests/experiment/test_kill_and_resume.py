@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from miaod_nb.learning import train
@@ -84,6 +85,30 @@ def test_killed_between_two_saves(data_root, reference, tmp_path):
         file.write('{"cycle": 1, "event": "st')
     assert run_child(arguments, tmp_path / "last.txt") == 0
     assert results(tmp_path / "run") == results(reference)
+
+
+@pytest.mark.slow
+def test_killed_while_a_strategy_looks_at_labeled_images(data_root, tmp_path):
+    """Core-set keeps features of pool and labeled images, and chooses as if nobody had disturbed
+    it."""
+    observe, choose = (
+        f"miaod_nb.selection.coreset.CoreSet.{name}" for name in ("observe", "choose")
+    )
+    settings = {"strategy": "coreset", "save_every": EVERY_STEP}
+    alone, arguments = (
+        run_arguments(data_root, tmp_path / n, **settings) for n in ("alone", "run")
+    )
+    assert run_child(alone, tmp_path / "alone.txt") == 0
+    # 8 images of the pool in 4 batches, then 4 labeled ones in 2
+    fates = [Fate(observe, 3), Fate(observe, 3), Fate(observe, 2), Fate(choose)]
+    lead(arguments, tmp_path, fates)
+    found = results(tmp_path / "run")
+    assert found == results(tmp_path / "alone")
+    labeled = pd.read_parquet(tmp_path / "run/cycle0/labeled.parquet")
+    assert list(labeled) == ["id", "index", "feature"] and len(labeled) == 4
+    rows = found["cycle0/selection.json"]["selected"]
+    assert all("farthest from what is labeled (distance" in row["reason"] for row in rows)
+    assert [(row["rank"], row["score"]) for row in rows] == [(1, None), (2, None)]
 
 
 @pytest.mark.slow
