@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from miaod_nb.config import Config, changes
+from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.model import DetectionModel
@@ -52,9 +52,14 @@ def shape_of(config: Config, device: torch.device) -> Shape:
     """Of the batches that are measured: landscape images that fill `image_size`; with `voc0712` on
     a CPU smaller ones, unless the size was chosen."""
     size = InputSize.of(config)
-    if device.type == "cpu" and config.preset == "voc0712" and "image_size" not in changes(config):
+    if device.type == "cpu" and config.preset == "voc0712" and not _is_size_given(config):
         size = InputSize(*CPU_SIZE)
     return Shape(config.batch_size, size.padded(size.shortest), size.padded(size.longest))
+
+
+def _is_size_given(config: Config) -> bool:
+    """Whether the image size is not just the default, which the preset `voc0712` leaves alone."""
+    return "image_size" in config.model_fields_set
 
 
 def labeled_batch(shape: Shape, num_classes: int) -> LabeledBatch:

@@ -1,7 +1,6 @@
 """The data of an experiment: which images, which classes, and which labels may be read when."""
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from miaod_nb.boxes import Objects
-from miaod_nb.config import Config
+from miaod_nb.config import Config, count_of
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import Oracle, refuse_absent_classes
 from miaod_nb.data.layouts.coco import declared_classes, lacks_annotations
@@ -158,8 +157,7 @@ def digest_of(objects: Mapping[str, Objects]) -> str:
 
 def num_scored(config: Config, num_images: int) -> int:
     """How many images of a data set of `num_images` a cycle scores at most."""
-    # The small term keeps 0.29 * 100 = 28.999... from losing an image.
-    return math.floor(config.score_fraction * num_images + 1e-9)
+    return num_images if config.score_fraction == 1 else count_of(config.score_fraction, num_images)
 
 
 def prepare(
@@ -208,7 +206,7 @@ def prepare(
     _refuse_overlap(config, pool, test)
     held_out = np.array([], dtype=np.int64)
     if not test:  # the same images for every strategy, also for full supervision
-        held_out = np.sort(first_labeled[: int(config.holdout * num_initial)])
+        held_out = np.sort(first_labeled[: count_of(config.holdout, num_initial)])
         test = [pool[i] for i in held_out]
     test_oracle, oracle = Oracle(test), Oracle(pool)
     seen = set(test_oracle.class_names(record.id for record in test))

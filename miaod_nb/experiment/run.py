@@ -55,7 +55,7 @@ class Run(CycleSteps):
         """Holds the run folder: locked, and checked to be this experiment's."""
         prepare_torch(self.config, self.device)
         with self.session.held():
-            environment = describe_environment(self.device, self.processes)
+            environment = describe_environment(self.device, self.processes) | {"code": self.code}
             claim_folder(
                 self.folder, self.config, self.dataset.identity, self.fingerprint, environment,
                 self.data_root,

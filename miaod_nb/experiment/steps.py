@@ -34,6 +34,7 @@ from miaod_nb.passes.observing import observe
 from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
+from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
 from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
@@ -77,6 +78,11 @@ class CycleSteps:
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
         self.stages = cycle_stages(config, self.processes)
         self._cache, self._cached_cycle = ImageCache((), 0), -1
+
+    @property
+    def code(self) -> str:
+        """What code trains here, as a digest."""
+        return code_digest(DETECTORS[self.config.detector])
 
     # ------------------------------------------------------------------------- results so far
 
@@ -175,7 +181,8 @@ class CycleSteps:
         if cycle > 0:
             self._refuse_unlabeled_selection(cycle - 1, objects)
         self.folder.save_json(
-            f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
+            f"cycle{cycle}/labels.json",
+            {"images": len(objects), "sha256": digest_of(objects), "code": self.code},
         )
         faults.merge(self.dataset.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())

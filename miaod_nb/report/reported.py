@@ -11,7 +11,7 @@ from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.experiment import Run
-from miaod_nb.plots.lines import FULL
+from miaod_nb.plots.look import FULL
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.tables import read_metrics
 from miaod_nb.trained.weight_files import cycles_with_weights

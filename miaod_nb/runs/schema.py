@@ -112,7 +112,8 @@ class CycleLabels(TypedDict):
     """labels.json of a cycle: the labels that it trains on.
 
     images: how many images; labeled, empty: of these with objects and without, asked: ids that
-    nobody labeled yet; boxes: objects that count, by class. sha256: of all their labels.
+    nobody labeled yet; boxes: objects that count, by class. sha256: of all their labels. code:
+    digest of the code that trains.
     """
 
     images: int
@@ -121,6 +122,7 @@ class CycleLabels(TypedDict):
     empty: NotRequired[int]
     asked: NotRequired[list[str]]
     boxes: NotRequired[dict[str, int]]
+    code: NotRequired[str]
 
 
 def read_document(folder: RunFolder, name: str, kind: Any) -> Any:

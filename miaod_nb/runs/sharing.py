@@ -18,8 +18,8 @@ OF_SELECTION = frozenset({
 def equal_training(folder: RunFolder, config: Config, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
 
-    Its settings, data, labels, unlabeled sample and environment are the same and its strategy is
-    another: the same experiment in two folders is meant to be run twice.
+    Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
+    is another: the same experiment in two folders is meant to be run twice.
     """
     here = folder.load_json("config.json")["identity"]
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
@@ -55,6 +55,8 @@ def _is_equal(
         return False
     files = ["environment.json", f"cycle{cycle}/labels.json"]
     if any(beside.load_json(file) != folder.load_json(file) for file in files):
+        return False
+    if "code" not in folder.load_json(files[1]):  # begun by a version that did not note it
         return False
     arrays = [f"X_L_{cycle}.npy", f"X_U_{cycle}.npy"]
     if not all(np.array_equal(beside.load_npy(a), folder.load_npy(a)) for a in arrays):

@@ -12,6 +12,7 @@ from typing import Any
 
 from miaod_nb.config import Config, make_config
 from miaod_nb.errors import ConfigError, MiaodError
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
@@ -40,6 +41,17 @@ def build_strategy(config: Config) -> Strategy:
 def card_of(name: str) -> Card:
     """The card of a strategy. Raises ConfigError for a name that nobody registered."""
     return _BUILT_IN.get(name) or _build(name, make_config("voc0712", {"strategy": name})).card
+
+
+def card_of_run(record: RunRecord) -> Card:
+    """The card of a run's strategy, as the run noted it; of an older run as a built-in has it, or
+    as little as its newest selection says."""
+    if "card" in record.described:
+        return Card.from_dict(record.described["card"])
+    name, cycle = record.config.strategy, record.last_selection
+    if name in _BUILT_IN or cycle is None:
+        return _BUILT_IN.get(name, Card(name, name, "", ""))
+    return recorded_card(record.selection(cycle))
 
 
 def recorded_card(selection: Mapping[str, Any]) -> Card:

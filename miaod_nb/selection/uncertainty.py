@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
 
+from miaod_nb.config import count_of
+
 
 def instance_uncertainty(
     probs_1: "Tensor", probs_2: "Tensor", weights: "Tensor | None" = None, norm: str = "l2"
@@ -29,9 +31,7 @@ def instance_uncertainty(
 def num_averaged(top_k: float, num_anchors: int) -> int:
     """How many anchors the image uncertainty averages: `top_k` as a count (capped by the number
     of anchors) or, below 1, as a fraction of them (at least one)."""
-    # The small term keeps 0.29 * 100 = 28.999... from losing an anchor.
-    count = int(top_k * num_anchors + 1e-9) if top_k < 1 else int(top_k)
-    return min(max(count, 1), num_anchors)
+    return min(max(count_of(top_k, num_anchors), 1), num_anchors)
 
 
 def most_uncertain(instance_uncertainties: "Tensor", top_k: float) -> "Tensor":
