@@ -131,6 +131,21 @@ def test_what_is_taken_back_comes_back(run_of, strategy):
     assert apply_decisions(run.record, 0) == before
 
 
+def test_a_rule_that_compares_images_chooses_anew_among_those_that_are_left(run_of):
+    run = run_of("coreset")
+    before = stored(run)
+    first, second = ids(before)
+    decide(run, 0, first, "skip")
+    found = apply_decisions(run, 0)
+    assert first not in ids(found) and [row["rank"] for row in found["selected"]] == [1, 2]
+    select_again(run)
+    assert stored(run) == found
+    decide(run, 0, first, "accept")
+    assert apply_decisions(run, 0) == before
+    decide(run, 0, first, "defer")
+    assert ids(apply_decisions(run, 0, replace=False)) == [second]
+
+
 def test_without_replacement_the_batch_shrinks(run):
     first, second = ids(stored(run))
     decide(run.record, 0, first, "skip")
