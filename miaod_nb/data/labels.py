@@ -87,7 +87,7 @@ class Oracle:
         self._opened: dict[str, None] = {}
 
     @property
-    def hold(self) -> list[str]:
+    def opened(self) -> list[str]:
         """Ids of the images whose annotations were opened, in order, each once."""
         return list(self._opened)
 

@@ -12,7 +12,7 @@ from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.errors import CheckpointError, ConfigError
+from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.experiment.dataset import CycleSets, Dataset, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import load_weights, without_pretrained
@@ -112,7 +112,11 @@ class RunState:
     def record(self) -> RunRecord:
         """What the run folder says, for whoever reads it. Raises RunFolderError before the run was
         begun."""
-        return RunRecord.open(self.folder.root)
+        root = self.folder.root
+        if not is_run(root):
+            raise RunFolderError("this run has not begun: there is nothing to read yet",
+                                 where=root, remedy=f"miaod run --run-dir {root}")  # fmt: skip
+        return RunRecord.open(root)
 
     # ------------------------------------------------------------------------- results so far
 

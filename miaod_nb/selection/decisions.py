@@ -134,6 +134,12 @@ def verdicts(before: Sequence[Decision], now: Sequence[Decision]) -> Verdicts:
     return Verdicts(barred, {i: d.note for i, d in of_all.items() if d.note})
 
 
+def stored_decisions(folder: RunFolder, expected: Expected) -> list[Decision]:
+    """The decisions about a cycle in the run folder; [] if there are none."""
+    relative = decision_file(expected.cycle)
+    return read_decisions(folder.path(relative), expected) if folder.exists(relative) else []
+
+
 def expected_of(record: RunRecord, cycle: int) -> Expected:
     """What decisions about a cycle of a run have to be about."""
     return Expected(record.fingerprint, cycle, frozenset(record.pool))
@@ -141,8 +147,7 @@ def expected_of(record: RunRecord, cycle: int) -> Expected:
 
 def decisions_of(record: RunRecord, cycle: int) -> list[Decision]:
     """What people decided about a cycle's images. Raises DecisionError for a faulty file."""
-    path = record.folder.path(decision_file(cycle))
-    return read_decisions(path, expected_of(record, cycle)) if path.exists() else []
+    return stored_decisions(record.folder, expected_of(record, cycle))
 
 
 def verdicts_of(record: RunRecord, cycle: int, more: Sequence[Decision] = ()) -> Verdicts:

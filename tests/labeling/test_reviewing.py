@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from miaod_nb.errors import ConfigError, DecisionError, RunFolderError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.labeling.reviewing import apply_decisions, batch_lines, decide, newest_batch
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.selection.decisions import decisions_of
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
 QUICK = {"rounds": 0, "min_epoch_steps": 1, "training": "label_set", "cycles": 1}
@@ -135,15 +138,15 @@ def test_a_rule_that_compares_images_chooses_anew_among_those_that_are_left(run_
     run = run_of("coreset")
     before = stored(run)
     first, second = ids(before)
-    decide(run, 0, first, "skip")
-    found = apply_decisions(run, 0)
+    decide(run.record, 0, first, "skip")
+    found = apply_decisions(run.record, 0)
     assert first not in ids(found) and [row["rank"] for row in found["selected"]] == [1, 2]
     select_again(run)
     assert stored(run) == found
-    decide(run, 0, first, "accept")
-    assert apply_decisions(run, 0) == before
-    decide(run, 0, first, "defer")
-    assert ids(apply_decisions(run, 0, replace=False)) == [second]
+    decide(run.record, 0, first, "accept")
+    assert apply_decisions(run.record, 0) == before
+    decide(run.record, 0, first, "defer")
+    assert ids(apply_decisions(run.record, 0, replace=False)) == [second]
 
 
 def test_without_replacement_the_batch_shrinks(run):
@@ -289,27 +292,28 @@ def test_decisions_about_nothing_are_refused(run):
 
 def test_a_cycle_that_has_not_chosen_is_refused(run):
     longer = open_run(run_dir=run.folder.root, overrides={"cycles": 2})
+    with longer.hold():
+        pass  # now the folder says so
     assert newest_batch(longer.record) == 0
     with pytest.raises(DecisionError, match="cycle 1 has not chosen images yet"):
         apply_decisions(longer.record, 1)
 
 
-def test_a_folder_in_use_and_another_experiment_are_refused(run):
+def test_a_folder_in_use_is_refused(run):
     with run.folder.lock(), pytest.raises(RunFolderError, match="in use by process"):
         apply_decisions(run.record, 0)
-    other = open_run(run_dir=run.folder.root, overrides={"budget": 3})
-    with pytest.raises(RunFolderError, match="budget: 2.0 there, 3.0 now"):
-        apply_decisions(other, 0)
 
 
 def test_full_supervision_has_no_batch(data_root, tmp_path):
     config = make_config("tiny", SETTINGS | QUICK | {"strategy": "full"})
     run = Run(config, data_root, tmp_path / "run")
+    with run.hold():
+        pass
     with pytest.raises(DecisionError, match="labels every image from the start"):
         newest_batch(run.record)
     with pytest.raises(DecisionError, match="labels every image from the start"):
         apply_decisions(run.record, 0)
-    assert not run.folder.root.exists()
+    assert not run.folder.exists("cycle0")
 
 
 def test_a_faulty_line_stops_the_select_step_too(run):
@@ -394,3 +398,39 @@ def test_review_of_what_is_no_run(tmp_path):
     outcome = miaod("review", tmp_path / "nothing")
     assert outcome.code == 1 and "there is no run in this folder" in outcome.err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_review_needs_neither_torch_nor_images_nor_labels(begun, tmp_path):
+    """Also when another image has to take the place of one that is skipped."""
+    for strategy in ("mi_aod", "random", "coreset"):
+        folder = shutil.copytree(begun(strategy), tmp_path / strategy)
+        document = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(document | {"data_root": "/gone"}))
+        first = json.loads((folder / "cycle0/selection.json").read_text())["selected"][0]["id"]
+        code = (
+            "import sys\nfrom miaod_nb.labeling.reviewing import apply_decisions, decide\n"
+            "from miaod_nb.runs.record import RunRecord\n"
+            f"record = RunRecord.open({str(folder)!r})\ndecide(record, 0, {first!r}, 'skip')\n"
+            "assert len(apply_decisions(record, 0)['selected']) == 2\n"
+            "assert 'torch' not in sys.modules"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run):
+    """As of one's own strategy in another process; one that compares images must be known."""
+    path = run.folder.path("config.json")
+    document = json.loads(path.read_text())
+
+    def rename(**changes: object) -> None:
+        card = document["card"] | {"name": "margin"} | changes
+        settings = document["settings"] | {"strategy": "margin"}
+        path.write_text(json.dumps(document | {"card": card, "settings": settings}))
+
+    rename()
+    expected = order(run)
+    decide(run.record, 0, expected[0], "skip")
+    assert ids(apply_decisions(run.record, 0)) == expected[1:3]
+    rename(ranks_by=None)
+    with pytest.raises(ConfigError, match="there is no strategy 'margin'"):
+        apply_decisions(run.record, 0)
