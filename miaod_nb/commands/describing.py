@@ -14,7 +14,7 @@ from miaod_nb.authors.work_folder import is_work_folder, read_work_folder
 from miaod_nb.config import Config, changes, validated
 from miaod_nb.data.labels import audit as audit_labels
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.choosing import why_empty
@@ -58,11 +58,12 @@ def describe_data(data_root: Path, image_list: str, audit: bool) -> list[str]:
     """Usable images and faults of an image list; with `audit` its labels, which are read for that.
     Raises DataError."""
     faults = FaultCounts()
-    records = scan_list(data_root, image_list, faults)
+    source = open_source(data_root)
+    records = scan_list(source, image_list, faults)
     sources = sorted({record.source for record in records})
     lines = [f"{image_list}: {len(records)} usable images from {', '.join(sources)}"]
     if audit:
-        table, label_faults = audit_labels(records, None)
+        table, label_faults = audit_labels(source, records, None)
         faults.merge(label_faults)
         lines += [f"the labels of these {len(records)} images were read:", table.to_string()]
     return [*lines, *faults.lines()]

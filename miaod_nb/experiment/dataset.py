@@ -5,14 +5,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import Oracle, refuse_absent_classes
-from miaod_nb.data.layouts.coco import declared_classes, lacks_annotations
 from miaod_nb.data.pool import (
     Indices,
     initial_sets,
@@ -22,9 +21,14 @@ from miaod_nb.data.pool import (
     scored_part,
 )
 from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets
+
+NOT_CERTAIN = (
+    "; a COCO file cannot tell images without objects from unlabeled ones: if all of these are "
+    "labeled and show none, give one of them an annotation with the bbox [0, 0, 0, 0]"
+)
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,16 @@ class CycleSets:
 class Dataset:
     """What an experiment is about; made by `prepare`.
 
-    pool: every usable image of the train list. test, test_objects: what is evaluated on, and its
-    labels by id. held_out: pool indices that are evaluated on because there is no test list.
+    source: the data set, which stands for the pool. pool: every usable image of the train list.
+    test, test_objects: what is evaluated on, and its labels by id. held_out: pool indices that are
+    evaluated on because there is no test list.
     faults: of the pool's images; test_faults: of the test images and their labels.
     given: the sets of the first cycle, or, if they were imported, of several; all later ones follow
     from selections. imported: digests of imported ones.
     """
 
     config: Config
+    source: Source
     classes: tuple[str, ...]
     pool: Sequence[ImageRecord]
     budget: int
@@ -120,29 +126,24 @@ class Dataset:
             self.ids(sets.trained), self.classes, faults,
             refuse_unknown=self.config.classes is None,
         )  # fmt: skip
-        if not self.any_labeled(found):
+        missing = self.what_is_missing(found)
+        if missing is not None:
             raise DataError(
                 f"none of the {len(sets.trained)} labeled images has a usable annotation "
                 f"({'; '.join(faults.lines())})",
-                where=self.pool[0].labels_at,
-                remedy="add annotations, or give `initial` more images" + self.empty_hint,
+                where=self.oracle.labels_at(self.pool[sets.trained[0]].id),
+                remedy="add annotations, or give `initial` more images" + missing,
             )
         return found, faults
 
-    def any_labeled(self, ids: Iterable[str]) -> bool:
-        """Whether one of these images, which have usable annotations, was labeled for certain: a
-        COCO file says that of images with an annotation alone."""
-        return any(not lacks_annotations(self.records[image_id]) for image_id in ids)
-
-    @property
-    def empty_hint(self) -> str:
-        """The end of a remedy: how a COCO file says that images were labeled and show nothing."""
-        if self.pool[0].coco_id is None:
-            return ""
-        return (
-            "; a COCO file cannot tell images without objects from unlabeled ones: if all of these "
-            "are labeled and show none, give one of them an annotation with the bbox [0, 0, 0, 0]"
-        )
+    def what_is_missing(self, ids: Iterable[str]) -> str | None:
+        """What these images, which have usable annotations, lack to be labeled, as the end of a
+        remedy; None if one of them was labeled for certain: a COCO file says that of images with
+        an annotation alone."""
+        ids = list(ids)
+        if self.oracle.any_certain(ids):
+            return None
+        return NOT_CERTAIN if ids else ""
 
 
 def digest_of(objects: Mapping[str, Objects]) -> str:
@@ -161,8 +162,20 @@ def num_scored(config: Config, num_images: int) -> int:
     return math.floor(config.score_fraction * num_images + 1e-9)
 
 
+class Sources(NamedTuple):
+    """The data set twice, as each stands for the images of one list."""
+
+    pool: Source
+    test: Source
+
+    @classmethod
+    def open(cls, data_root: Path) -> "Sources":
+        """Raises DataError for a folder that holds no data set."""
+        return cls(open_source(data_root), open_source(data_root))
+
+
 def prepare(
-    config: Config, data_root: Path, labels_all: bool = False,
+    config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
@@ -172,64 +185,90 @@ def prepare(
     ConfigError and DataError for what cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
+    _refuse_to_drop(config, sources.pool)
     drop_empty = config.empty_images == "drop"
-    pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty, checked=checked)
+    pool = scan_list(
+        sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
+    )
     taken_over = [sets.indices(pool, faults) for sets in imported]
-    num_initial = (
-        len(imported[0].labeled) if imported
-        else resolve_count(config.initial, len(pool), "initial")
+    first = _draw(config, len(pool), taken_over, labels_all)
+    test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
+    _refuse_overlap(config, pool, test)
+    oracle, test_oracle, held_out = Oracle(sources.pool, pool), None, first.held_out
+    if test:
+        test_oracle, held_out = Oracle(sources.test, test), held_out[:0]
+    else:
+        test, test_oracle = [pool[i] for i in held_out], oracle
+    first_ids = [pool[i].id for i in first.sets[0][0]]
+    classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
+    given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
+    return Dataset(
+        config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
+        all_indices=first.all_indices, given=given,
+        imported=[] if labels_all else [sets.digest for sets in imported], held_out=held_out,
+        test=test, test_objects=_test_objects(test_oracle, test, classes, test_faults),
+        oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip
-    budget = 0 if labels_all else resolve_count(config.budget, len(pool), "budget")
-    if budget > len(pool) - num_initial:
+
+
+class _First(NamedTuple):
+    """What is drawn at the beginning. sets: labeled images and unlabeled sample of the first cycle,
+    of several if they are imported. held_out: to evaluate on, should there be no test list."""
+
+    all_indices: Indices
+    sets: Sequence[tuple[Indices, Indices]]
+    held_out: Indices
+    budget: int
+
+
+def _draw(
+    config: Config, num_images: int, imported: Sequence[tuple[Indices, Indices]], labels_all: bool
+) -> _First:
+    """Draws the first sets. imported: those that stand for them. Raises ConfigError."""
+    num_initial = (
+        len(imported[0][0]) if imported else resolve_count(config.initial, num_images, "initial")
+    )
+    budget = 0 if labels_all else _budget(config, num_images, num_initial)
+    all_indices, labeled, sample = initial_sets(
+        num_images, num_images if labels_all else num_initial, config.split_seed,
+        config.first_unlabeled,
+    )  # fmt: skip
+    begins_with = imported[0][0] if imported else labeled
+    # The same images for every strategy, also for full supervision.
+    order = all_indices[np.isin(all_indices, begins_with)]
+    held_out = np.sort(order[: int(config.holdout * num_initial)])
+    drawn = imported if imported and not labels_all else [(labeled, sample)]
+    return _First(all_indices, drawn, held_out, budget)
+
+
+def _budget(config: Config, num_images: int, num_initial: int) -> int:
+    """How many images a cycle selects. Raises ConfigError if there are not so many."""
+    budget = resolve_count(config.budget, num_images, "budget")
+    if budget > num_images - num_initial:
         raise ConfigError(
-            f"the budget of {budget} images is larger than the pool: of {len(pool)} usable images "
+            f"the budget of {budget} images is larger than the pool: of {num_images} usable images "
             f"{num_initial} are labeled from the start",
             where="budget, initial",
             remedy="lower budget or initial",
         )
-    if budget > num_scored(config, len(pool)):
+    if budget > num_scored(config, num_images):
         raise ConfigError(
-            f"of {len(pool)} images {num_scored(config, len(pool))} are scored in a cycle, fewer "
+            f"of {num_images} images {num_scored(config, num_images)} are scored in a cycle, fewer "
             f"than the budget of {budget}",
             where=f"score_fraction = {config.score_fraction:g}",
             remedy="raise score_fraction or lower budget",
         )
-    num_labeled = len(pool) if labels_all else num_initial
-    all_indices, labeled, sample = initial_sets(
-        len(pool), num_labeled, config.split_seed, config.first_unlabeled
-    )
-    first_labeled = all_indices[np.isin(all_indices, taken_over[0][0] if imported else labeled)]
-    if labels_all or not imported:
-        imported, taken_over = (), [(labeled, sample)]
-    labeled = taken_over[0][0]
+    return budget
 
-    test = scan_list(data_root, config.test_list, test_faults, required=False, checked=checked)
-    _refuse_overlap(config, pool, test)
-    held_out = np.array([], dtype=np.int64)
-    if not test:  # the same images for every strategy, also for full supervision
-        held_out = np.sort(first_labeled[: int(config.holdout * num_initial)])
-        test = [pool[i] for i in held_out]
-    test_oracle, oracle = Oracle(test), Oracle(pool)
-    seen = set(test_oracle.class_names(record.id for record in test))
-    seen |= set(oracle.class_names(pool[i].id for i in labeled))
-    declared = declared_classes([*pool, *test])
-    classes = _classes(config, seen, declared, pool[0].labels_at, [pool[i].id for i in labeled])
-    test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
-    if test and all(objects.ignored.all() for objects in test_objects.values()):
-        raise DataError(
-            f"none of the {len(test)} images to evaluate on has a labeled object that counts "
-            f"({'; '.join(test_faults.lines()) or 'all are marked difficult or crowd'})",
-            where=test[0].labels_at,
-            remedy="add their annotations, or set test_list to a list that has some (without a "
-            "test list: give `initial` more images, or set holdout=0)",
+
+def _refuse_to_drop(config: Config, source: Source) -> None:
+    if config.empty_images == "drop" and source.annotated() is None:
+        raise ConfigError(
+            f"images without objects cannot be left out of a data set in {source.layout} layout: "
+            "their annotations would have to be opened, which the pool's must not be",
+            where="empty_images = drop",
+            remedy="set empty_images=keep, or leave these images out of the list",
         )
-    given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in taken_over]
-    return Dataset(
-        config=config, classes=classes, pool=pool, budget=budget, all_indices=all_indices,
-        given=given, imported=[sets.digest for sets in imported], held_out=held_out, test=test,
-        test_objects=test_objects, oracle=oracle, faults=faults, test_faults=test_faults,
-        records={record.id: record for record in pool},
-    )  # fmt: skip
 
 
 def _refuse_overlap(
@@ -248,11 +287,13 @@ def _refuse_overlap(
 
 
 def _classes(
-    config: Config, seen: set[str], declared: Sequence[str], labels_at: Path,
-    first_ids: Sequence[str],
+    config: Config, sources: Sources, oracle: Oracle, first_ids: Sequence[str],
+    test_oracle: Oracle, test_ids: Sequence[str],
 ) -> tuple[str, ...]:  # fmt: skip
     """The configured class names, or those that the data set declares (COCO), or else those in the
-    labels read so far."""
+    labels of the first and the test images, which are read."""
+    seen = set(test_oracle.class_names(test_ids)) | set(oracle.class_names(first_ids))
+    labels_at = oracle.labels_at(first_ids[0])
     if not seen:
         raise DataError(
             f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
@@ -262,8 +303,25 @@ def _classes(
             "annotations in the COCO file), or choose another split_seed or initial; they are: "
             f"{', '.join(first_ids)}",
         )
+    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
     known = declared or sorted(seen)
     if config.classes is None:
         return tuple(known)
     refuse_absent_classes(config.classes, known, labels_at)
     return config.classes
+
+
+def _test_objects(
+    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts
+) -> dict[str, Objects]:
+    """The labels of the images to evaluate on. Raises DataError if no object counts."""
+    found = oracle.read([record.id for record in test], classes, faults)
+    if test and all(objects.ignored.all() for objects in found.values()):
+        raise DataError(
+            f"none of the {len(test)} images to evaluate on has a labeled object that counts "
+            f"({'; '.join(faults.lines()) or 'all are marked difficult or crowd'})",
+            where=oracle.labels_at(test[0].id),
+            remedy="add their annotations, or set test_list to a list that has some (without a "
+            "test list: give `initial` more images, or set holdout=0)",
+        )
+    return found

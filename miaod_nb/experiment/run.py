@@ -202,7 +202,7 @@ class Run(CycleSteps):
         root = self.folder.root
         config = self.config.model_copy(update={"strategy": strategy})
         beside = root.with_name(f"{root.name}-{strategy}")
-        return Run(config, self.data_root, beside, self.imported[:1])
+        return Run(config, self.data_root, beside, self.imported[:1], self.sources)
 
     def controls(self) -> list["Run"]:
         """The control of every strategy in the setting `controls` but this experiment's own."""

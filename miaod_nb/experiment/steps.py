@@ -18,7 +18,7 @@ from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.experiment.choosing import Selection, select, shortage
-from miaod_nb.experiment.dataset import CycleSets, digest_of, prepare
+from miaod_nb.experiment.dataset import CycleSets, Sources, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
     StageTraining,
@@ -55,12 +55,12 @@ class CycleSteps:
 
     config, study (the data), strategy and stages say what is done; folder and session where.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
-    folder has taken over.
+    folder has taken over. sources: the data set, where it is open already.
     """
 
     def __init__(
         self, config: Config, data_root: Path, run_dir: Path | None = None,
-        imported: Sequence[ImportedSets] = (),
+        imported: Sequence[ImportedSets] = (), sources: Sources | None = None,
     ) -> None:  # fmt: skip
         check_names(config)
         self.config, self.data_root = config, Path(data_root)
@@ -71,8 +71,9 @@ class CycleSteps:
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
+        self.sources = sources or Sources.open(self.data_root)
         self.dataset = prepare(
-            config, self.data_root, self.strategy.labels_all, self.imported, self.checked
+            config, self.sources, self.strategy.labels_all, self.imported, self.checked
         )
         self.fingerprint = fingerprint(config, self.dataset.identity)
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
@@ -209,14 +210,15 @@ class CycleSteps:
 
     def _refuse_unlabeled_selection(self, cycle: int, objects: Mapping[str, Objects]) -> None:
         selected = self.dataset.ids(np.array(self.selection(cycle)))
-        if not self.dataset.any_labeled(i for i in selected if i in objects):
+        missing = self.dataset.what_is_missing(i for i in selected if i in objects)
+        if missing is not None:
             raise DataError(
                 f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
                 "annotation yet",
                 where=self.folder.path(f"cycle{cycle}/selection.json"),
-                remedy="label these images, put their labels into "
-                f"{self.dataset.records[selected[0]].labels_at} and run the same command again"
-                + self.dataset.empty_hint,
+                remedy=f"label these images (the first one's labels belong into "
+                f"{self.dataset.oracle.labels_at(selected[0])}) and run the same command again"
+                + missing,
             )
 
     def _train(self, cycle: int, index: int) -> None:
@@ -226,7 +228,7 @@ class CycleSteps:
         if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
             raise DataError(
                 f"the labels have changed since cycle {cycle} began",
-                where=self.dataset.records[next(iter(objects))].labels_at,
+                where=self.dataset.oracle.labels_at(next(iter(objects))),
                 remedy="restore them to go on, or delete "
                 f"{self.folder.path(f'cycle{cycle}')} to begin the cycle again",
             )

@@ -16,7 +16,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
 from miaod_nb.passes import score_shards, scoring
 from miaod_nb.passes.score_shards import ScoreShards
@@ -62,7 +62,7 @@ def prepared(data_root) -> Callable[..., PoolScoring]:
     def prepare(run_dir: Path, indices: np.ndarray = INDICES, **settings: Any) -> PoolScoring:
         config = make_config("tiny", SETTINGS | settings)
         folder = RunFolder(run_dir)
-        pool = scan_list(data_root, "trainval", FaultCounts())
+        pool = scan_list(open_source(data_root), "trainval", FaultCounts())
         shards = ScoreShards(folder, 0, indices, pool)
         session = Session(folder, config.save_every)
         return PoolScoring(model, MiAod.of(config), CLASSES, config, session, shards)
