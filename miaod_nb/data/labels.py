@@ -93,6 +93,23 @@ def upright_objects(
     ]
 
 
+class AnswersFirst:
+    """The labels of a data set, save those of images that were answered for: these hold."""
+
+    def __init__(self, answers: LabelReader, source: LabelReader) -> None:
+        self._answers, self._source = answers, source
+
+    def labels(self, image_id: str) -> Labels | None:
+        """See LabelReader."""
+        found = self._answers.labels(image_id)
+        return self._source.labels(image_id) if found is None else found
+
+    def labels_at(self, image_id: str) -> Path:
+        """See LabelReader."""
+        is_answered = self._answers.labels(image_id) is not None
+        return (self._answers if is_answered else self._source).labels_at(image_id)
+
+
 class Oracle:
     """The only reader of the pool's labels: it is asked for the images just selected."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import Oracle, refuse_absent_classes
+from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_absent_classes
 from miaod_nb.data.pool import (
     Indices,
     initial_sets,
@@ -20,10 +20,11 @@ from miaod_nb.data.pool import (
     resolve_count,
     scored_part,
 )
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Objects
 from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets
+from miaod_nb.runs.schema import CycleLabels
 
 NOT_CERTAIN = (
     "; a COCO file cannot tell images without objects from unlabeled ones: if all of these are "
@@ -117,13 +118,16 @@ class Dataset:
         pool = remaining_pool(self.all_indices, sets.labeled)
         return scored_part(pool, num_scored(self.config, len(self.pool)), self.config.seed, cycle)
 
-    def labeled_objects(self, sets: CycleSets) -> tuple[dict[str, Objects], FaultCounts]:
+    def labeled_objects(
+        self, sets: CycleSets, waiting: Container[str] = ()
+    ) -> tuple[dict[str, Objects], FaultCounts]:
         """Objects of the images to train on, by id, and the faults in their labels. Images
-        without a usable annotation are left out and counted. Raises DataError if none is labeled.
+        without a usable annotation are left out and counted. waiting: ids of images that are left
+        out even if they were labeled by now. Raises DataError if none is labeled.
         """
         faults = FaultCounts()
         found = self.oracle.read(
-            self.ids(sets.trained), self.classes, faults,
+            [i for i in self.ids(sets.trained) if i not in waiting], self.classes, faults,
             refuse_unknown=self.config.classes is None,
         )  # fmt: skip
         missing = self.what_is_missing(found)
@@ -135,6 +139,22 @@ class Dataset:
                 remedy="add annotations, or give `initial` more images" + missing,
             )
         return found, faults
+
+    def describe_labels(self, sets: CycleSets, objects: Mapping[str, Objects]) -> CycleLabels:
+        """What is known of the labels of a cycle. objects: those it trains on."""
+        held_out = [i for i in self.ids(self.held_out) if i in self.test_objects]
+        known = dict(objects) | {i: self.test_objects[i] for i in held_out}
+        boxes = np.zeros(len(self.classes), dtype=np.int64)
+        for found in known.values():
+            np.add.at(boxes, found.labels[~found.ignored].numpy(), 1)
+        return {
+            "images": len(objects),
+            "sha256": digest_of(objects),
+            "labeled": len(known),
+            "empty": sum(not len(found.labels) for found in known.values()),
+            "asked": [i for i in self.ids(sets.labeled) if i not in known],
+            "boxes": dict(zip(self.classes, boxes.tolist(), strict=True)),
+        }
 
     def what_is_missing(self, ids: Iterable[str]) -> str | None:
         """What these images, which have usable annotations, lack to be labeled, as the end of a
@@ -177,12 +197,14 @@ class Sources(NamedTuple):
 def prepare(
     config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
+    answers: LabelReader | None = None,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
     labels_all: every pool image is labeled from the start (full supervision). imported: the sets
-    of the first cycles, where they are not to be drawn. checked: see `scan_list`. Raises
-    ConfigError and DataError for what cannot work.
+    of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
+    of pool images that hold before those of the data set. Raises ConfigError and DataError for what
+    cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     _refuse_to_drop(config, sources.pool)
@@ -194,11 +216,10 @@ def prepare(
     first = _draw(config, len(pool), taken_over, labels_all)
     test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
     _refuse_overlap(config, pool, test)
-    oracle, test_oracle, held_out = Oracle(sources.pool, pool), None, first.held_out
-    if test:
-        test_oracle, held_out = Oracle(sources.test, test), held_out[:0]
-    else:
-        test, test_oracle = [pool[i] for i in held_out], oracle
+    reader = AnswersFirst(answers, sources.pool) if answers else sources.pool
+    oracle, held_out = Oracle(reader, pool), first.held_out[:0] if test else first.held_out
+    test_oracle = Oracle(sources.test, test) if test else oracle
+    test = test or [pool[i] for i in held_out]
     first_ids = [pool[i].id for i in first.sets[0][0]]
     classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]

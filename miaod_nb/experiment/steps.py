@@ -18,7 +18,7 @@ from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.experiment.choosing import Selection, select, shortage
-from miaod_nb.experiment.dataset import CycleSets, Sources, digest_of, prepare
+from miaod_nb.experiment.dataset import CycleSets, Dataset, Sources, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
     StageTraining,
@@ -41,7 +41,9 @@ from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
 from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
+from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
+from miaod_nb.runs.schema import CycleLabels, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
 from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
@@ -72,15 +74,23 @@ class CycleSteps:
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         self.sources = sources or Sources.open(self.data_root)
-        self.dataset = prepare(
-            config, self.sources, self.strategy.labels_all, self.imported, self.checked
-        )
+        self.dataset = self._prepared(run_dir)
         self.fingerprint = fingerprint(config, self.dataset.identity)
+        if run_dir is None:  # it follows from the data, which then follow from what stands there
+            run_dir = default_run_dir(config, self.fingerprint)
+            self.dataset = self._prepared(run_dir) if run_dir.is_dir() else self.dataset
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
-        self.folder = folder_type(run_dir or default_run_dir(config, self.fingerprint))
+        self.folder = folder_type(run_dir)
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
         self.stages = cycle_stages(config, self.processes)
         self._cache, self._cached_cycle = ImageCache((), 0), -1
+
+    def _prepared(self, run_dir: Path | None) -> Dataset:
+        answers = LabelStore(RunFolder(run_dir)) if run_dir else None
+        return prepare(
+            self.config, self.sources, self.strategy.labels_all, self.imported, self.checked,
+            answers,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------- results so far
 
@@ -178,18 +188,20 @@ class CycleSteps:
         objects, faults = self.dataset.labeled_objects(sets)
         if cycle > 0:
             self._refuse_unlabeled_selection(cycle - 1, objects)
-        self.folder.save_json(
-            f"cycle{cycle}/labels.json", {"images": len(objects), "sha256": digest_of(objects)}
-        )
+        labels = self.dataset.describe_labels(sets, objects)
+        self.folder.save_json(f"cycle{cycle}/labels.json", labels)
         faults.merge(self.dataset.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
         say_detail(
-            f"  {len(sets.labeled)} of {len(self.dataset.pool)} images are labeled, "
+            f"  {labels['labeled']} of {len(self.dataset.pool)} images are labeled, "
             f"{len(objects)} train, classes: {', '.join(self.dataset.classes)}")  # fmt: skip
+        if waiting := labels["asked"]:
+            say(f"  {len(waiting)} images that were asked for have no usable labels yet, first "
+                f"{waiting[0]}: the first cycle that finds some trains on them")  # fmt: skip
         for line in faults.lines():
             say("  " + line)
         self.session.log(
-            cycle, "split", labeled=len(sets.labeled), trained=len(objects),
+            cycle, "split", labeled=labels["labeled"], asked=len(waiting), trained=len(objects),
             pool=len(self.dataset.pool) - len(sets.labeled), exclusions=faults.as_dict(),
         )  # fmt: skip
 
@@ -221,11 +233,15 @@ class CycleSteps:
                 + missing,
             )
 
+    def _labels(self, cycle: int) -> CycleLabels:
+        return read_document(self.folder, f"cycle{cycle}/labels.json", CycleLabels)
+
     def _train(self, cycle: int, index: int) -> None:
         self.refuse_imported(cycle)
         sets = self.sets(cycle)
-        objects, _ = self.dataset.labeled_objects(sets)
-        if digest_of(objects) != self.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
+        labels = self._labels(cycle)
+        objects, _ = self.dataset.labeled_objects(sets, labels.get("asked", ()))
+        if digest_of(objects) != labels["sha256"]:
             raise DataError(
                 f"the labels have changed since cycle {cycle} began",
                 where=self.dataset.oracle.labels_at(next(iter(objects))),
@@ -295,14 +311,15 @@ class CycleSteps:
         if not self.processes.is_first:
             return
         evaluation = evaluation_of(found, self.dataset.test_objects, self.dataset.classes)
-        labeled = len(self.sets(cycle).labeled)
-        trained = self.folder.load_json(f"cycle{cycle}/labels.json")["images"]
+        labels = self._labels(cycle)
+        # A split of an earlier version did not tell who of the images has labels.
+        labeled = labels.get("labeled", len(self.sets(cycle).labeled))
         about = {
             "cycle": cycle,
             "strategy": self.config.strategy,
             "training": "mi_aod" if self.config.trains_adversarially else "label_set",
             "labeled_images": labeled,
-            "trained_images": trained,
+            "trained_images": labels["images"],
             "labeled_percent": round(100 * labeled / len(self.dataset.pool), 2),
             "evaluated_on": self.dataset.evaluated_on,
             "seed": self.config.seed,

@@ -111,8 +111,9 @@ class Metrics(TypedDict):
 class CycleLabels(TypedDict):
     """labels.json of a cycle: the labels that it trains on.
 
-    images: how many images; labeled, empty: of these with objects and without, asked: ids that
-    nobody labeled yet; boxes: objects that count, by class. sha256: of all their labels.
+    images: how many of them; sha256: of their labels. Of all images that were asked for so far,
+    those held out among them: labeled: how many have labels; empty: how many of these show nothing;
+    asked: ids of the others; boxes: objects that count, by class.
     """
 
     images: int
