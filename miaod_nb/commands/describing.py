@@ -20,6 +20,7 @@ from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import read_metrics, stacked_table
 from miaod_nb.selection.strategies import STRATEGIES
@@ -114,15 +115,15 @@ def describe_run(path: Path) -> list[str]:
     folder = RunFolder(path)
     document = stored_experiment(folder)
     config = validated(document["settings"])
-    identity = document.get("identity", {}).get("data", {})
+    record = RunRecord.open(path)
     lines = [
         f"{path}: run folder",
         *_wrapped("settings", _pairs({"preset": config.preset} | changes(config))),
         f"  data        {document.get('data_root', '(unknown)')}: "
-        f"{len(identity.get('pool', ()))} pool images, {len(identity.get('test', ()))} to test on",
-        *_wrapped("classes", ", ".join(identity.get("classes", ()))),
+        f"{len(record.pool)} pool images, {len(record.test)} to test on",
+        *_wrapped("classes", ", ".join(record.classes)),
     ]
-    lines += _progress(folder, config, bool(identity.get("test")))
+    lines += _progress(folder, config, bool(record.test))
     if folder.exists("metrics.csv") and folder.path("metrics.csv").stat().st_size > 1:
         table = read_metrics(folder.path("metrics.csv"))
         lines += ["", *_metrics(table)] if len(table) else []

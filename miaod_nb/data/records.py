@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # who only reads what a run says does not wait for torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -80,21 +80,21 @@ class Objects:
     class; none if left out. area: float64 (G,) in square pixels; that of the boxes if left out.
     """
 
-    boxes: Tensor
-    labels: Tensor
-    difficult: Tensor
-    crowd: Tensor = None  # type: ignore[assignment]  # filled in below, as the next one
-    area: Tensor = None  # type: ignore[assignment]
+    boxes: "Tensor"
+    labels: "Tensor"
+    difficult: "Tensor"
+    crowd: "Tensor" = None  # type: ignore[assignment]  # filled in below, as the next one
+    area: "Tensor" = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.crowd is None:
-            object.__setattr__(self, "crowd", torch.zeros_like(self.difficult))
+            object.__setattr__(self, "crowd", self.difficult & False)
         if self.area is None:
             sides = (self.boxes[:, 2:] - self.boxes[:, :2]).double()
             object.__setattr__(self, "area", sides.prod(dim=1))
 
     @property
-    def ignored(self) -> Tensor:
+    def ignored(self) -> "Tensor":
         """bool (G,): objects that are not trained on and do not count in the VOC metrics."""
         return self.difficult | self.crowd
 

@@ -40,7 +40,7 @@ def select(
     aside = Counter(ASIDE[verdicts.barred[i]] for i in ids if i in verdicts.barred)
     return {
         "cycle": cycle, "strategy": dataset.config.strategy, "budget": dataset.budget,
-        "pool": len(dataset.pool) - num_labeled,
+        "pool": dataset.num_images(cycle) - num_labeled,
         "scored": len(indices) if strategy.scores_images else 0,
         **({"set_aside": dict(aside)} if aside else {}),
         "selected": rows,

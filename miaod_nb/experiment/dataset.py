@@ -2,12 +2,14 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from miaod_nb.config import Config
 from miaod_nb.data.checked import CheckedImages
@@ -24,6 +26,7 @@ from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Objects
 from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets
+from miaod_nb.runs.pool_file import pool_table
 from miaod_nb.runs.schema import CycleLabels
 
 NOT_CERTAIN = (
@@ -52,6 +55,9 @@ class Dataset:
     source: the data set, which stands for the pool. pool: every usable image of the train list.
     test, test_objects: what is evaluated on, and its labels by id. held_out: pool indices that are
     evaluated on because there is no test list.
+    joined: how many images joined the pool after it began, by the first cycle that they take part
+    in; they stand behind the others, and so they do in all_indices, the pool as it was shuffled.
+    missing: ids of images that the run began with, or that joined, and that are gone.
     faults: of the pool's images; test_faults: of the test images and their labels.
     given: the sets of the first cycle, or, if they were imported, of several; all later ones follow
     from selections. imported: digests of imported ones.
@@ -63,6 +69,8 @@ class Dataset:
     pool: Sequence[ImageRecord]
     budget: int
     all_indices: Indices
+    joined: Mapping[int, int]
+    missing: Sequence[str]
     given: Sequence[CycleSets]
     imported: Sequence[str]
     held_out: Indices
@@ -80,9 +88,10 @@ class Dataset:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths."""
+        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths, and
+        nothing of what joined later."""
         return {
-            "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool],
+            "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool[: self.num_images(0)]],
             "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
         } | ({"imported": list(self.imported)} if self.imported else {})
@@ -99,24 +108,38 @@ class Dataset:
         """Ids of pool images."""
         return [self.pool[i].id for i in indices]
 
+    def num_images(self, cycle: int) -> int:
+        """How many images the pool has in a cycle."""
+        return len(self.pool) - sum(n for joined, n in self.joined.items() if joined > cycle)
+
+    def table(self, data_root: Path) -> pd.DataFrame:
+        """The images as the run folder notes them; data_root: where they lie."""
+        joined = {0: self.num_images(0)} | dict(self.joined)
+        cycles = np.repeat(list(joined), list(joined.values()))
+        return pool_table(self.pool, cycles.tolist(), self.test, data_root)
+
     def sets(self, selections: Sequence[Sequence[int]]) -> CycleSets:
         """The sets after these selections, each the pool indices chosen in a cycle, most wanted
         first."""
         known = min(len(selections), len(self.given) - 1)
         sets = self.given[known]
-        for selected in selections[known:]:
+        for cycle, selected in enumerate(selections[known:], start=known + 1):
             ascending = np.array(list(reversed(selected)), dtype=np.int64)
             labeled, sample = next_sets(
-                self.all_indices, sets.labeled, ascending, self.config.seed,
-                top_up=self.config.first_unlabeled == "end",
+                self.all_indices[: self.num_images(cycle)], sets.labeled, ascending,
+                self.config.seed, top_up=self.config.first_unlabeled == "end",
             )  # fmt: skip
             sets = CycleSets(labeled, sample, np.setdiff1d(labeled, self.held_out))
         return sets
 
+    def unlabeled(self, sets: CycleSets, cycle: int) -> Indices:
+        """Pool indices that the cycle may choose from: all that are not labeled."""
+        return remaining_pool(self.all_indices[: self.num_images(cycle)], sets.labeled)
+
     def scored(self, sets: CycleSets, cycle: int) -> Indices:
         """Pool indices that the cycle scores: all that are not labeled, or a random part."""
-        pool = remaining_pool(self.all_indices, sets.labeled)
-        return scored_part(pool, num_scored(self.config, len(self.pool)), self.config.seed, cycle)
+        count = num_scored(self.config, self.num_images(cycle))
+        return scored_part(self.unlabeled(sets, cycle), count, self.config.seed, cycle)
 
     def labeled_objects(
         self, sets: CycleSets, waiting: Container[str] = ()
@@ -194,17 +217,41 @@ class Sources(NamedTuple):
         return cls(open_source(data_root), open_source(data_root))
 
 
+class Known(NamedTuple):
+    """What a run folder says of its pool. joined: of every image, by id in the order of the
+    indices, the first cycle that it takes part in. next_cycle: the first one not begun."""
+
+    joined: Mapping[str, int]
+    next_cycle: int
+
+    def arrange(
+        self, found: list[ImageRecord]
+    ) -> tuple[list[ImageRecord], dict[int, int], list[str]]:
+        """The images in the order of the indices, new ones last, how many of them joined in which
+        cycle, and ids of those that are missing. Where some are, none can join; where all are, it
+        is another data set."""
+        records = {record.id: record for record in found}
+        missing = [image_id for image_id in self.joined if image_id not in records]
+        if missing:
+            return found, {}, missing if len(missing) < len(self.joined) else []
+        cycles = dict(self.joined)
+        for image_id in records:
+            cycles.setdefault(image_id, max(self.next_cycle, 1))
+        counts = Counter(cycle for cycle in cycles.values() if cycle > 0)
+        return [records[image_id] for image_id in cycles], dict(counts), []
+
+
 def prepare(
     config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
-    answers: LabelReader | None = None,
+    answers: LabelReader | None = None, known: Known | None = None,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
     labels_all: every pool image is labeled from the start (full supervision). imported: the sets
     of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
-    of pool images that hold before those of the data set. Raises ConfigError and DataError for what
-    cannot work.
+    of pool images that hold before those of the data set. known: the pool as the run has it; other
+    images join it. Raises ConfigError and DataError for what cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     _refuse_to_drop(config, sources.pool)
@@ -212,8 +259,9 @@ def prepare(
     pool = scan_list(
         sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
     )
+    pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
     taken_over = [sets.indices(pool, faults) for sets in imported]
-    first = _draw(config, len(pool), taken_over, labels_all)
+    first = _draw(config, len(pool) - sum(joined.values()), taken_over, labels_all)
     test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
     _refuse_overlap(config, pool, test)
     reader = AnswersFirst(answers, sources.pool) if answers else sources.pool
@@ -225,7 +273,8 @@ def prepare(
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(
         config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
-        all_indices=first.all_indices, given=given,
+        all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
+        joined=joined, missing=missing, given=given,
         imported=[] if labels_all else [sets.digest for sets in imported], held_out=held_out,
         test=test, test_objects=_test_objects(test_oracle, test, classes, test_faults),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,

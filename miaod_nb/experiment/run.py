@@ -58,7 +58,8 @@ class Run(CycleSteps):
             environment = describe_environment(self.device, self.processes)
             claim_folder(
                 self.folder, self.config, self.dataset.identity, self.fingerprint, environment,
-                self.data_root,
+                self.data_root, self.dataset.table(self.data_root),
+                self.dataset.missing,
             )  # fmt: skip
             save_images(self.folder, self.checked)
             if self.imported:
@@ -202,7 +203,7 @@ class Run(CycleSteps):
         root = self.folder.root
         config = self.config.model_copy(update={"strategy": strategy})
         beside = root.with_name(f"{root.name}-{strategy}")
-        return Run(config, self.data_root, beside, self.imported[:1], self.sources)
+        return Run(config, self.data_root, beside, self.imported[:1], self)
 
     def controls(self) -> list["Run"]:
         """The control of every strategy in the setting `controls` but this experiment's own."""

@@ -1,6 +1,7 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
 from collections.abc import Container, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
+from miaod_nb.data.pool import Indices, ids_by_source
 from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.detections import DetectionSettings
@@ -18,7 +19,7 @@ from miaod_nb.detector.folding import folded
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.experiment.choosing import Selection, select, shortage
-from miaod_nb.experiment.dataset import CycleSets, Dataset, Sources, digest_of, prepare
+from miaod_nb.experiment.dataset import CycleSets, Dataset, Known, Sources, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
     StageTraining,
@@ -43,6 +44,7 @@ from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
+from miaod_nb.runs.pool_file import read_pool
 from miaod_nb.runs.schema import CycleLabels, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
@@ -57,12 +59,12 @@ class CycleSteps:
 
     config, study (the data), strategy and stages say what is done; folder and session where.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
-    folder has taken over. sources: the data set, where it is open already.
+    folder has taken over. like: a run on the same data, whose pool a new run has too.
     """
 
     def __init__(
         self, config: Config, data_root: Path, run_dir: Path | None = None,
-        imported: Sequence[ImportedSets] = (), sources: Sources | None = None,
+        imported: Sequence[ImportedSets] = (), like: "CycleSteps | None" = None,
     ) -> None:  # fmt: skip
         check_names(config)
         self.config, self.data_root = config, Path(data_root)
@@ -73,8 +75,9 @@ class CycleSteps:
         self.strategy = STRATEGIES[config.strategy](config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
-        self.sources = sources or Sources.open(self.data_root)
-        self.dataset = self._prepared(run_dir)
+        self.sources: Sources = like.sources if like else Sources.open(self.data_root)
+        self._pool_before = like.dataset.table(self.data_root) if like else None
+        self.dataset: Dataset = self._prepared(run_dir)
         self.fingerprint = fingerprint(config, self.dataset.identity)
         if run_dir is None:  # it follows from the data, which then follow from what stands there
             run_dir = default_run_dir(config, self.fingerprint)
@@ -87,9 +90,11 @@ class CycleSteps:
 
     def _prepared(self, run_dir: Path | None) -> Dataset:
         answers = LabelStore(RunFolder(run_dir)) if run_dir else None
+        table = read_pool(RunFolder(run_dir)) if run_dir else None
+        known = _known(self._pool_before if table is None else table, run_dir)
         return prepare(
             self.config, self.sources, self.strategy.labels_all, self.imported, self.checked,
-            answers,
+            answers, known,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------- results so far
@@ -193,7 +198,7 @@ class CycleSteps:
         faults.merge(self.dataset.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
         say_detail(
-            f"  {labels['labeled']} of {len(self.dataset.pool)} images are labeled, "
+            f"  {labels['labeled']} of {self.dataset.num_images(cycle)} images are labeled, "
             f"{len(objects)} train, classes: {', '.join(self.dataset.classes)}")  # fmt: skip
         if waiting := labels["asked"]:
             say(f"  {len(waiting)} images that were asked for have no usable labels yet, first "
@@ -202,7 +207,7 @@ class CycleSteps:
             say("  " + line)
         self.session.log(
             cycle, "split", labeled=labels["labeled"], asked=len(waiting), trained=len(objects),
-            pool=len(self.dataset.pool) - len(sets.labeled), exclusions=faults.as_dict(),
+            pool=self.dataset.num_images(cycle) - len(sets.labeled), exclusions=faults.as_dict(),
         )  # fmt: skip
 
     def _refuse_unapplied(self, cycle: int) -> None:
@@ -320,7 +325,7 @@ class CycleSteps:
             "training": "mi_aod" if self.config.trains_adversarially else "label_set",
             "labeled_images": labeled,
             "trained_images": labels["images"],
-            "labeled_percent": round(100 * labeled / len(self.dataset.pool), 2),
+            "labeled_percent": round(100 * labeled / self.dataset.num_images(cycle), 2),
             "evaluated_on": self.dataset.evaluated_on,
             "seed": self.config.seed,
         }
@@ -360,7 +365,7 @@ class CycleSteps:
     def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
         """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
         if not self.strategy.scores_images:
-            indices = remaining_pool(self.dataset.all_indices, self.sets(cycle).labeled)
+            indices = self.dataset.unlabeled(self.sets(cycle), cycle)
             return indices, np.zeros(len(indices), dtype=np.float32)
         shards = self._shards(cycle)
         return shards.indices, shards.load_scores()
@@ -388,6 +393,15 @@ class CycleSteps:
             cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
             budget=self.dataset.budget, **counted,
         )  # fmt: skip
+
+
+def _known(table: pd.DataFrame | None, run_dir: Path | None) -> Known | None:
+    """The pool that a run has, by its table."""
+    if table is None or run_dir is None:
+        return None
+    folder, pool = RunFolder(run_dir), table[table["list"] == "pool"]
+    next_cycle = next(c for c in count() if "split" not in folder.done_steps(c))
+    return Known(dict(zip(pool["id"], pool["joined"].tolist(), strict=True)), next_cycle)
 
 
 def _check_shares(config: Config) -> None:

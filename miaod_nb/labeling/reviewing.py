@@ -72,7 +72,7 @@ def apply_decisions(
     _refuse_unreviewable(run, cycle)
     with run.session.held():
         _refuse_unreviewable(run, cycle)  # another process may have gone on meanwhile
-        refuse_another(run.folder, run.config, run.dataset.identity)
+        refuse_another(run.folder, run.config, run.dataset.identity, run.dataset.missing)
         more = _new_lines(run, cycle, file) if file else []
         before = {row["id"]: row for row in _stored(run, cycle)["selected"]}
         verdicts = run.verdicts(cycle, more)

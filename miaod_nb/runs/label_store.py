@@ -85,7 +85,7 @@ class LabelStore:
         path = self._folder.path(ANSWERS)
         try:
             status = path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         stamp = status.st_mtime_ns, status.st_size
         if stamp != self._stamp:

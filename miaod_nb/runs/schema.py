@@ -20,13 +20,22 @@ _strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False
 
 
 @_strict
+class ListDigest(TypedDict):
+    """How many images a list had when the run began, and the SHA-256 (hex) of their ids and sizes
+    in order: lines of "id WxH"."""
+
+    images: int
+    sha256: str
+
+
+@_strict
 class Data(TypedDict):
-    """What decides results of the data: "id WxH" of every image, in the order of the indices, or,
-    where pool.parquet has the images, only their number and digest; and the classes."""
+    """What decides results of the data: the classes, and of each list the digest of its images,
+    which stand in pool.parquet; earlier versions wrote their "id WxH" here."""
 
     classes: list[str]
-    pool: NotRequired[list[str]]
-    test: NotRequired[list[str]]
+    pool: NotRequired[list[str] | ListDigest]
+    test: NotRequired[list[str] | ListDigest]
     imported: NotRequired[list[str]]
 
 

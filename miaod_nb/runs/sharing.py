@@ -8,6 +8,8 @@ import numpy as np
 from miaod_nb.config import Config
 from miaod_nb.errors import MiaodError
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.identity import stored_identity
+from miaod_nb.runs.record import RunRecord
 
 # Settings of the choice between images. With equal labels and all else equal, weights are equal.
 OF_SELECTION = frozenset({
@@ -21,11 +23,10 @@ def equal_training(folder: RunFolder, config: Config, cycle: int) -> RunFolder |
     Its settings, data, labels, unlabeled sample and environment are the same and its strategy is
     another: the same experiment in two folders is meant to be run twice.
     """
-    here = folder.load_json("config.json")["identity"]
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
         try:
-            if _is_equal(here, beside, folder, config, cycle):
+            if _is_equal(beside, folder, config, cycle):
                 return beside
         except (MiaodError, KeyError, TypeError, ValueError):
             continue  # not a run folder of ours, or one that is damaged: not a reason to stop
@@ -42,19 +43,23 @@ def is_of_training(record: Mapping[str, Any]) -> bool:
     return "stage" in record
 
 
-def _is_equal(
-    here: Mapping[str, Any], beside: RunFolder, folder: RunFolder, config: Config, cycle: int
-) -> bool:
-    stored = beside.load_json("config.json")
-    there, settings = stored["identity"], stored["settings"]
+def _is_equal(beside: RunFolder, folder: RunFolder, config: Config, cycle: int) -> bool:
+    (there, their_data), (here, data) = stored_identity(beside), stored_identity(folder)
     if there["strategy"] == here["strategy"]:
         return False
-    if _without_selection(there) != _without_selection(here):
+    if _without_selection(there) != _without_selection(here) or their_data != data:
         return False
+    settings = beside.load_json("config.json")["settings"]
     if Config(**settings).trains_adversarially != config.trains_adversarially:
         return False
-    files = ["environment.json", f"cycle{cycle}/labels.json"]
-    if any(beside.load_json(file) != folder.load_json(file) for file in files):
+    if beside.load_json("environment.json") != folder.load_json("environment.json"):
+        return False
+    labels = f"cycle{cycle}/labels.json"
+    if beside.load_json(labels)["sha256"] != folder.load_json(labels)["sha256"]:
+        return False
+    # What joined later differs from run to run; indices are equal where these ids are.
+    pairs = zip(RunRecord.open(beside.root).pool, RunRecord.open(folder.root).pool, strict=False)
+    if any(theirs != ours for theirs, ours in pairs):
         return False
     arrays = [f"X_L_{cycle}.npy", f"X_U_{cycle}.npy"]
     if not all(np.array_equal(beside.load_npy(a), folder.load_npy(a)) for a in arrays):

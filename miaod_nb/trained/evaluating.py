@@ -13,11 +13,11 @@ from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation
-from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
+from miaod_nb.experiment.opening import data_root_of, open_run
 from miaod_nb.passes.inference import Results, batch_results, detections_of, evaluation_of
-from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (
@@ -127,9 +127,8 @@ def _run_of(what: Path) -> Path | None:
 def _held_out(run_dir: Path) -> LabeledImages | None:
     """The images of its train list that a run held out, for want of a test list; None if it did
     not. Raises MiaodErrors."""
-    data = stored_experiment(RunFolder(run_dir)).get("identity", {}).get("data", {})
-    test = set(data.get("test", ()))
-    if not test or not test <= set(data.get("pool", ())):
+    record = RunRecord.open(run_dir)
+    if not record.test or not set(record.test) <= set(record.pool):
         return None
     dataset = open_run(run_dir=run_dir, overrides={"device": "cpu"}).dataset
     if not len(dataset.held_out):  # images of the same names in two lists
