@@ -231,7 +231,7 @@ def test_learning_rate_that_follows_the_batch_is_said(data_root, tmp_path, capsy
     config = make_config("tiny", {"initial": 4, "budget": 2, "threads": 1, **settings})
     with Run(config, data_root, tmp_path / "run").opened():
         pass
-    assert ("learning rate 0.001 -> 0.002: scaled" in capsys.readouterr().out) == said
+    assert ("the preset's 0.001 in proportion" in capsys.readouterr().out) == said
 
 
 # ----------------------------------------------------------------------------------------- curves

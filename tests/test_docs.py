@@ -8,7 +8,7 @@ import torch
 
 from miaod_nb.detector import DETECTORS
 from miaod_nb.detector.head import Predictions
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.registry import STRATEGIES
 from tests.conftest import PROJECT
 from tests.tiny import lively_detector, noise, unlabeled
 
@@ -44,14 +44,14 @@ def test_strategy(registries):
     strategy = names["Margin"]()
     probs = torch.tensor([[[0.9, 0.1, 0.0], [0.5, 0.1, 0.6]], [[0.1, 0.2, 0.0], [0.0, 0.0, 0.8]]])
     by_hand = torch.tensor([0.5 * (1 - 0.1), 0.1 * (1 - 0.1)])
-    said = strategy.score(lambda *_: Predictions(None, probs.logit()), unlabeled(noise()))
-    torch.testing.assert_close(said.values, by_hand)
-    torch.testing.assert_close(said.per_class, probs.amax(dim=1))
+    said = strategy.observe(lambda *_: Predictions(None, probs.logit()), unlabeled(noise()))
+    torch.testing.assert_close(said["score"], by_hand)
+    torch.testing.assert_close(said["per_class"], probs.amax(dim=1))
 
     model, images = lively_detector(), noise()
     with torch.inference_mode():
-        together = strategy.score(model, unlabeled(images)).values
-        alone = [strategy.score(model, unlabeled(image[None])).values for image in images]
+        together = strategy.observe(model, unlabeled(images))["score"]
+        alone = [strategy.observe(model, unlabeled(image[None]))["score"] for image in images]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
 
 

@@ -23,7 +23,7 @@ from miaod_nb.detector import DETECTORS, detections
 from miaod_nb.detector.detections import DetectionSettings, candidates, suppress
 from miaod_nb.detector.retinanet import RetinaNet
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.registry import STRATEGIES
 from tests.tiny import labeled, unlabeled
 
 NUM_CLASSES = 3
@@ -91,9 +91,9 @@ def test_loss_terms(case, stage_type):
 def test_scores_of_images(case, weighted):
     config, model, _, batch = case
     config = config.model_copy(update={"weighted_selection": weighted})
-    scores = STRATEGIES["mi_aod"](config).score(model, batch)
-    assert on_cuda(scores.values, scores.per_class)
-    assert scores.values.shape == (2,) and scores.per_class.shape == (2, NUM_CLASSES)
+    scores = STRATEGIES["mi_aod"](config).observe(model, batch)
+    assert on_cuda(*scores.values())
+    assert scores["score"].shape == (2,) and scores["per_class"].shape == (2, NUM_CLASSES)
 
 
 @torch.no_grad()

@@ -41,7 +41,7 @@ def import_work_folder(
     _refuse_contradictions(work, base, len(listed), overrides)
     config = make_config(preset, _settings(work, base, len(listed)) | overrides)
     experiment = Run(config, Path(data_root), Path(run_dir), imported)
-    if experiment.strategy.labels_all:
+    if experiment.strategy.card.labels_all:
         raise ConfigError(f"strategy={config.strategy} has nothing to go on with", where="strategy",
                           remedy="choose a strategy that selects images")  # fmt: skip
     with experiment.opened():

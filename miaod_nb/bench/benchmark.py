@@ -33,7 +33,7 @@ from miaod_nb.bench.steps import (
 from miaod_nb.bench.table import BenchResult
 from miaod_nb.config import Config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.steps import check_names
 from miaod_nb.experiment.training import without_pretrained
@@ -71,7 +71,7 @@ def _measured(config: Config, device: torch.device, with_peer: bool) -> BenchRes
     shape = shape_of(config, device)
     peak = matrix_peak(device, precision)
     model = build_detector(without_pretrained(config), classes).to(device)
-    scorer = folded(model)
+    scorer = fold(model)
     peers = _peers(classes, shape, device) if with_peer else {}
     rows = [
         measure_step(step, peers.get(step.name), device, peak)

@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from PIL import Image
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
 from miaod_nb.data.batches import training_loader
 from miaod_nb.data.plans import training_plan
-from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.progress import progress
@@ -80,7 +80,6 @@ def _rate(
 
 
 def _one_object(record: ImageRecord) -> Objects:
-    box = torch.tensor([[0.25, 0.25, 0.75, 0.75]]) * torch.tensor(
-        [record.width, record.height, record.width, record.height]
-    )
-    return Objects(box, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.bool))
+    size = np.array([record.width, record.height] * 2, np.float32)
+    box = np.array([[0.25, 0.25, 0.75, 0.75]], np.float32) * size
+    return Objects(box, np.zeros(1, np.int64), np.zeros(1, bool))

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import torch
 
-from miaod_nb.config import Config, changes
+from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize, Stage
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 
 NUM_CLASSES = 20  # where the preset leaves them to the data
 CPU_SIZE = (512, 320)  # in place of the 1000x600 of voc0712, so that a CPU is done in minutes
@@ -52,9 +52,14 @@ def shape_of(config: Config, device: torch.device) -> Shape:
     """Of the batches that are measured: landscape images that fill `image_size`; with `voc0712` on
     a CPU smaller ones, unless the size was chosen."""
     size = InputSize.of(config)
-    if device.type == "cpu" and config.preset == "voc0712" and "image_size" not in changes(config):
+    if device.type == "cpu" and config.preset == "voc0712" and not _is_size_given(config):
         size = InputSize(*CPU_SIZE)
     return Shape(config.batch_size, size.padded(size.shortest), size.padded(size.longest))
+
+
+def _is_size_given(config: Config) -> bool:
+    """Whether the image size is not just the default, which the preset `voc0712` leaves alone."""
+    return "image_size" in config.model_fields_set
 
 
 def labeled_batch(shape: Shape, num_classes: int) -> LabeledBatch:
@@ -116,12 +121,12 @@ def _training(
 
 def scoring_step(name: str, config: Config, model: DetectionModel, shape: Shape) -> Step:
     """The uncertainty of as many images as `shape` has, which MI-AOD chooses by."""
-    strategy = MiAod.of(config)
+    strategy = MiAod(config)
     batch = unlabeled_batch(shape, model.num_classes).to(model.device)
 
     @torch.inference_mode()
     def call() -> None:
-        strategy.score(model, batch)
+        strategy.observe(model, batch)
 
     def ready() -> Call:
         model.eval()

@@ -23,7 +23,7 @@ from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import read_metrics, stacked_table
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.registry import card_of
 from miaod_nb.trained.weight_files import is_ours, our_weights
 
 WIDTH = 80
@@ -142,10 +142,10 @@ def _metrics(table: pd.DataFrame) -> list[str]:
 
 def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str]:
     """A line for each cycle that was begun, and one for what comes next."""
-    strategy = STRATEGIES[config.strategy](config)
+    card = card_of(config.strategy)
     names = step_names(
         stage_names(config, config.trains_adversarially), evaluates=is_evaluated,
-        scores=strategy.scores_images, chooses=not strategy.labels_all,
+        scores=bool(card.columns), chooses=not card.labels_all,
     )  # fmt: skip
     lines: list[str] = []
     for cycle in range(config.cycles):

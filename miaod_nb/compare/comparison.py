@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from miaod_nb.compare.groups import label_runs
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Run
-from miaod_nb.plots.lines import FULL
+from miaod_nb.plots.look import FULL
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.toy.toy import DIFFICULTY
 
 
@@ -21,19 +24,22 @@ def folders_to_compare(runs: Sequence[Run], work_folder: str = "") -> list[Path]
     return folders + [Path(str(work_folder))] * bool(work_folder)
 
 
-def class_results(runs: Sequence[Run]) -> pd.DataFrame:
-    """AP of every class in every evaluated cycle: strategy, labeled_images, class, metrics; the
-    class with the most objects among the evaluated images first."""
-    tables = []
-    for run in runs:
-        for _, row in run.metrics().iterrows():
-            path = run.folder.path(f"cycle{row['cycle']}/per_class.csv")
-            if not path.is_file():  # an imported cycle
-                continue
-            table = pd.read_csv(path)
-            of_run = {name: row[name] for name in ("strategy", "labeled_images")}
-            tables.append(table.assign(**of_run))
-    return pd.concat(tables).sort_values("num_objects", ascending=False, kind="stable")
+def class_results(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """AP of every class in every evaluated cycle: strategy, as `label_runs` names it,
+    labeled_images, class and every metric; the class with the most objects among the evaluated
+    images first. Empty if no cycle recorded its classes."""
+    tables = [
+        record.per_class(int(row["cycle"])).assign(
+            strategy=label, labeled_images=row["labeled_images"]
+        )
+        for record, label in zip(records, label_runs(records), strict=True)
+        for _, row in record.metrics().iterrows()
+    ]
+    found = [table for table in tables if len(table)]
+    if not found:
+        return pd.DataFrame()
+    order: dict[str, Any] = {"ascending": False, "kind": "stable", "ignore_index": True}
+    return pd.concat(found).sort_values("num_objects", **order)
 
 
 def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
@@ -41,11 +47,12 @@ def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
     labeled_images, labeled_boxes and the metric (NaN where an imported cycle has none). Reads the
     labels of labeled images alone."""
     rows = []
-    for run in runs:
+    labels = label_runs([run.record for run in runs])
+    for run, label in zip(runs, labels, strict=True):
         for _, row in run.metrics().iterrows():
             objects, _ = run.dataset.labeled_objects(run.sets(row["cycle"]))
-            boxes = sum(len(found.labels) for found in objects.values())
-            kept = {name: row[name] for name in ("strategy", "cycle", "labeled_images")}
+            boxes = sum(map(len, objects.values()))
+            kept = {name: row[name] for name in ("cycle", "labeled_images")} | {"strategy": label}
             rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
     return pd.DataFrame(rows)
 
@@ -59,7 +66,7 @@ def shares_of_kinds(runs: Sequence[Run]) -> pd.DataFrame:
         return pd.DataFrame()
     kinds = pd.read_csv(path, dtype={"id": str}).set_index("id")["kind"]
     shares = {"pool": kinds.reindex([record.id for record in runs[0].dataset.pool])}
-    for run in (run for run in runs if not run.strategy.labels_all):
+    for run in (run for run in runs if not run.strategy.card.labels_all):
         last = int(run.metrics()["cycle"].max())
         chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
         shares[run.config.strategy] = kinds.reindex(run.dataset.ids(chosen))

@@ -9,13 +9,12 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.authors.work_folder import EVALUATED_ON, is_work_folder, read_work_folder
-from miaod_nb.config import validated
+from miaod_nb.compare.groups import label_runs, refuse_other_data
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
-from miaod_nb.experiment.opening import stored_experiment
-from miaod_nb.plots.lines import FULL
-from miaod_nb.runs.files import RunFolder
+from miaod_nb.plots.look import FULL
 from miaod_nb.runs.outputs import out_folder
+from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import read_metrics
 
 AUTHORS_CODE = "MI-AOD, authors' code"
@@ -24,11 +23,16 @@ AUTHORS_CODE = "MI-AOD, authors' code"
 def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     """The metrics of several runs as one table, a row a run and cycle.
 
-    `headline` is the metric that the run's preset is judged by. A work folder of the authors' code
-    may stand among the runs. A run with full supervision on the same images adds the column "ratio
-    to full", of the metric that `metric_of` names. Raises DataError for a folder without metrics.
+    `strategy` names runs of one kind alike, and no others: `label_runs` says how. `headline` is the
+    metric that the run's preset is judged by. A work folder of the authors' code may stand among
+    the runs. A run with full supervision adds the column "ratio to full", of the metric that
+    `metric_of` names. Raises DataError for a folder without metrics, and for runs on other data.
     """
-    table = pd.concat([_rows(Path(run)) for run in runs], ignore_index=True)
+    records = [RunRecord.open(run) for run in map(Path, runs) if is_run(run)]
+    refuse_other_data(records)
+    labels = {one.root: label for one, label in zip(records, label_runs(records), strict=True)}
+    tables = [_rows(run).assign(**_kind(run, labels)) for run in map(Path, runs)]
+    table = pd.concat(tables, ignore_index=True)
     metric = metric_of(table)
     full: Mapping[str, float] = (
         table[table["strategy"] == FULL].groupby("evaluated_on")[metric].mean().to_dict()
@@ -38,19 +42,17 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     return table
 
 
+def _kind(run: Path, labels: Mapping[Path, str]) -> dict[str, str]:
+    """The strategy that a run is named by; of a folder with a table alone, what the table says."""
+    return {"strategy": labels[run]} if run in labels else {}
+
+
 def metric_of(table: pd.DataFrame) -> str:
     """The metric to compare the rows by: their headline, VOC12 where these differ, or VOC07 where a
     row, as those of the authors' code, has no other."""
     headlines = table["headline"].unique()
     metric = headlines[0] if len(headlines) == 1 else VOC12_AP
     return metric if metric in table and table[metric].notna().all() else VOC07_AP
-
-
-def told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a strategy of its own for what the authors' code measured, so that no figure
-    averages it with runs of this project."""
-    strategy = table["strategy"].mask(table["evaluated_on"] == EVALUATED_ON, AUTHORS_CODE)
-    return table.assign(strategy=strategy)
 
 
 def _rows(run: Path) -> pd.DataFrame:
@@ -63,7 +65,8 @@ def _rows(run: Path) -> pd.DataFrame:
     table = read_metrics(path)
     if not len(table):
         raise _nothing_measured(path)
-    return table.assign(run=run.name, headline=_headline_of(RunFolder(run)))
+    preset = RunRecord.open(run).config.preset if is_run(run) else ""
+    return table.assign(run=run.name, headline=headline(preset))
 
 
 def _nothing_measured(path: Path) -> DataError:
@@ -72,19 +75,13 @@ def _nothing_measured(path: Path) -> DataError:
                      "of the authors' code")  # fmt: skip
 
 
-def _headline_of(folder: RunFolder) -> str:
-    if not folder.exists("config.json"):
-        return VOC12_AP
-    return headline(validated(stored_experiment(folder)["settings"]).preset)
-
-
 def _rows_of_work_folder(run: Path) -> pd.DataFrame:
     work = read_work_folder(run)
     if not work.mean_ap:
         raise DataError("no mAP was logged in this work folder", where=work.path / "*.log.json",
                         remedy="put its log file there")  # fmt: skip
     rows = [
-        {"cycle": cycle, "strategy": "mi_aod", "labeled_images": len(work.labeled[cycle]),
+        {"cycle": cycle, "strategy": AUTHORS_CODE, "labeled_images": len(work.labeled[cycle]),
          "evaluated_on": EVALUATED_ON, VOC07_AP: value, "run": run.name, "headline": VOC07_AP}
         for cycle, value in enumerate(work.mean_ap)
     ]  # fmt: skip
@@ -97,7 +94,7 @@ def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
     image = io.BytesIO()
     with plots.style():
         figure, axes = plt.subplots()
-        plots.learning_curves(axes, told_apart(table), metric_of(table))
+        plots.learning_curves(axes, table, metric_of(table))
         measured = ", ".join(sorted(set(table["evaluated_on"])))
         axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
         figure.savefig(image, format="png")

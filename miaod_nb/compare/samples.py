@@ -6,11 +6,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 
+from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.config import Config
-from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.inspection.seeing import pixels
 from miaod_nb.plots import boxes_on_image
@@ -45,11 +45,10 @@ def object_counts(
 
     lists: objects by image id, under the name that becomes a column; rows are classes.
     """
-    counts = {}
-    for name, objects in lists.items():
-        labels = [o.labels[~o.ignored] for o in objects.values()]
-        joined = torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64)
-        counts[name] = torch.bincount(joined, minlength=len(classes)).tolist()
+    counts = {
+        name: count_labels((o.labels[~o.ignored] for o in objects.values()), len(classes))
+        for name, objects in lists.items()
+    }
     return pd.DataFrame(counts, index=pd.Index(classes, name="class"))
 
 
@@ -64,7 +63,7 @@ def object_sides(
         width, height = InputSize.of(config).fitted(record.width, record.height)
         area_scale = width * height / (record.width * record.height)
         box_sizes = found.boxes[:, 2:] - found.boxes[:, :2]
-        sides.append((area_scale * box_sizes.prod(dim=1)).sqrt().numpy())
+        sides.append(np.sqrt(area_scale * box_sizes.prod(axis=1)))
     return np.concatenate(sides)
 
 

@@ -12,7 +12,8 @@ from torch.nn.functional import pad
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.transforms.v2 import functional as F
 
-from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.boxes import Objects
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.sources import load_image
 from miaod_nb.data.transforms import InputSize, augment, augmentation_rng, resize
 from miaod_nb.errors import DataError
@@ -152,7 +153,8 @@ class _PlannedBatches(Dataset[Batch | DataError]):
         if self.objects is None:
             return torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
         objects = self.objects[image_id]
-        return objects.boxes[~objects.ignored], objects.labels[~objects.ignored]
+        kept = ~objects.ignored
+        return torch.from_numpy(objects.boxes[kept]), torch.from_numpy(objects.labels[kept])
 
 
 def read_image(record: ImageRecord) -> Tensor:

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
+from miaod_nb.boxes import Objects
 from miaod_nb.data.records import (
     AnnotationFault,
     FaultCounts,
     ImageRecord,
     LabelReader,
     Labels,
-    Objects,
     RawObject,
 )
 from miaod_nb.data.sources import Source
@@ -51,11 +50,11 @@ def to_objects(
         faults.add("image without objects", record.id)
     areas = [_box_area(box) if item.area is None else item.area for (_, box), item in kept.items()]
     return Objects(
-        boxes=torch.tensor([box for _, box in kept], dtype=torch.float32).reshape(-1, 4),
-        labels=torch.tensor([label for label, _ in kept], dtype=torch.int64),
-        difficult=torch.tensor([item.difficult for item in kept.values()], dtype=torch.bool),
-        crowd=torch.tensor([item.crowd for item in kept.values()], dtype=torch.bool),
-        area=torch.tensor(areas, dtype=torch.float64),
+        boxes=np.array([box for _, box in kept], dtype=np.float32).reshape(-1, 4),
+        labels=np.array([label for label, _ in kept], dtype=np.int64),
+        difficult=np.array([item.difficult for item in kept.values()], dtype=bool),
+        crowd=np.array([item.crowd for item in kept.values()], dtype=bool),
+        area=np.array(areas, dtype=np.float64),
     )
 
 
@@ -213,9 +212,8 @@ def audit(
     refuse_absent_classes(classes, known, source.labels_at(ids[0]))
     counts = np.zeros((len(classes), 3), dtype=np.int64)
     for objects in oracle.read(ids, classes, faults).values():
-        labels = objects.labels.numpy()
-        counts[np.unique(labels), 0] += 1
-        np.add.at(counts[:, 1], labels, 1)
-        np.add.at(counts[:, 2], labels[objects.difficult.numpy()], 1)
+        counts[np.unique(objects.labels), 0] += 1
+        np.add.at(counts[:, 1], objects.labels, 1)
+        np.add.at(counts[:, 2], objects.labels[objects.difficult], 1)
     index = pd.Index(classes, name="class")
     return pd.DataFrame(counts, index=index, columns=["images", "objects", "difficult"]), faults

@@ -4,15 +4,18 @@ Images are named by their place in the pool's list of records. The functions are
 arguments give the same sets, and every draw starts from a seed of its own.
 """
 
-import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from miaod_nb.data.records import ImageRecord
+from miaod_nb.config import count_of
 from miaod_nb.errors import ConfigError
+
+if TYPE_CHECKING:  # reviewing a batch chooses without torch, which records need
+    from miaod_nb.data.records import ImageRecord
 
 Indices = NDArray[np.int64]
 
@@ -98,8 +101,7 @@ def resolve_count(value: float, total: int, setting: str = "budget") -> int:
 
     Raises ConfigError naming `setting` when that is none of the `total` images or more than all.
     """
-    # The small term keeps 0.29 * 100 = 28.999... from losing an image.
-    count = int(value) if value >= 1 else math.floor(value * total + 1e-9)
+    count = count_of(value, total)
     if 1 <= count <= total:
         return count
     fault = "no image" if count < 1 else f"{count} images, more than there are"
@@ -110,7 +112,7 @@ def resolve_count(value: float, total: int, setting: str = "budget") -> int:
     )
 
 
-def ids_by_source(records: Sequence[ImageRecord], indices: Iterable[int]) -> dict[str, list[str]]:
+def ids_by_source(records: "Sequence[ImageRecord]", indices: Iterable[int]) -> dict[str, list[str]]:
     """The ids of the images at `indices`, in that order, under the name of their source.
 
     Every source of `records` is there, with an empty list if need be.

@@ -1,12 +1,9 @@
-"""What is known of an image, of its objects, and of the faults met on the way to them."""
+"""What is known of an image, and the faults met on the way to it and its objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-if TYPE_CHECKING:  # who only reads what a run says does not wait for torch
-    from torch import Tensor
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -69,34 +66,6 @@ class LabelReader(Protocol):
 
 class AnnotationFault(Exception):
     """An annotation that cannot be used; its text is the reason to count it under."""
-
-
-@dataclass(frozen=True)
-class Objects:
-    """The labeled objects of one image.
-
-    boxes: float32 (G, 4) xyxy, pixels of the original image, 0-based. labels: int64 (G,), indices
-    into the class names. difficult: bool (G,). crowd: bool (G,), boxes around many objects of a
-    class; none if left out. area: float64 (G,) in square pixels; that of the boxes if left out.
-    """
-
-    boxes: "Tensor"
-    labels: "Tensor"
-    difficult: "Tensor"
-    crowd: "Tensor" = None  # type: ignore[assignment]  # filled in below, as the next one
-    area: "Tensor" = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        if self.crowd is None:
-            object.__setattr__(self, "crowd", self.difficult & False)
-        if self.area is None:
-            sides = (self.boxes[:, 2:] - self.boxes[:, :2]).double()
-            object.__setattr__(self, "area", sides.prod(dim=1))
-
-    @property
-    def ignored(self) -> "Tensor":
-        """bool (G,): objects that are not trained on and do not count in the VOC metrics."""
-        return self.difficult | self.crowd
 
 
 class FaultCounts:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import clip_boxes, decode
 from miaod_nb.detector.head import Predictions
@@ -38,6 +39,10 @@ class ImageDetections:
     boxes: Tensor
     scores: Tensor
     labels: Tensor
+
+    def as_arrays(self) -> Detections:
+        """The same on the CPU, for everything that is no detector."""
+        return Detections(*(one.cpu().numpy() for one in (self.boxes, self.scores, self.labels)))
 
 
 def candidates(
@@ -91,3 +96,8 @@ def detect(
         suppress(*candidates(predictions, i, size, scale, settings.nms_candidates), settings)
         for i, (size, scale) in enumerate(zip(image_sizes, scales, strict=True))
     ]
+
+
+def columns_of(found: Sequence[ImageDetections]) -> dict[str, list[Tensor]]:
+    """The boxes, scores and labels of a batch's images, each as a list with one tensor an image."""
+    return {name: [getattr(one, name) for one in found] for name in ("boxes", "scores", "labels")}

@@ -11,8 +11,8 @@ from miaod_nb.detector.model import DetectionModel
 
 
 @torch.no_grad()
-def folded(model: DetectionModel) -> DetectionModel:
-    """A copy for inference, in which every BatchNorm that follows a convolution is part of it.
+def fold(model: DetectionModel) -> DetectionModel:
+    """Makes a copy for inference: every BatchNorm that follows a convolution is part of it.
 
     Its outputs are equal up to rounding. It is not to be trained or saved: the BatchNorms' own
     parameters are gone.

@@ -4,6 +4,11 @@ A class that no object belongs to has no average precision: its entry is NaN in 
 `per_class` (an empty cell in CSV) and it is left out of every mean. Means are never NaN: a set
 with nothing to evaluate against raises DataError instead. A class with objects of which none is
 found has the value 0.
+
+- sets: what the metrics refuse
+- voc: average precision at one overlap
+- coco: average precision over ten overlaps
+- reliability: which detections are right, and how far their scores say so
 """
 
 from collections.abc import Sequence
@@ -11,13 +16,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from miaod_nb.evaluation.boxes import Detections, GroundTruth
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.evaluation.coco import CocoResult, coco_ap
 from miaod_nb.evaluation.voc import VocResult, average_precision, voc_ap
 
 __all__ = [
     "COCO_AP", "COCO_AP50", "COCO_AP75", "VOC07_AP", "VOC12_AP",
-    "CocoResult", "Detections", "Evaluation", "GroundTruth", "VocResult",
+    "CocoResult", "Evaluation", "VocResult",
     "average_precision", "coco_ap", "evaluate", "headline", "voc_ap",
 ]  # fmt: skip
 
@@ -47,7 +52,7 @@ class Evaluation:
 
 
 def evaluate(
-    detections: Sequence[Detections], truths: Sequence[GroundTruth], classes: Sequence[str]
+    detections: Sequence[Detections], truths: Sequence[Objects], classes: Sequence[str]
 ) -> Evaluation:
     """All metrics of a set of images; image i has `detections[i]` and `truths[i]`.
 

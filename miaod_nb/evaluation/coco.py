@@ -6,7 +6,8 @@ from typing import Any, TypedDict
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from miaod_nb.evaluation.boxes import Detections, GroundTruth, check_set, nothing_to_evaluate
+from miaod_nb.boxes import Detections, Objects
+from miaod_nb.evaluation.sets import check_set, nothing_to_evaluate
 
 
 class CocoResult(TypedDict):
@@ -20,7 +21,7 @@ class CocoResult(TypedDict):
 
 
 def coco_ap(
-    detections: Sequence[Detections], truths: Sequence[GroundTruth], classes: Sequence[str]
+    detections: Sequence[Detections], truths: Sequence[Objects], classes: Sequence[str]
 ) -> CocoResult:
     """COCO AP@[.5:.95], AP50 and AP75 as pycocotools computes them, at most 100 detections an
     image and class; and AP by the objects' area, bounded by 32 x 32 and 96 x 96 pixels.
@@ -51,7 +52,7 @@ def coco_ap(
     return CocoResult(AP=ap, AP50=ap50, AP75=ap75, by_size=by_size, per_class=per_class)
 
 
-def _coco_index(items: Sequence[Detections | GroundTruth], classes: Sequence[str]) -> COCO:
+def _coco_index(items: Sequence[Detections | Objects], classes: Sequence[str]) -> COCO:
     """The boxes as a COCO data set; image and category ids are indices."""
     annotations: list[dict[str, Any]] = []
     for image_id, item in enumerate(items):
@@ -73,7 +74,7 @@ def _coco_index(items: Sequence[Detections | GroundTruth], classes: Sequence[str
     return index
 
 
-def _extras(item: Detections | GroundTruth) -> list[dict[str, Any]]:
+def _extras(item: Detections | Objects) -> list[dict[str, Any]]:
     """What the boxes have besides their place: scores, or areas and which are crowds."""
     if isinstance(item, Detections):
         return [{"score": score} for score in item.scores.tolist()]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from miaod_nb.evaluation.boxes import Detections, GroundTruth
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.evaluation.voc import true_and_false
 
 
-def judged(
-    detections: Sequence[Detections], truths: Sequence[GroundTruth], iou_threshold: float = 0.5
+def judge(
+    detections: Sequence[Detections], truths: Sequence[Objects], iou_threshold: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
     """The scores of all detections, best first, and which of them are true positives: (N,) each.
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from miaod_nb.evaluation.boxes import Detections, GroundTruth, check_set, nothing_to_evaluate
+from miaod_nb.boxes import Detections, Objects
+from miaod_nb.evaluation.sets import check_set, nothing_to_evaluate
 
 _EPS = float(np.finfo(np.float32).eps)  # keeps empty denominators from dividing 0 by 0
 
@@ -52,7 +53,7 @@ def average_precision(
 
 def voc_ap(
     detections: Sequence[Detections],
-    truths: Sequence[GroundTruth],
+    truths: Sequence[Objects],
     num_classes: int,
     iou_threshold: float = 0.5,
     mode: Literal["voc07", "voc12"] = "voc12",
@@ -90,7 +91,7 @@ def voc_ap(
 
 def true_and_false(
     detections: Sequence[Detections],
-    truths: Sequence[GroundTruth],
+    truths: Sequence[Objects],
     ranking: np.ndarray,
     iou_threshold: float,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +112,7 @@ def true_and_false(
 
 
 def _best_overlaps(
-    detections: Sequence[Detections], truths: Sequence[GroundTruth]
+    detections: Sequence[Detections], truths: Sequence[Objects]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best IoU of each detection with an object of its class (-1: none), that object's index, and
     the flags of objects to be ignored that the index refers to."""

@@ -1,62 +1,69 @@
 """What stands in a cycle's selection.json: the images to label next, and why these."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from miaod_nb.data.pool import Indices
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment.dataset import Dataset
-from miaod_nb.selection.batch import choose_around
+from miaod_nb.runs.schema import VERSION
+from miaod_nb.selection.batch import Chosen, choose_batch
 from miaod_nb.selection.decisions import Verdicts
-from miaod_nb.selection.strategies import Strategy
+from miaod_nb.selection.protocol import Candidates, Strategy
 
 ASIDE = {"skip": "skipped", "defer": "deferred"}
-Selection = dict[str, Any]  # cycle, strategy, budget, pool, scored, selected, perhaps set_aside
+Selection = dict[str, Any]  # as runs.schema.Selection has it
+
+
+@dataclass(frozen=True)
+class PoolIds(Sequence[str]):
+    """Ids of the images at these indices, looked up when they are asked for."""
+
+    pool: Sequence[ImageRecord]
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.pool[self.indices[place]].id
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.pool[index].id for index in self.indices)
 
 
 def select(
-    dataset: Dataset, strategy: Strategy, cycle: int, num_labeled: int, indices: Indices,
-    values: np.ndarray, verdicts: Verdicts, present: Container[str] | None = None,
+    dataset: Dataset, strategy: Strategy, cycle: int, indices: Indices, pool: Candidates,
+    verdicts: Verdicts, now: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Selection:  # fmt: skip
     """The selection of a cycle.
 
-    indices, values: pool indices to choose among, and their scores. present: ids of the only
-    images that may take the place of one that was set aside; None: any.
+    indices, pool: the images to choose among. now: rows by id of the batch as it is, where no
+    image may take the place of one that was set aside; None: any may.
     """
-    ids = dataset.ids(indices) if verdicts.barred or present is not None else []
-    barred = _among(ids, verdicts.barred) if verdicts.barred else np.zeros(len(indices), dtype=bool)
-    among = None if present is None else _among(ids, present)
-    rng = np.random.default_rng([dataset.config.seed, cycle])
-    budget = min(dataset.budget, len(indices))
-    chosen, ranks = choose_around(strategy, values, budget, rng, barred, among)
-    rows = [
-        _row(dataset, strategy, int(indices[position]), float(values[position]), int(rank))
-        for position, rank in zip(chosen, ranks, strict=True)
-    ]
+    card, seed = strategy.card, [dataset.config.seed, cycle]
+    chosen = choose_batch(strategy, pool, dataset.budget, seed, verdicts.barred, now)
+    rows = [_row(one, int(indices[one.position]), pool, card.ranks_by) for one in chosen]
     if verdicts.notes:
         rows = [row | {"note": verdicts.notes.get(row["id"], "")} for row in rows]
-    aside = Counter(ASIDE[verdicts.barred[i]] for i in ids if i in verdicts.barred)
+    aside = Counter(
+        ASIDE[verdicts.barred[i]] for i in (pool.ids if verdicts.barred else ())
+        if i in verdicts.barred
+    )  # fmt: skip
     return {
-        "cycle": cycle, "strategy": dataset.config.strategy, "budget": dataset.budget,
-        "pool": dataset.num_images(cycle) - num_labeled,
-        "scored": len(indices) if strategy.scores_images else 0,
+        "version": VERSION, "cycle": cycle, "strategy": card.name, "card": card.as_dict(),
+        "budget": dataset.budget, "pool": dataset.num_images(cycle) - len(pool.labeled_ids),
+        "scored": pool.total if card.columns else 0,
         **({"set_aside": dict(aside)} if aside else {}),
         "selected": rows,
     }  # fmt: skip
 
 
-def _row(
-    dataset: Dataset, strategy: Strategy, index: int, score: float, rank: int
-) -> dict[str, Any]:
-    return {
-        "rank": rank,
-        "id": dataset.pool[index].id,
-        "index": index,
-        "score": score if strategy.scores_images else None,
-        "reason": strategy.reason,
-    }
+def _row(one: Chosen, index: int, pool: Candidates, ranks_by: str | None) -> dict[str, Any]:
+    score = float(pool.columns[ranks_by][one.position]) if ranks_by else None
+    return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": one.reason}
 
 
 def counted(selection: Mapping[str, Any]) -> list[str]:
@@ -81,7 +88,3 @@ def shortage(selection: Mapping[str, Any]) -> str:
         return ""
     besides = "".join(f", {part}" for part in counted(selection))
     return f"cut short: {count} images are left{besides}, the budget is {budget}"
-
-
-def _among(ids: Sequence[str], those: Container[str]) -> np.ndarray:
-    return np.array([image_id in those for image_id in ids], dtype=bool)

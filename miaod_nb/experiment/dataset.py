@@ -1,7 +1,6 @@
 """The data of an experiment: which images, which classes, and which labels may be read when."""
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from miaod_nb.config import Config
+from miaod_nb.boxes import Objects
+from miaod_nb.config import Config, count_of
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_absent_classes
 from miaod_nb.data.pool import (
@@ -22,7 +22,7 @@ from miaod_nb.data.pool import (
     resolve_count,
     scored_part,
 )
-from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
 from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.imported import ImportedSets
@@ -169,7 +169,7 @@ class Dataset:
         known = dict(objects) | {i: self.test_objects[i] for i in held_out}
         boxes = np.zeros(len(self.classes), dtype=np.int64)
         for found in known.values():
-            np.add.at(boxes, found.labels[~found.ignored].numpy(), 1)
+            np.add.at(boxes, found.labels[~found.ignored], 1)
         return {
             "images": len(objects),
             "sha256": digest_of(objects),
@@ -195,14 +195,13 @@ def digest_of(objects: Mapping[str, Objects]) -> str:
     for image_id, found in sorted(objects.items()):
         digest.update(image_id.encode())
         for array in (found.boxes, found.labels, found.ignored):
-            digest.update(array.numpy().tobytes())
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 
 def num_scored(config: Config, num_images: int) -> int:
     """How many images of a data set of `num_images` a cycle scores at most."""
-    # The small term keeps 0.29 * 100 = 28.999... from losing an image.
-    return math.floor(config.score_fraction * num_images + 1e-9)
+    return num_images if config.score_fraction == 1 else count_of(config.score_fraction, num_images)
 
 
 class Sources(NamedTuple):
@@ -306,7 +305,7 @@ def _draw(
     begins_with = imported[0][0] if imported else labeled
     # The same images for every strategy, also for full supervision.
     order = all_indices[np.isin(all_indices, begins_with)]
-    held_out = np.sort(order[: int(config.holdout * num_initial)])
+    held_out = np.sort(order[: count_of(config.holdout, num_initial)])
     drawn = imported if imported and not labels_all else [(labeled, sample)]
     return _First(all_indices, drawn, held_out, budget)
 

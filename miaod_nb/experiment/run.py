@@ -55,7 +55,7 @@ class Run(CycleSteps):
         """Holds the run folder: locked, and checked to be this experiment's."""
         prepare_torch(self.config, self.device)
         with self.session.held():
-            environment = describe_environment(self.device, self.processes)
+            environment = describe_environment(self.device, self.processes) | {"code": self.code}
             claim_folder(
                 self.folder, self.config, self.dataset.identity, self.fingerprint, environment,
                 self.data_root, self.dataset.table(self.data_root),
@@ -172,13 +172,13 @@ class Run(CycleSteps):
             work[plan.name] = partial(self._train, index=index)
         names = step_names(
             [plan.name for plan in self.stages], evaluates=bool(self.dataset.test),
-            scores=self.strategy.scores_images, chooses=not self.strategy.labels_all,
+            scores=bool(self.strategy.card.columns), chooses=not self.strategy.card.labels_all,
         )  # fmt: skip
         return [Step(name, partial(work[name], cycle)) for name in names]
 
     def is_finished(self) -> bool:
         """Whether no step of any cycle is left."""
-        cycles = range(1 if self.strategy.labels_all else self.config.cycles)
+        cycles = range(1 if self.strategy.card.labels_all else self.config.cycles)
         return all(
             {step.name for step in self.steps(cycle)} <= set(self.folder.done_steps(cycle))
             for cycle in cycles
@@ -189,7 +189,7 @@ class Run(CycleSteps):
         aside by people."""
         if cycle == 0:
             return False
-        if self.strategy.labels_all:
+        if self.strategy.card.labels_all:
             return True
         selection = self.folder.load_json(f"cycle{cycle - 1}/selection.json")
         reason = why_empty(selection)

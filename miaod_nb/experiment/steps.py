@@ -1,6 +1,7 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.pool import Indices, ids_by_source
-from miaod_nb.data.records import Objects
 from miaod_nb.detector import DETECTORS, build_detector
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
-from miaod_nb.experiment.choosing import Selection, select, shortage
+from miaod_nb.evaluation import evaluate
+from miaod_nb.experiment.choosing import PoolIds, Selection, select, shortage
 from miaod_nb.experiment.dataset import CycleSets, Dataset, Known, Sources, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
@@ -28,17 +29,13 @@ from miaod_nb.experiment.training import (
     without_pretrained,
 )
 from miaod_nb.learning.train import cycle_stages
-from miaod_nb.passes.inference import (
-    detections_of,
-    evaluation_of,
-    mean_discrepancy,
-)
-from miaod_nb.passes.kept_detections import save_detections
-from miaod_nb.passes.parts import delete_parts, over_images
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import PoolScoring
+from miaod_nb.passes.inference import mean_discrepancy
+from miaod_nb.passes.kept_detections import detect_for_cycle, forget_unfinished, save_detections
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.progress import say, say_detail
+from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
 from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
@@ -49,7 +46,8 @@ from miaod_nb.runs.schema import CycleLabels, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
 from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.protocol import Candidates, Columns
+from miaod_nb.selection.registry import build_strategy, refuse_unknown
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
 
@@ -72,7 +70,7 @@ class CycleSteps:
         alone = resolve_device(config.device)
         self.processes = current_processes(config.device)
         self.device = self.processes.device or alone
-        self.strategy = STRATEGIES[config.strategy](config)
+        self.strategy = build_strategy(config)
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         self.sources: Sources = like.sources if like else Sources.open(self.data_root)
@@ -93,9 +91,14 @@ class CycleSteps:
         table = read_pool(RunFolder(run_dir)) if run_dir else None
         known = _known(self._pool_before if table is None else table, run_dir)
         return prepare(
-            self.config, self.sources, self.strategy.labels_all, self.imported, self.checked,
+            self.config, self.sources, self.strategy.card.labels_all, self.imported, self.checked,
             answers, known,
         )  # fmt: skip
+
+    @property
+    def code(self) -> str:
+        """What code trains here, as a digest."""
+        return code_digest(DETECTORS[self.config.detector])
 
     # ------------------------------------------------------------------------- results so far
 
@@ -193,7 +196,7 @@ class CycleSteps:
         objects, faults = self.dataset.labeled_objects(sets)
         if cycle > 0:
             self._refuse_unlabeled_selection(cycle - 1, objects)
-        labels = self.dataset.describe_labels(sets, objects)
+        labels = self.dataset.describe_labels(sets, objects) | {"code": self.code}
         self.folder.save_json(f"cycle{cycle}/labels.json", labels)
         faults.merge(self.dataset.faults)
         self.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
@@ -306,16 +309,12 @@ class CycleSteps:
             self.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
 
     def _evaluate(self, cycle: int) -> None:
-        model = folded(self.load_model(cycle))
-        settings = DetectionSettings.of(self.config)
-        unfinished = f"cycle{cycle}/detections_partial.pt"
-        found = over_images(
-            model, self.dataset.test, lambda batch: detections_of(model, batch, settings),
-            self.config, self.session, unfinished, f"cycle {cycle} evaluate",
-        )  # fmt: skip
+        test, objects = self.dataset.test, self.dataset.test_objects
+        found = detect_for_cycle(self.load_model(cycle), test, self.config, self.session, cycle)
         if not self.processes.is_first:
             return
-        evaluation = evaluation_of(found, self.dataset.test_objects, self.dataset.classes)
+        labeled_found = [found[image_id] for image_id in objects]
+        evaluation = evaluate(labeled_found, list(objects.values()), self.dataset.classes)
         labels = self._labels(cycle)
         # A split of an earlier version did not tell who of the images has labels.
         labeled = labels.get("labeled", len(self.sets(cycle).labeled))
@@ -337,7 +336,7 @@ class CycleSteps:
              "exclusions": self.dataset.test_faults.as_dict()},
         )  # fmt: skip
         self.folder.save_csv("metrics.csv", self.metrics())
-        delete_parts(self.folder, unfinished)
+        forget_unfinished(self.folder, cycle)
         self.session.log(
             cycle, "evaluate", metrics=evaluation.metrics,
             exclusions=self.dataset.test_faults.as_dict(),
@@ -348,37 +347,52 @@ class CycleSteps:
             say(f"  evaluated images: {line}")
 
     def _score(self, cycle: int) -> None:
-        shards = self._shards(cycle)
-        PoolScoring(
-            folded(self.load_model(cycle)), self.strategy, self.dataset.classes, self.config,
-            self.session, shards,
-        ).run(self.processes)  # fmt: skip
+        model, shards, card = fold(self.load_model(cycle)), self._shards(cycle), self.strategy.card
+        compute = partial(observe, model, strategy=self.strategy)
+        score_pool(model, compute, self.config, self.session, shards, "score")
+        if card.observes_labeled:
+            labeled = self._labeled_shards(cycle)
+            score_pool(model, compute, self.config, self.session, labeled, "score labeled")
         self.processes.wait()
-        scores = self.folder.load_parquet(shards.place, ["score"])["score"]
-        self.session.log(cycle, "score", images=len(scores), mean=float(scores.mean()))
+        mean: dict[str, float] = {}
+        if card.ranks_by:
+            values = self.folder.load_parquet(shards.place, [card.ranks_by])[card.ranks_by]
+            mean = {"mean": float(values.mean())}
+        self.session.log(cycle, "score", images=len(shards.indices), **mean)
 
     def _shards(self, cycle: int) -> ScoreShards:
-        indices = self.dataset.scored(self.sets(cycle), cycle)
-        folder = RunFolder(self.folder.root)  # every process writes its own shards
-        return ScoreShards(folder, cycle, indices, self.dataset.pool)
+        return self._table(cycle, "scores", self.dataset.scored(self.sets(cycle), cycle))
 
-    def _candidates(self, cycle: int) -> tuple[Indices, np.ndarray]:
-        """Pool indices to choose among, and their scores; zeros if the strategy scores nothing."""
-        if not self.strategy.scores_images:
+    def _labeled_shards(self, cycle: int) -> ScoreShards:
+        """What the strategy sees in the labeled images, in a table of their own."""
+        return self._table(cycle, "labeled", self.sets(cycle).labeled)
+
+    def _table(self, cycle: int, name: str, indices: Indices) -> ScoreShards:
+        folder, dataset = RunFolder(self.folder.root), self.dataset  # each process writes shards
+        columns = self.strategy.card.columns
+        return ScoreShards(folder, cycle, name, indices, dataset.pool, dataset.classes, columns)
+
+    def _candidates(self, cycle: int) -> tuple[Indices, Candidates]:
+        """Pool indices to choose among, and what the strategy has seen in these images."""
+        card, labeled = self.strategy.card, self.sets(cycle).labeled
+        known: dict[str, Columns] = {}
+        if card.columns:
+            shards = self._shards(cycle)
+            indices, known["columns"] = shards.indices, shards.columns_read()
+        else:
             indices = self.dataset.unlabeled(self.sets(cycle), cycle)
-            return indices, np.zeros(len(indices), dtype=np.float32)
-        shards = self._shards(cycle)
-        return shards.indices, shards.load_scores()
+        if card.observes_labeled:
+            known["labeled"] = self._labeled_shards(cycle).columns_read()
+        pool = self.dataset.pool
+        ids, labeled_ids = PoolIds(pool, indices), PoolIds(pool, labeled)
+        return indices, Candidates.of_all(ids, labeled_ids, **known)
 
     def choose(
-        self, cycle: int, verdicts: Verdicts, present: Container[str] | None = None
+        self, cycle: int, verdicts: Verdicts, now: Mapping[str, Mapping[str, Any]] | None = None
     ) -> Selection:
-        """What the cycle selects when people have decided this; present: see `select`."""
-        indices, values = self._candidates(cycle)
-        labeled = len(self.sets(cycle).labeled)
-        return select(
-            self.dataset, self.strategy, cycle, labeled, indices, values, verdicts, present
-        )
+        """What the cycle selects when people have decided this; now: see `select`."""
+        indices, pool = self._candidates(cycle)
+        return select(self.dataset, self.strategy, cycle, indices, pool, verdicts, now)
 
     def _select(self, cycle: int) -> None:
         selection = self.choose(cycle, self.verdicts(cycle))
@@ -418,10 +432,11 @@ def _check_shares(config: Config) -> None:
 
 def check_names(config: Config) -> None:
     """Raises ConfigError for a detector or strategy that no registry has."""
-    asked = [("detector", config.detector), ("strategy", config.strategy)]
-    for field, name in [*asked, *(("controls", control) for control in config.controls)]:
-        known = DETECTORS if field == "detector" else STRATEGIES
-        if name not in known:
-            kind = "strategy" if field == "controls" else field
-            raise ConfigError(f"there is no {kind} '{name}'", where=field,
-                              remedy="choose one of: " + ", ".join(sorted(known)))  # fmt: skip
+    for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
+        for name in names:
+            refuse_unknown(name, field)
+    if config.detector not in DETECTORS:
+        raise ConfigError(
+            f"there is no detector '{config.detector}'", where="detector",
+            remedy="choose one of: " + ", ".join(sorted(DETECTORS)),
+        )  # fmt: skip

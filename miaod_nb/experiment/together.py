@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from miaod_nb.detector import DETECTORS
 from miaod_nb.experiment.run import Run
 from miaod_nb.progress import progress, say
+from miaod_nb.selection.registry import comes_from
 
 OUTPUT = "output.log"  # what a process of its own prints, in its run folder
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -60,8 +61,8 @@ def _room_beside(run: Run) -> int:
 def _can_run_elsewhere(run: Run) -> bool:
     """Whether a new process would know its strategy and detector, and there is work left."""
     homes = (type(run.strategy).__module__, DETECTORS[run.config.detector].__module__)
-    is_ours = all(home.startswith("miaod_nb.") for home in homes)
-    return is_ours and not run.is_finished() and not run.folder.in_use()
+    is_known = all(comes_from(home) for home in homes)
+    return is_known and not run.is_finished() and not run.folder.in_use()
 
 
 def _start(run: Run) -> "subprocess.Popen[bytes]":

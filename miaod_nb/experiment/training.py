@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
 from miaod_nb.data.batches import BatchLoader, read_image, training_loader
 from miaod_nb.data.plans import pair_plans, training_plan
-from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.model import DetectionModel

@@ -10,7 +10,7 @@ from miaod_nb.data.plans import padded_sizes
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.inspection.asking import asked
+from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.inspected import inspected, inspected_ids
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
@@ -120,7 +120,9 @@ def _computed(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorVa
     """The values of these images of the pool, each as soon as its file is written."""
     places = {run.dataset.pool[index].id: index for index in indices}
     records = [run.dataset.pool[index] for index in indices]
-    for image_id, arrays in asked(run, cycle, records, partial(anchor_arrays, config=run.config)):
+    for image_id, arrays in ask_detector(
+        run, cycle, records, partial(anchor_arrays, config=run.config)
+    ):
         run.folder.save_npz(_file(cycle, places[image_id]), id=image_id, **arrays)
         yield AnchorValues.from_arrays(image_id, arrays)
 

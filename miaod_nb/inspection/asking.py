@@ -3,29 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import numpy as np
-from torch import Tensor
-
 from miaod_nb.data.batches import UnlabeledBatch
-from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.transforms import InputSize
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.inspected import do_it_first, refuse_other_settings
-from miaod_nb.passes.inference import planned_results
+from miaod_nb.passes.image_pass import Columns, Row, compute_rows
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 
-Arrays = dict[str, np.ndarray]
 
-
-def asked(
+def ask_detector(
     run: Run, cycle: int, records: Sequence[ImageRecord],
-    compute: Callable[[DetectionModel, UnlabeledBatch], list[dict[str, Tensor]]],
-    in_training: bool = False,
-) -> Iterator[tuple[str, Arrays]]:  # fmt: skip
+    compute: Callable[[DetectionModel, UnlabeledBatch], Columns], in_training: bool = False,
+) -> Iterator[tuple[str, Row]]:  # fmt: skip
     """What `compute` finds of each image, by id and as soon as its batch is done.
 
     in_training: the cycle's detector may be one that is not finished. Raises ConfigError, DataError
@@ -33,12 +25,9 @@ def asked(
     """
     _refuse_untrained(run, cycle, in_training)
     prepare_torch(run.config, run.device)
-    model = folded(run.model_so_far(cycle) if in_training else run.load_model(cycle))
-    plan = inference_plan(records, InputSize.of(run.config), run.config.inference_batch_size)
+    model = fold(run.model_so_far(cycle) if in_training else run.load_model(cycle))
     with memory_explained():
-        for batch in planned_results(model, records, plan, partial(compute, model), run.config):
-            for image_id, tensors in batch.items():
-                yield image_id, {name: tensor.numpy() for name, tensor in tensors.items()}
+        yield from compute_rows(model, records, partial(compute, model), run.config)
 
 
 def _refuse_untrained(run: Run, cycle: int, in_training: bool) -> None:

@@ -1,20 +1,16 @@
 """What images look like to the detector: a map of a cycle's images, and pairs of them."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from miaod_nb.data.batches import UnlabeledBatch
-from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import pool_index, read_or_none
-from miaod_nb.inspection.asking import asked
+from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.inspected import inspected_ids
 from miaod_nb.progress import progress
+from miaod_nb.selection.features import mean_features
 
 MAX_IMAGES = 2000  # of a map, unless more were selected
 MAX_LABELED = 500  # of them
@@ -80,22 +76,6 @@ def main_axes(features: np.ndarray) -> np.ndarray:
     return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
 
 
-def mean_features(model: DetectionModel, batch: UnlabeledBatch) -> list[dict[str, Tensor]]:
-    """The mean over the cells of every feature level, levels joined, of each image of a batch:
-    (F,). Cells on padding do not count."""
-    levels = model.features(batch.images)
-    means = [
-        torch.cat(
-            [
-                level[i, :, : math.ceil(height / stride), : math.ceil(width / stride)].mean((1, 2))
-                for level, stride in zip(levels, model.strides, strict=True)
-            ]
-        )
-        for i, (height, width) in enumerate(batch.image_sizes)
-    ]
-    return [{"features": mean} for mean in means]
-
-
 def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
     """Features float16 (N, F) of these images; the file keeps those that were ever asked for."""
     file = f"cycle{cycle}/features.npz"
@@ -111,7 +91,7 @@ def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
 
 def _computed(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
     records = [run.dataset.records[image_id] for image_id in ids]
-    found = asked(run, cycle, records, mean_features)
+    found = ask_detector(run, cycle, records, mean_features)
     return {
         image_id: arrays["features"].astype(np.float16)
         for image_id, arrays in progress(found, f"cycle {cycle} features", len(ids))

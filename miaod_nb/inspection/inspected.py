@@ -46,7 +46,7 @@ def ranked(run: Run, cycle: int) -> pd.DataFrame:
     """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
     from 1. Raises as `inspected` does."""
     refuse_other_settings(run)
-    if not run.strategy.scores_images:
+    if not run.strategy.card.ranks_by:
         raise ConfigError(
             f"this run has no scores: the strategy '{run.config.strategy}' does not look at images",
             where=run.folder.path("config.json"),

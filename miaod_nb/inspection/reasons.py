@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torchvision.ops import box_iou
 
+from miaod_nb.boxes import count_labels
 from miaod_nb.config import Config
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import AnchorValues, all_values
@@ -95,14 +96,11 @@ def class_mix(run: Run, cycle: int) -> pd.DataFrame:
     objects, _ = run.dataset.labeled_objects(run.sets(cycle))
     labeled = [one.labels[~one.ignored] for one in objects.values()]
     found = [values.detections for values in all_values(run, cycle, run.selection(cycle))]
-    batch = [one.labels[one.scores >= SHOWN_SCORE] for one in found]
+    batch = [one.above(SHOWN_SCORE).labels for one in found]
     table = pd.DataFrame({"class": classes})
     for name, labels in (("batch", batch), ("labeled", labeled)):
-        counts = torch.cat([torch.zeros(0, dtype=torch.int64), *labels]).bincount(
-            minlength=len(classes)
-        )
-        table[name] = counts.numpy()
-        table[f"{name}_percent"] = (100 * counts / counts.sum().clamp(min=1)).numpy()
+        table[name] = counts = count_labels(labels, len(classes))
+        table[f"{name}_percent"] = 100 * counts / max(counts.sum(), 1)
     return table
 
 
@@ -112,8 +110,8 @@ def _place(values: AnchorValues, anchor: int, share: float) -> Place:
     is_disputed = differences[label] == differences.max()
     disputed = label if is_disputed else int(differences.argmax())
     high, low = float(both[:, disputed].max()), float(both[:, disputed].min())
-    shown = values.detections.boxes[values.detections.scores >= SHOWN_SCORE]
-    overlaps = box_iou(torch.from_numpy(values.boxes[anchor : anchor + 1]), shown)
+    shown = values.detections.above(SHOWN_SCORE).boxes
+    overlaps = box_iou(*map(torch.from_numpy, (values.boxes[anchor : anchor + 1], shown)))
     detected = bool((overlaps >= SAME_PLACE).any())
     known = both.max() >= UNKNOWN
     return Place(anchor, share, label if known else -1, disputed, high, low, detected)

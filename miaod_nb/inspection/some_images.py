@@ -8,7 +8,7 @@ import pandas as pd
 
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import pool_index
-from miaod_nb.inspection.asking import asked
+from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.table import k_grid, make_table, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues, anchor_arrays
 
@@ -18,7 +18,7 @@ def values_now(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, AnchorValu
     further training changes them. Raises ConfigError, DataError and RunFolderError."""
     records = [run.dataset.pool[pool_index(run, image_id)] for image_id in ids]
     compute = partial(anchor_arrays, config=run.config)
-    found = dict(asked(run, cycle, records, compute, in_training=True))
+    found = dict(ask_detector(run, cycle, records, compute, in_training=True))
     return {image_id: AnchorValues.from_arrays(image_id, found[image_id]) for image_id in ids}
 
 

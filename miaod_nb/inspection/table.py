@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.inspection.values import AnchorValues
-from miaod_nb.selection.strategies import binary_entropy
+from miaod_nb.selection.entropy import binary_entropy
 from miaod_nb.selection.uncertainty import num_averaged
 
 GRID_COUNTS = 12  # counts of anchors between one and all that means are kept for
@@ -58,9 +59,9 @@ def row_of(
     values: AnchorValues, config: Config, classes: Sequence[str], counts: Sequence[int]
 ) -> dict[str, float]:
     """What the table says of an image. counts: the `k_grid` of the largest image."""
-    scores, labels = values.detections.scores, values.detections.labels
-    seen = np.bincount(labels[scores >= SHOWN_SCORE].numpy(), minlength=len(classes))
-    entropies = binary_entropy(scores)
+    found = values.detections
+    seen = np.bincount(found.above(SHOWN_SCORE).labels, minlength=len(classes))
+    entropies = binary_entropy(torch.from_numpy(found.scores))
     entropy = getattr(entropies, config.entropy_aggregate)() if len(entropies) else 0.0
     averaged = {k: own_count(k, config, len(values.discrepancy), counts[-1]) for k in counts}
     weighted = _aggregates(values.weighted, averaged)

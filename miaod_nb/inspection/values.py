@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.anchors import AnchorGrid, anchor_grid, clip_boxes, decode
-from miaod_nb.detector.detections import DetectionSettings, ImageDetections, detect
+from miaod_nb.detector.detections import DetectionSettings, columns_of, detect
 from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.learning.stages import Method
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 
 MAX_DETAILS = 1024  # anchors of an image whose boxes and probabilities are kept
 
@@ -47,20 +48,17 @@ class AnchorValues:
     probs_1: np.ndarray
     probs_2: np.ndarray
     weights: np.ndarray
-    detections: ImageDetections
+    detections: Detections
 
     @classmethod
     def from_arrays(cls, image_id: str, arrays: Mapping[str, np.ndarray]) -> Self:
         """The values that `anchor_arrays` found, without their detector."""
         height, width = arrays["size"].tolist()
-        boxes, scores, labels = (
-            torch.from_numpy(arrays[f"detected_{name}"]) for name in ("boxes", "scores", "labels")
-        )
+        found = Detections(*(arrays[f"detected_{name}"] for name in ("boxes", "scores", "labels")))
         names = ("discrepancy", "weight", "weighted", "top", "boxes", "probs_1", "probs_2",
                  "weights")  # fmt: skip
         return cls(
-            id=image_id, size=(height, width), grid=_grid_of(arrays),
-            detections=ImageDetections(boxes, scores, labels),
+            id=image_id, size=(height, width), grid=_grid_of(arrays), detections=found,
             **{name: arrays[name] for name in names},
         )  # fmt: skip
 
@@ -77,29 +75,23 @@ class AnchorValues:
 
 def anchor_arrays(
     model: DetectionModel, batch: UnlabeledBatch, config: Config
-) -> list[dict[str, Tensor]]:
+) -> dict[str, Tensor | list[Tensor]]:
     """All that `AnchorValues.from_arrays` needs, of every image of a batch; batch equals single."""
     predictions = model(batch.images)
     unscaled, settings = [(1.0, 1.0)] * len(batch), DetectionSettings.of(config)
     detections = detect(predictions, batch.image_sizes, unscaled, settings)
-    differences = MiAod.of(config).differences(predictions)  # (B, A, K)
+    differences = MiAod(config).differences(predictions)  # (B, A, K)
     scores, _ = Method.of(config).instance_and_image_scores(predictions)  # (B, A, K)
     weights = relative_weights(scores, predictions.grid)[..., : model.num_classes]  # (B, A, C)
     discrepancy = differences.mean(dim=-1)  # (B, A)
     top = discrepancy.topk(min(MAX_DETAILS, discrepancy.shape[1]), dim=1).indices  # (B, T)
-    of_anchors = {
+    return {
         "discrepancy": discrepancy, "weighted": (differences * scores).mean(dim=-1),
         "weight": _half(weights.sum(dim=-1)), "top": top.int(), "weights": _half(_at(weights, top)),
-        **_details(predictions, batch.image_sizes, top),
+        **_details(predictions, batch.image_sizes, top), "size": torch.tensor(batch.image_sizes),
+        **{f"detected_{name}": found for name, found in columns_of(detections).items()},
+        **{name: [array] * len(batch) for name, array in _grid_arrays(predictions.grid).items()},
     }  # fmt: skip
-    grid = _grid_arrays(predictions.grid)
-    return [
-        grid | {name: values[i] for name, values in of_anchors.items()} | {
-            "size": torch.tensor(size), "detected_boxes": found.boxes,
-            "detected_scores": found.scores, "detected_labels": found.labels,
-        }
-        for i, (size, found) in enumerate(zip(batch.image_sizes, detections, strict=True))
-    ]  # fmt: skip
 
 
 def relative_weights(weights: Tensor, grid: AnchorGrid) -> Tensor:

@@ -121,7 +121,7 @@ def _new_lines(run: Run, cycle: int, file: Path) -> list[Decision]:
 
 
 def _refuse_full(run: Run) -> None:
-    if run.strategy.labels_all:
+    if run.strategy.card.labels_all:
         raise DecisionError(
             f"this run labels every image from the start (strategy={run.config.strategy}): there "
             "is no batch to review",

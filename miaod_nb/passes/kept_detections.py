@@ -1,58 +1,108 @@
-"""What a cycle's detector found in the evaluated images, kept so that nobody needs to detect again.
+"""What a cycle's detector finds in the evaluated images: on the way, and kept so that nobody needs
+to detect again.
 
 A box takes 22 bytes; to find those of a large test list again takes hours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
+from miaod_nb.boxes import Detections
+from miaod_nb.config import Config
+from miaod_nb.data.records import ImageRecord
+from miaod_nb.detector.detections import DetectionSettings
+from miaod_nb.detector.folding import fold
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError
-from miaod_nb.passes.inference import Results
+from miaod_nb.passes.image_pass import (
+    Results,
+    Shard,
+    complete_shards,
+    load_results,
+    save_results,
+    split,
+)
+from miaod_nb.passes.inference import detect_batch
+from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.session import Session
 
 FIELDS = {"boxes": np.float32, "scores": np.float32, "labels": np.int16}
 
 
-def file_of(cycle: int) -> str:
-    """Where the detections of a cycle lie in a run folder."""
+def detect_for_cycle(
+    model: DetectionModel, records: Sequence[ImageRecord], config: Config, session: Session,
+    cycle: int,
+) -> dict[str, Detections]:  # fmt: skip
+    """What the detector finds in each image, by id and in their order; a pass that was cut off goes
+    on. Stops as `Session.saved` does.
+
+    Of several processes each has a part of the images, and the first alone gets what all found.
+    Results lie in the run folder until `forget_unfinished`.
+    """
+    processes, folder = session.processes, RunFolder(session.folder.root)
+    known, own = _load_all(folder, cycle), processes.share(records)
+    place = f"cycle{cycle}/detections_partial_{processes.index}of{processes.count}"
+    shards = [
+        Shard.begun(part, f"{place}-{number:05d}.pt", known)
+        for number, part in enumerate(split(own))
+    ]
+    merged, settings = fold(model), DetectionSettings.of(config)
+    done = complete_shards(
+        merged, shards, lambda batch: detect_batch(merged, batch, settings), config, session,
+        lambda shard: save_results(folder, shard.file, shard.results),
+    )  # fmt: skip
+    for _ in progress(done, f"cycle {cycle} evaluate", len(own)):
+        pass
+    processes.wait()
+    found = _load_all(folder, cycle) if processes.is_first else {}
+    return {record.id: Detections(**found[record.id]) for record in records if found}
+
+
+def forget_unfinished(folder: RunFolder, cycle: int) -> None:
+    """Removes what `detect_for_cycle` keeps on the way, of all processes."""
+    for file in _unfinished(folder, cycle):
+        folder.delete(file)
+
+
+def save_detections(folder: RunFolder, cycle: int, found: Mapping[str, Detections]) -> None:
+    """Writes the detections of all evaluated images."""
+    arrays = {
+        name: np.concatenate([getattr(one, name).astype(kind) for one in found.values()])
+        for name, kind in FIELDS.items()
+    }
+    counts = [len(one) for one in found.values()]
+    folder.save_npz(_file(cycle), ids=np.array(list(found)), counts=np.array(counts), **arrays)
+
+
+def load_detections(
+    folder: RunFolder, cycle: int, ids: Sequence[str]
+) -> dict[str, Detections] | None:
+    """The detections of these images; None if the file is missing, is damaged or lacks an image."""
+    try:
+        file = folder.load_npz(_file(cycle))
+        ends = np.cumsum(file["counts"])[:-1]
+        boxes, scores, labels = (np.split(file[name], ends) for name in FIELDS)
+        parts = zip(boxes, scores, [one.astype(np.int64) for one in labels], strict=True)
+        found = dict(zip(file["ids"].tolist(), parts, strict=True))
+        return {image_id: Detections(*found[image_id]) for image_id in ids}
+    except (RunFolderError, ValueError, KeyError):
+        return None
+
+
+def _file(cycle: int) -> str:
     return f"cycle{cycle}/detections.npz"
 
 
-def save_detections(folder: RunFolder, cycle: int, results: Results) -> None:
-    """Writes the detections of all evaluated images."""
-    arrays = {
-        name: np.concatenate([result[name].numpy().astype(kind) for result in results.values()])
-        for name, kind in FIELDS.items()
-    }
-    counts = [len(result["scores"]) for result in results.values()]
-    folder.save_npz(file_of(cycle), ids=np.array(list(results)), counts=np.array(counts), **arrays)
+def _unfinished(folder: RunFolder, cycle: int) -> list[str]:
+    """The files of all processes, also where more or fewer of them worked before."""
+    found = sorted(folder.path(f"cycle{cycle}").glob("detections_partial*.pt"))
+    return [f"cycle{cycle}/{path.name}" for path in found]
 
 
-def load_detections(folder: RunFolder, cycle: int, ids: Sequence[str]) -> Results:
-    """The detections of these images; {} if the file is missing, is damaged or lacks an image."""
-    try:
-        file = folder.load_npz(file_of(cycle))
-        ends = np.cumsum(file["counts"])[:-1]
-        parts = [np.split(file[name], ends) for name in FIELDS]
-        found = dict(zip(file["ids"].tolist(), zip(*parts, strict=True), strict=True))
-        return {i: _tensors(*found[i]) for i in ids}
-    except (RunFolderError, ValueError, KeyError):
-        return {}
-
-
-def keep_detections(folder: RunFolder, cycle: int, results: Results) -> None:
-    """Writes the detections where that is possible: a folder that cannot be written is read on."""
-    try:
-        save_detections(folder, cycle, results)
-    except RunFolderError:
-        return
-
-
-def _tensors(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> dict[str, torch.Tensor]:
-    return {
-        "boxes": torch.from_numpy(boxes),
-        "scores": torch.from_numpy(scores),
-        "labels": torch.from_numpy(labels.astype(np.int64)),
-    }
+def _load_all(folder: RunFolder, cycle: int) -> Results:
+    results: Results = {}
+    for file in _unfinished(folder, cycle):
+        results |= load_results(folder, file)
+    return results

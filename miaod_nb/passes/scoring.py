@@ -1,94 +1,160 @@
-"""A strategy and a detector at work on a pool of any size, shard by shard of its score table."""
+"""What a strategy sees in a cycle's images: tables in shards, so that large pools need little
+memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+
+import numpy as np
+import pandas as pd
 
 from miaod_nb.config import Config
+from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.model import DetectionModel
-from miaod_nb.passes.inference import (
-    Results,
-    missing_batches,
-    planned_results,
-    saved_results,
-    scores_of,
+from miaod_nb.errors import RunFolderError
+from miaod_nb.passes.image_pass import (
+    SHARD_IMAGES,
+    Compute,
+    Shard,
+    complete_shards,
+    load_results,
 )
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.processes import ALONE, Processes
-from miaod_nb.progress import progress
+from miaod_nb.progress import progress, say
+from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import Strategy
-
-LOADED_SHARDS = 16  # that one set of loading processes works through: starting them takes time
+from miaod_nb.selection.protocol import PER_CLASS, Columns
 
 
 @dataclass(frozen=True)
-class PoolScoring:
-    """A strategy and a detector at work on a pool; what is there already is not made again."""
+class ScoreShards:
+    """A table of what a strategy sees in images of a cycle, such as its scores: a folder of Parquet
+    files, the shards, with SHARD_IMAGES rows each, in the order of `indices`.
 
-    model: DetectionModel
-    strategy: Strategy
+    name: of the table. indices: of its images in the pool, whose records are looked up when they
+    are needed. columns: what the strategy sees, by name: a number, a vector, or `per_class`.
+    """
+
+    folder: RunFolder
+    cycle: int
+    name: str
+    indices: Indices
+    pool: Sequence[ImageRecord]
     classes: Sequence[str]
-    config: Config
-    session: Session
-    shards: ScoreShards
+    columns: Sequence[str]
 
-    def run(self, processes: Processes = ALONE) -> None:
-        """Scores the images of every shard that is not done; of several processes each has some of
-        the shards. Stops as `Session.saved` does."""
-        with processes.first_goes_ahead():
-            if processes.is_first:
-                self.shards.remove_others()
-        own = processes.share(range(len(self.shards)))
-        missing = [number for number in own if not self.shards.is_done(number)]
-        for number in set(own) - set(missing):  # killed between the shard and this
-            self.shards.folder.delete(self.shards.unfinished(number))
-        total, left = (sum(len(self.shards.part(n)) for n in numbers) for numbers in (own, missing))
-        description = f"cycle {self.shards.cycle} score"
-        for _ in progress(self._scored(missing), description, total, total - left):
-            pass
+    @property
+    def place(self) -> str:
+        """The folder of the shards, in the run folder."""
+        return f"cycle{self.cycle}/{self.name}.parquet"
 
-    def _scored(self, numbers: Sequence[int]) -> Iterator[str]:
-        """Ids of the images, each as soon as it is scored."""
-        for start in range(0, len(numbers), LOADED_SHARDS):
-            yield from self._scored_together(numbers[start : start + LOADED_SHARDS])
+    def __len__(self) -> int:
+        return max(math.ceil(len(self.indices) / SHARD_IMAGES), 1)  # an empty pool has a table too
 
-    def _scored_together(self, numbers: Sequence[int]) -> Iterator[str]:
-        kept = {number: self._kept(number) for number in numbers}
-        batches = self._batches(kept)
-        for number in numbers:
-            results = kept.pop(number)
-            yield from results
-            while len(results) < len(self.shards.part(number)):
-                found = next(batches)
-                yield from found.keys() - results.keys()
-                results |= found
-                if len(results) < len(self.shards.part(number)):
-                    self._save_if_due(number, results)
-            self.shards.save(number, results, self.classes)
-            self.shards.folder.delete(self.shards.unfinished(number))
-            self.session.saved()
+    def part(self, number: int) -> Indices:
+        """Pool indices of a shard."""
+        return self.indices[number * SHARD_IMAGES : (number + 1) * SHARD_IMAGES]
 
-    def _save_if_due(self, number: int, results: Results) -> None:
-        if self.session.save_due:
-            self.shards.folder.save_tensors(self.shards.unfinished(number), {"results": results})
-            self.session.saved()
+    def records(self, number: int) -> list[ImageRecord]:
+        return [self.pool[index] for index in self.part(number)]
 
-    def _kept(self, number: int) -> Results:
-        """Results of a shard that was begun before."""
-        found = saved_results(self.shards.folder, self.shards.unfinished(number))
-        return {r.id: found[r.id] for r in self.shards.records(number) if r.id in found}
+    def file(self, number: int) -> str:
+        return f"{self.place}/part-{number:05d}.parquet"
 
-    def _batches(self, kept: Mapping[int, Results]) -> Iterator[Results]:
-        """The results that these shards lack, a batch after the other; each batch lies within a
-        shard, so that results do not depend on which other shards are missing."""
-        records: list[ImageRecord] = []
-        plan: list[list[int]] = []
-        for number, done in kept.items():
-            new = self.shards.records(number)
-            missing, _ = missing_batches(new, self.config, done)
-            plan += [[len(records) + place for place in batch] for batch in missing]
-            records += new
-        compute = partial(scores_of, self.model, strategy=self.strategy)
-        return planned_results(self.model, records, plan, compute, self.config)
+    def unfinished(self, number: int) -> str:
+        """Where the results of a shard lie as long as it is not complete."""
+        return f"cycle{self.cycle}/{self.name}_partial-{number:05d}.pt"
+
+    def begin(self, number: int) -> Shard:
+        """The shard as a pass fills it, with what there is of it."""
+        file = self.unfinished(number)
+        return Shard.begun(self.records(number), file, load_results(self.folder, file))
+
+    def is_done(self, number: int) -> bool:
+        """Whether the shard is there, whole, and of the images that belong into it."""
+        file = self.file(number)
+        if not self.folder.exists(file):
+            return False
+        headers = [header for name in self.columns for header in self._headers(name)]
+        try:
+            table = self.folder.load_parquet(file, ["id", "index", *headers])
+        except RunFolderError as error:
+            fault = error.what
+        else:
+            ids = [record.id for record in self.records(number)]
+            if table["id"].tolist() == ids and np.array_equal(table["index"], self.part(number)):
+                return True
+            fault = "it holds the scores of other images"
+        say(f"  {self.folder.path(file)} is made anew: {fault}")
+        return False
+
+    def save(self, number: int, shard: Shard) -> None:
+        """Writes a complete shard."""
+        ids = [record.id for record in shard.records]
+        table = pd.DataFrame({"id": ids, "index": self.part(number)})
+        for name in self.columns:
+            values = [shard.results[image_id][name] for image_id in ids]
+            for position, header in enumerate(self._headers(name)):
+                cells = [value[position] for value in values] if name == PER_CLASS else values
+                table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
+        self.folder.save_parquet(self.file(number), table)
+        self.folder.delete(shard.file)
+
+    def _headers(self, name: str) -> list[str]:
+        """What a column of the strategy is called in the table: a class has a column of its own."""
+        return [f"class {one}" for one in self.classes] if name == PER_CLASS else [name]
+
+    def remove_others(self) -> None:
+        """Removes what does not belong to the table: shards beyond its end, and the single file
+        that earlier versions wrote."""
+        own = {self.folder.path(self.file(number)) for number in range(len(self))}
+        place = self.folder.path(self.place)
+        for path in [place] if place.is_file() else set(place.glob("part-*.parquet")) - own:
+            self.folder.delete(str(path.relative_to(self.folder.root)))
+
+    def columns_read(self) -> Columns:
+        """The columns, each read when it is first asked for."""
+        return Columns(self.columns, lambda name: self.load([name])[name])
+
+    def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
+        RunFolderError."""
+        headers = [header for name in names for header in self._headers(name)]
+        table = self.folder.load_parquet(self.place, ["index", *headers])
+        if not np.array_equal(table["index"], self.indices):
+            raise RunFolderError(
+                f"these are not the scores of the {len(self.indices)} images to choose among",
+                where=self.folder.path(self.place),
+                remedy="restore the folder from a copy, or choose another run_dir",
+            )
+        return {name: self._values(table, name) for name in names}
+
+    def _values(self, table: pd.DataFrame, name: str) -> np.ndarray:
+        if name == PER_CLASS:
+            return table[self._headers(name)].to_numpy(np.float32)
+        is_number = table[name].dtype != object
+        return table[name].to_numpy(np.float32) if is_number else np.stack(table[name].to_list())
+
+
+def score_pool(
+    model: DetectionModel, compute: Compute, config: Config, session: Session, shards: ScoreShards,
+    what: str = "score",
+) -> None:  # fmt: skip
+    """Completes a table of what `compute` sees in images; what is there already is not made again.
+    Of several processes each has some of the shards. what: the work, in words for the progress
+    bar. Stops as `Session.saved` does."""
+    processes = session.processes
+    with processes.first_goes_ahead():
+        if processes.is_first:
+            shards.remove_others()
+    own = processes.share(range(len(shards)))
+    missing = [number for number in own if not shards.is_done(number)]
+    for number in set(own) - set(missing):  # killed between the shard and this
+        shards.folder.delete(shards.unfinished(number))
+    total, left = (sum(len(shards.part(n)) for n in numbers) for numbers in (own, missing))
+    begun, numbers = (shards.begin(number) for number in missing), iter(missing)
+    done = complete_shards(
+        model, begun, compute, config, session, lambda shard: shards.save(next(numbers), shard)
+    )
+    for _ in progress(done, f"cycle {shards.cycle} {what}", total, total - left):
+        pass

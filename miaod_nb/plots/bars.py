@@ -1,6 +1,6 @@
 """Bars: how many, which share, how the scores spread, and the hand-computed example."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from miaod_nb.plots.look import STYLES, level_colors, strategy_style
+from miaod_nb.plots.look import STYLES, level_colors, looks
 
 POOL_LOOK: dict[str, Any] = {"color": "white", "edgecolor": "black", "label": "pool"}
 GROUP = 0.84  # of the distance between two groups of bars; the rest is white
@@ -21,9 +21,9 @@ def class_counts(axes: Axes, table: pd.DataFrame, xlabel: str = "objects") -> Ax
     first list holds most of stands on top. More than about 24 bars want a taller figure.
     """
     table = table.sort_values(table.columns[0], ascending=False, kind="stable")
-    looks = [{"color": color, "label": name} for name, color in
-             zip(table.columns, level_colors(len(table.columns)), strict=True)]  # fmt: skip
-    _grouped_bars(axes, table, looks, "{:.0f}")
+    styles = [{"color": color, "label": name} for name, color in
+              zip(table.columns, level_colors(len(table.columns)), strict=True)]  # fmt: skip
+    _grouped_bars(axes, table, styles, "{:.0f}")
     axes.set_xlabel(xlabel)
     return axes
 
@@ -34,10 +34,8 @@ def share_bars(axes: Axes, table: pd.DataFrame, xlabel: str = "share of the imag
     table: shares from 0 to 1, indexed by kind, a column a strategy; the column `pool` is drawn as
     an outline.
     """
-    looks = [POOL_LOOK if name == "pool" else
-             {key: strategy_style(name)[key] for key in ("color", "label")}
-             for name in table.columns]  # fmt: skip
-    _grouped_bars(axes, table, looks, "{:.0%}")
+    styles = _bar_styles(name for name in table if name != "pool") | {"pool": POOL_LOOK}
+    _grouped_bars(axes, table, [styles[name] for name in table], "{:.0%}")
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel(xlabel)
     return axes
@@ -51,8 +49,7 @@ def true_positive_counts(
 
     table: counts indexed by labeled images, a column a strategy; NaN where it has no such cycle.
     """
-    looks = [{key: strategy_style(name)[key] for key in ("color", "label")} for name in table]
-    _grouped_bars(axes, table, looks, "{:.0f}")
+    _grouped_bars(axes, table, list(_bar_styles(table).values()), "{:.0f}")
     axes.set(xlabel=xlabel, ylabel="labeled images")
     return axes
 
@@ -116,17 +113,24 @@ def instance_bars(axes: Axes, names: Sequence[str], series: Mapping[str, Sequenc
     return axes
 
 
+def _bar_styles(names: Iterable[object]) -> dict[str, dict[str, Any]]:
+    """Color and label of the bars of each strategy."""
+    return {
+        name: {key: look[key] for key in ("color", "label")} for name, look in looks(names).items()
+    }
+
+
 def _grouped_bars(
-    axes: Axes, table: pd.DataFrame, looks: Sequence[Mapping[str, Any]], text: str
+    axes: Axes, table: pd.DataFrame, styles: Sequence[Mapping[str, Any]], text: str
 ) -> None:
     """Horizontal bars, a group a row of the table from the top, a bar a column, with its value.
 
-    looks: color and label of each column; the bars of the first group also show the label.
+    styles: color and label of each column; the bars of the first group also show the label.
     """
-    height = GROUP / len(looks)
+    height = GROUP / len(styles)
     inches = axes.get_window_extent().height / axes.figure.dpi * height / (len(table) + 0.25)
     size = min(max(0.9 * 72 * inches, 5), 9)  # as high as the bar, but readable
-    for position, (column, look) in enumerate(zip(table.columns, looks, strict=True)):
+    for position, (column, look) in enumerate(zip(table.columns, styles, strict=True)):
         places = np.arange(len(table)) - GROUP / 2 + (position + 0.5) * height
         bars = axes.barh(places, table[column].fillna(0), 0.9 * height, **look)
         numbers = ["–" if pd.isna(value) else text.format(value) for value in table[column]]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from miaod_nb.plots.look import LineEnd, label_ends, strategy_style
+from miaod_nb.plots.look import LineEnd, label_ends, looks
 
 LEAST = 10  # detections that a point of the calibration stands for: fewer say nothing
 DARK = 0.55  # of the color scale: white numbers below, black ones above
@@ -22,8 +22,8 @@ def calibration(axes: Axes, tables: Mapping[str, pd.DataFrame]) -> Axes:
     axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="score of a detection",
              ylabel="share that is right")  # fmt: skip
     ends = {"as right as it says": LineEnd(1, 1, "black")}
-    for name, table in tables.items():
-        look, rows = strategy_style(name), table[table["detections"] >= LEAST]
+    for look, table in zip(looks(tables).values(), tables.values(), strict=True):
+        rows = table[table["detections"] >= LEAST]
         axes.plot(rows["score"], rows["precision"], **look)
         if len(rows):
             last = rows.iloc[-1]

@@ -1,7 +1,8 @@
 """Curves: losses over steps, discrepancy over stages, mAP over labeled images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,17 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.evaluation.statistics import half_width
 from miaod_nb.plots.look import (
-    OTHER_STYLE,
+    FULL,
     STYLES,
     LineEnd,
     label_ends,
     level_colors,
-    strategy_style,
+    looks,
 )
 
-FULL = "full"
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
-# Student's t, two-sided 95 %, for 2 runs, 3, ...; the last for 11, and a little wide for more.
-T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 STAGE_MARKERS = {"minimize": "v", "maximize": "^"}
 
 # MI-AOD and "all labels": the table of results in the README of the authors' code. The others:
@@ -102,14 +101,15 @@ def learning_curves(
     at 0.
     """
     partial = table[table["strategy"] != FULL]
-    for strategy, rows in partial.groupby("strategy"):
-        _add_interval(axes, rows, metric, over)
+    styles = looks(table["strategy"])
+    for strategy, rows in partial.groupby("strategy", sort=False):
+        color = styles[str(strategy)]["color"]
+        _add_interval(axes, rows, metric, over, color)
         runs = [run for _, run in rows.groupby("run")]
         for run in runs if len(runs) > 1 else []:
-            color = strategy_style(str(strategy))["color"]
             axes.plot(run[over], run[metric], color=color, linewidth=0.8)
     axes.set(xlabel=over.replace("_", " "), ylabel=metric, ylim=_from_zero(table[metric]))
-    label_ends(axes, _mean_lines(axes, table, metric, over))
+    label_ends(axes, _mean_lines(axes, table, metric, styles, over))
     counts = np.unique(partial[over])
     if len(counts) < 2 or np.diff(counts).min() > 0.06 * np.ptp(counts):  # numbers do not touch
         axes.set_xticks(counts)
@@ -129,6 +129,7 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
     counts = table.loc[table["strategy"] != FULL, "labeled_images"]
     margin = max(0.06 * (counts.max() - counts.min()), 1)
     columns, shown = panels.shape[-1], _some(sorted(counts.unique()))
+    styles = looks(table["strategy"])
     for place, (panel, name) in enumerate(zip(panels.flat, classes, strict=False)):
         left, bottom = place % columns == 0, place + columns >= len(classes)
         panel.set_title(name, fontsize=9, loc="left")
@@ -137,11 +138,11 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
         panel.set_xlabel("labeled images" if bottom else "", fontsize=8)
         panel.tick_params(labelleft=left, labelbottom=bottom, labelsize=8)
         panel.set_xticks(shown)
-        if not _mean_lines(panel, table[table["class"] == name], metric):
+        if not _mean_lines(panel, table[table["class"] == name], metric, styles):
             panel.text(0.5, 0.5, "no test objects", transform=panel.transAxes, ha="center")
     for panel in panels.flat[len(classes) :]:
         panel.set_visible(False)
-    _name_strategies(panels.flat[0], [str(name) for name in table["strategy"].unique()], metric)
+    _name_strategies(panels.flat[0], styles, metric)
     return panels
 
 
@@ -155,10 +156,10 @@ def published_curve(axes: Axes, table: pd.DataFrame = PUBLISHED) -> Axes:
 
     table: mAP in percent, a column a method, indexed by the percentage of labeled images.
     """
-    looks = {look["label"]: look for look in STYLES.values()}
+    roles = {look["label"]: role for role, look in STYLES.items()}
+    styles = looks(roles.get(method, method) for method in table.columns)
     ends = {}
-    for method in table.columns:
-        look = looks.get(method, OTHER_STYLE | {"label": method})
+    for method, look in zip(table.columns, styles.values(), strict=True):
         axes.plot(table.index, table[method], **look)
         ends[method] = LineEnd(table.index[-1], table[method].iloc[-1], look["color"])
     axes.set_title(
@@ -179,19 +180,20 @@ def published_curve(axes: Axes, table: pd.DataFrame = PUBLISHED) -> Axes:
 
 
 def _mean_lines(
-    axes: Axes, table: pd.DataFrame, metric: str, over: str = "labeled_images"
-) -> dict[str, LineEnd]:
+    axes: Axes, table: pd.DataFrame, metric: str, styles: Mapping[str, dict[str, Any]],
+    over: str = "labeled_images",
+) -> dict[str, LineEnd]:  # fmt: skip
     """Ends of the lines that it draws: the mean of each strategy, and full supervision."""
     table = table.dropna(subset=metric)
     ends = {}
     for strategy, rows in table[table["strategy"] != FULL].groupby("strategy", sort=False):
-        look = strategy_style(str(strategy))
+        look = styles[str(strategy)]
         mean = rows.groupby(_same_point(over))[[over, metric]].mean()
         axes.plot(mean[over], mean[metric], **look)
         ends[look["label"]] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
     full = table.loc[table["strategy"] == FULL, metric]
     if len(full):
-        look = strategy_style(FULL)
+        look = styles[FULL]
         axes.axhline(full.mean(), **look)
         ends[look["label"]] = LineEnd(axes.get_xlim()[1], full.mean(), look["color"])
     return ends
@@ -203,16 +205,14 @@ def _same_point(over: str) -> str:
     return over if over == "labeled_images" else "cycle"
 
 
-def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str) -> None:
+def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str, color: str) -> None:
     """Draws the confidence interval of the mean of one strategy's runs, where there are three."""
     points = rows.dropna(subset=metric).groupby(_same_point(over))
     table = points[metric].agg(["mean", "std", "count"]).assign(x=points[over].mean())
     table = table[table["count"] >= 3]
     if not len(table):
         return
-    t = [T_95[min(int(count) - 2, len(T_95) - 1)] for count in table["count"]]
-    half = t * table["std"] / np.sqrt(table["count"])
-    color = strategy_style(str(rows["strategy"].iloc[0]))["color"]
+    half = [half_width(std, int(n)) for std, n in zip(table["std"], table["count"], strict=True)]
     axes.fill_between(table["x"], table["mean"] - half, table["mean"] + half, color=color,
                       alpha=0.15, linewidth=0)  # fmt: skip
 
@@ -223,9 +223,9 @@ def _from_zero(values: pd.Series) -> tuple[float, float]:
     return 0.0, max(1.1 * highest, 0.1) if highest > 0 else 1.0
 
 
-def _name_strategies(first: Axes, strategies: Sequence[str], metric: str) -> None:
+def _name_strategies(first: Axes, styles: Mapping[str, dict[str, Any]], metric: str) -> None:
     """Puts the look of each strategy, and what is measured, above the first of several panels."""
-    lines = [Line2D([], [], **strategy_style(name)) for name in strategies]
+    lines = [Line2D([], [], **look) for look in styles.values()]
     above_title = ScaledTranslation(0, 22 / 72, first.figure.dpi_scale_trans)
     first.figure.legend(
         handles=lines, title=metric, alignment="left", loc="lower left", ncols=len(lines),

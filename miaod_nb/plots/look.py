@@ -1,6 +1,6 @@
 """How things look: one role, one color, line and marker in every figure, and labels at the line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -13,6 +13,8 @@ from matplotlib.colors import to_hex
 STYLE_SHEET = "miaod_nb.plots.miaod"  # plots/miaod.mplstyle, in matplotlib's spelling
 PIXEL = 0.72  # points a pixel has at the style's 100 dpi
 
+FULL = "full"  # the role of a run on all labels: a line without points
+
 # Line and marker tell the roles apart without color. Gray is for lines and bars, never for text.
 STYLES: dict[str, dict[str, Any]] = {
     "mi_aod": {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "MI-AOD"},
@@ -20,7 +22,16 @@ STYLES: dict[str, dict[str, Any]] = {
     "random": {"color": "#999999", "linestyle": ":", "marker": "^", "label": "random"},
     "full": {"color": "#000000", "linestyle": "-", "linewidth": 1, "label": "all labels"},
 }
-OTHER_STYLE: dict[str, Any] = {"color": "#882255", "linestyle": "-.", "marker": "D"}
+# For all others, in the order in which a figure names them.
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"color": "#882255", "linestyle": "-.", "marker": "D"},
+    {"color": "#56B4E9", "linestyle": (0, (5, 1)), "marker": "v"},
+    {"color": "#E69F00", "linestyle": (0, (3, 1, 1, 1)), "marker": "P"},
+    {"color": "#332288", "linestyle": (0, (1, 1)), "marker": "X"},
+    {"color": "#661100", "linestyle": (0, (8, 2)), "marker": "<"},
+    {"color": "#6D4C41", "linestyle": (0, (4, 1, 1, 1, 1, 1)), "marker": "*"},
+)
+HOLLOW = {"markerfacecolor": "white"}  # tells a second round of these from the first
 
 
 class LineEnd(NamedTuple):
@@ -41,9 +52,32 @@ def style() -> AbstractContextManager[None]:
     return plt.style.context(STYLE_SHEET)
 
 
-def strategy_style(name: str) -> dict[str, Any]:
-    """Color, line, marker and label of a strategy; all that have no look of their own share one."""
-    return STYLES.get(name, OTHER_STYLE | {"label": name})
+def looks(names: Iterable[object]) -> dict[str, dict[str, Any]]:
+    """Color, line, marker and label of each name, in the order in which they first come.
+
+    A name is a role of STYLES, a role with what sets it apart ("random (seed=1)"), the first of
+    which has the role's look, or any other: these get the looks of OTHERS one after the other.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    roles, others = set(), 0
+    distinct = list(dict.fromkeys(map(str, names)))
+    for name in distinct:
+        role, _, extra = name.partition(" (")
+        label = STYLES[role]["label"] + (f" ({extra}" if extra else "") if role in STYLES else name
+        if role in STYLES and role not in roles and (not extra or role not in distinct):
+            look = STYLES[role]
+            roles.add(role)
+        else:
+            again, place = divmod(others, len(OTHERS))
+            look = OTHERS[place] | (HOLLOW if again % 2 else {})
+            others += 1
+        found[name] = look | {"label": label}
+    return found
+
+
+def label_of(name: str) -> str:
+    """A name as figures write it."""
+    return str(looks([name])[name]["label"])
 
 
 def level_colors(count: int) -> list[str]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from miaod_nb.compare.groups import spell
 from miaod_nb.config import Config
-from miaod_nb.plots.lines import FULL
-from miaod_nb.plots.look import strategy_style
+from miaod_nb.plots.look import FULL, label_of
 from miaod_nb.report.measured import Measured, not_comparable, one_of_each
-from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text, setting
+from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 
 NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
@@ -53,7 +53,7 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
 
 def shown_label(label: str) -> str:
     """A label as it stands in figures."""
-    return str(strategy_style(label)["label"])
+    return label_of(label)
 
 
 def _done(run: ReportedRun) -> str:
@@ -140,7 +140,7 @@ def _values(runs: Sequence[ReportedRun], name: str) -> str:
     """The value of all runs, or the values, each with its runs."""
     users: dict[str, list[str]] = {}
     for run in runs:
-        users.setdefault(setting(getattr(run.config, name)), []).append(run.name)
+        users.setdefault(spell(getattr(run.config, name)), []).append(run.name)
     if len(users) == 1:
         return next(iter(users))
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())

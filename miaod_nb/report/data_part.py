@@ -1,13 +1,13 @@
 """The part of a report about the images: how many, of which classes, which were left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
 from miaod_nb import plots
-from miaod_nb.data.records import Objects
+from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.measured import one_of_each
 from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
@@ -45,12 +45,12 @@ def class_mixes(runs: Sequence[ReportedRun]) -> list[Picture]:
 def _class_mix(run: ReportedRun) -> Picture | None:
     if not run.objects:
         return None
-    counts = {str(len(run.labeled(cycle))): _counts(run, run.labeled(cycle))
+    counts = {str(len(run.labeled(cycle))): _class_counts(run, run.objects, run.labeled(cycle))
               for cycle in range(run.cycles)}  # fmt: skip
     table = pd.DataFrame(counts, index=list(run.classes))
     evaluated = run.experiment.dataset.test_objects if run.experiment and not run.trouble else {}
     if evaluated:
-        table["evaluated\nimages"] = _class_counts(evaluated, run.classes)
+        table["evaluated\nimages"] = _class_counts(run, evaluated, evaluated)
     table = table.sort_values(table.columns[-1], ascending=False).head(MOST_CLASSES)
     left_out = len(run.classes) - len(table)
     caption = (
@@ -72,15 +72,11 @@ def _growth(run: ReportedRun) -> str:
     return "A class that grows is one that the choice prefers."
 
 
-def _counts(run: ReportedRun, ids: Sequence[str]) -> list[int]:
-    return _class_counts({i: run.objects[i] for i in ids if i in run.objects}, run.classes)
-
-
-def _class_counts(objects: Mapping[str, Objects], classes: Sequence[str]) -> list[int]:
-    """How many objects of each class these images show."""
-    labels = [found.labels for found in objects.values()]
-    joined = torch.cat(labels) if labels else torch.zeros(0, dtype=torch.int64)
-    return [int(count) for count in torch.bincount(joined, minlength=len(classes))]
+def _class_counts(
+    run: ReportedRun, objects: Mapping[str, Objects], ids: Iterable[str]
+) -> np.ndarray:
+    """How many objects of each class these images show, as far as their objects are there."""
+    return count_labels((objects[i].labels for i in ids if i in objects), len(run.classes))
 
 
 def _exclusions(run: ReportedRun) -> list[dict[str, object]]:

@@ -1,17 +1,17 @@
 """The part of a report about the detectors: what they find, how sure they are, how they learned."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 
 from miaod_nb import plots
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.folding import folded
-from miaod_nb.evaluation import Detections, GroundTruth
-from miaod_nb.evaluation.reliability import calibration_error, judged, reliability
-from miaod_nb.passes.inference import Results, batch_results, detections_of
-from miaod_nb.passes.kept_detections import keep_detections, load_detections
+from miaod_nb.boxes import Detections
+from miaod_nb.errors import RunFolderError
+from miaod_nb.evaluation.reliability import calibration_error, judge, reliability
+from miaod_nb.passes.inference import detect_images
+from miaod_nb.passes.kept_detections import load_detections, save_detections
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.losses import losses
@@ -38,7 +38,7 @@ def detectors(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Sectio
 
 
 def _of_group(group: Measured) -> list[Piece]:
-    found = {run.name: judged_cycles(run) for run in group.runs if not run.trouble}
+    found = {run.name: judge_cycles(run) for run in group.runs if not run.trouble}
     found = {name: cycles for name, cycles in found.items() if cycles}
     if not found:
         return [Text("The boxes that the detectors found in the evaluated images are not in the "
@@ -48,39 +48,31 @@ def _of_group(group: Measured) -> list[Piece]:
     return [*_true_positives(runs, found, _num_objects(runs[0])), *_calibration(runs, found)]
 
 
-def judged_cycles(run: ReportedRun) -> dict[int, Judged]:
+def judge_cycles(run: ReportedRun) -> dict[int, Judged]:
     """The detections of every cycle in the evaluated images: scores, and which are right."""
     if run.experiment is None or not run.test:
         return {}
     truths = run.experiment.dataset.test_objects
     found = {}
     for cycle in run.metrics["cycle"] if len(run.metrics) else ():
-        results = load_detections(run.folder, cycle, run.test)
-        if not results and cycle in run.trained_cycles:
-            results = _detected(run, cycle)
-        if results:
-            found[int(cycle)] = judged(
-                [Detections(**{k: v.numpy() for k, v in results[i].items()}) for i in truths],
-                [GroundTruth(o.boxes.numpy(), o.labels.numpy(), o.difficult.numpy(),
-                             o.crowd.numpy(), o.area.numpy()) for o in truths.values()],
-            )  # fmt: skip
+        detections = load_detections(run.folder, cycle, run.test)
+        if detections is None and cycle in run.trained_cycles:
+            detections = _detect_again(run, cycle)
+        if detections is not None:
+            of_truths = [detections[image_id] for image_id in truths]
+            found[int(cycle)] = judge(of_truths, list(truths.values()))
     return found
 
 
-def _detected(run: ReportedRun, cycle: int) -> Results:
-    """What the cycle's detector finds, and keeps for the next report: runs of today have it."""
+def _detect_again(run: ReportedRun, cycle: int) -> dict[str, Detections]:
+    """What the cycle's detector finds, kept for the next report where that is possible: runs of
+    today have it."""
     assert run.experiment is not None  # the caller has looked
-    detector = Detector.load(run.folder.root, cycle)
-    model, settings = folded(detector.model), DetectionSettings.of(run.config)
-    results: Results = {}
-    for found in batch_results(
-        model, run.experiment.dataset.test, lambda batch: detections_of(model, batch, settings),
-        run.config, f"{run.name}: detections of cycle {cycle}",
-    ):  # fmt: skip
-        results |= found
-    ordered = {image_id: results[image_id] for image_id in run.test}
-    keep_detections(run.folder, cycle, ordered)
-    return ordered
+    model, test = Detector.load(run.folder.root, cycle).model, run.experiment.dataset.test
+    found = detect_images(model, test, run.config, f"{run.name}: detections of cycle {cycle}")
+    with suppress(RunFolderError):  # a folder that cannot be written is read on
+        save_detections(run.folder, cycle, found)
+    return found
 
 
 def _num_objects(run: ReportedRun) -> int:

@@ -82,18 +82,15 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
 
 def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues) -> Card:
     """The image with the boxes found in it, and why it was chosen."""
-    sure = values.detections.scores >= SHOWN_SCORE
-    scores, labels = (one[sure].tolist() for one in
-                      (values.detections.scores, values.detections.labels))  # fmt: skip
-    texts = [f"{run.classes[label]} {score:.2f}"
-             for label, score in zip(labels, scores, strict=True)]  # fmt: skip
+    found = values.detections.above(SHOWN_SCORE)
+    texts = found.texts(run.classes)
     boxes = _disputed_boxes(run, values)
 
     def draw(axes: Axes) -> None:
         numbers = [str(n + 1) for n in range(len(boxes))]
         plots.boxes_on_image(axes, image, boxes, numbers, role="anchor")
         shown = texts if len(texts) <= MOST_NAMED else ()
-        plots.add_boxes(axes, values.detections.boxes[sure], shown, role="prediction")
+        plots.add_boxes(axes, found.boxes, shown, role="prediction")
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.commands.describing import is_run
+from miaod_nb.compare.groups import label_runs
 from miaod_nb.config import validated
 from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.experiment.opening import stored_experiment
-from miaod_nb.report.measured import differing_settings
-from miaod_nb.report.pieces import setting
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.pool_file import first_data, read_pool
@@ -87,11 +86,6 @@ def _ids(described: Sequence[str]) -> tuple[str, ...]:
 
 
 def _labeled(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
-    """The runs with their labels: the strategy, with the settings in which runs of it differ."""
-    labeled = []
-    for run in runs:
-        alike = [other for other in runs if other.config.strategy == run.config.strategy]
-        names = differing_settings(alike, but={"seed", "split_seed"})
-        extra = ", ".join(f"{name}={setting(run.identity.get(name))}" for name in names)
-        labeled.append(replace(run, label=f"{run.config.strategy}{extra and f' ({extra})'}"))
-    return labeled
+    """The runs with their labels."""
+    labels = label_runs([RunRecord.open(run.folder.root) for run in runs])
+    return [replace(run, label=label) for run, label in zip(runs, labels, strict=True)]

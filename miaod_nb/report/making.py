@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from miaod_nb.compare.groups import spell
 from miaod_nb.config import changes
 from miaod_nb.experiment.opening import GENERATED
 from miaod_nb.report.pieces import (
@@ -16,7 +17,6 @@ from miaod_nb.report.pieces import (
     Table,
     Text,
     duration,
-    setting,
 )
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
@@ -35,7 +35,7 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
         Command("\n".join(map(_command, runs))),
     ]
     settings = [
-        {"run": run.name, "preset": run.config.preset, "setting": name, "value": setting(value)}
+        {"run": run.name, "preset": run.config.preset, "setting": name, "value": spell(value)}
         for run in runs for name, value in changes(run.config).items()
     ]  # fmt: skip
     if settings:

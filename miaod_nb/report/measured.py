@@ -7,13 +7,14 @@ from functools import cached_property
 import pandas as pd
 
 from miaod_nb.compare.curves import metric_of
+from miaod_nb.compare.groups import SEEDS, differing
 from miaod_nb.evaluation import headline
-from miaod_nb.plots.lines import FULL
+from miaod_nb.plots.look import FULL
 from miaod_nb.report.reported import ReportedRun
 
 ABOUT = ("cycle", "strategy", "training", "labeled_images", "trained_images", "labeled_percent",
          "evaluated_on", "seed")  # fmt: skip
-NOT_TOLD = {"strategy", "seed", "split_seed", "training"}  # said elsewhere in the report
+NOT_TOLD = {"strategy", "training", "data", *SEEDS}  # said elsewhere in the report
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
     ):  # fmt: skip
         if any(value != values[0] for value in values):
             found.append(f"The runs {what}: {so}.")
-    names = differing_settings(runs, but=NOT_TOLD)
+    names = differing([run.identity for run in runs], but=NOT_TOLD)
     if names:
         found.append(f"Besides the strategy these settings differ: {', '.join(names)}. A "
                      "difference in mAP may come from them.")  # fmt: skip
@@ -117,10 +118,3 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
 def _first(run: ReportedRun) -> tuple[str, ...]:
     """The images labeled first, in the order of their ids."""
     return tuple(sorted(run.labeled(0)))
-
-
-def differing_settings(runs: Sequence[ReportedRun], but: set[str]) -> list[str]:
-    """The settings that decide results and that these runs do not share."""
-    first = runs[0].identity
-    names = [name for name in first if name not in {*but, "data"}]
-    return [name for name in names if any(run.identity.get(name) != first[name] for run in runs)]

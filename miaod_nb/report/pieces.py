@@ -91,13 +91,6 @@ def cell(value: object) -> str:
     return "–" if value is None or value is pd.NA else str(value)
 
 
-def setting(value: object) -> str:
-    """A setting's value as it may be given to `--set`."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(setting, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def duration(minutes: float) -> str:
     """A time for people: seconds, minutes or hours."""
     if minutes < 2:

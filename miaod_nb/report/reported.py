@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.experiment import Run
-from miaod_nb.plots.lines import FULL
+from miaod_nb.plots.look import FULL
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.tables import read_metrics
 from miaod_nb.trained.weight_files import cycles_with_weights
@@ -92,7 +93,7 @@ class ReportedRun:
 
     def num_boxes(self, cycle: int) -> int:
         """How many boxes the images have that were labeled when a cycle began."""
-        return sum(len(self.objects[i].labels) for i in self.labeled(cycle) if i in self.objects)
+        return sum(len(self.objects[i]) for i in self.labeled(cycle) if i in self.objects)
 
     def record(self, image_id: str) -> ImageRecord | None:
         """The image, if it is still there."""

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb import plots
-from miaod_nb.plots.lines import FULL
+from miaod_nb.compare.comparison import class_results
+from miaod_nb.plots.look import FULL
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
 from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
-from miaod_nb.report.reported import ReportedRun
+from miaod_nb.runs.record import RunRecord
 
 COLUMNS = 4  # panels of a row
 MOST_PANELS = 24  # classes in a figure; the tables in the run folders have all
@@ -84,8 +85,8 @@ def _tables(group: Measured) -> list[Table]:
 
 
 def _per_class(group: Measured) -> list[Piece]:
-    table = _class_table(group.runs, group.metric)
-    if not len(table):
+    table = class_results([RunRecord.open(run.folder.root) for run in group.runs])
+    if group.metric not in table:
         return [Text("AP of the single classes is not recorded.")]
     classes = list(table["class"].unique())
     shown = table[table["class"].isin(classes[:MOST_PANELS])]
@@ -105,19 +106,3 @@ def _per_class(group: Measured) -> list[Piece]:
 
 def _draw_classes(panels: np.ndarray, table: pd.DataFrame, metric: str) -> None:
     plots.per_class_curves(panels, table, metric)
-
-
-def _class_table(runs: Sequence[ReportedRun], metric: str) -> pd.DataFrame:
-    """AP of every class in every evaluated cycle: strategy, labeled_images, class, metric."""
-    tables = []
-    for run in runs:
-        for _, row in run.metrics.iterrows():
-            path = run.folder.path(f"cycle{row['cycle']}/per_class.csv")
-            table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-            if metric in table:  # an imported cycle has no such table
-                strategy = FULL if run.labels_all else run.label
-                tables.append(table.assign(strategy=strategy, labeled_images=row["labeled_images"]))
-    if not tables:
-        return pd.DataFrame()
-    order = {"ascending": False, "kind": "stable"}
-    return pd.concat(tables, ignore_index=True).sort_values("num_objects", **order)

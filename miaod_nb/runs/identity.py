@@ -11,7 +11,7 @@ from miaod_nb.errors import RunFolderError
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.pool_file import POOL, digested, read_pool, save_pool
-from miaod_nb.runs.schema import VERSION
+from miaod_nb.runs.schema import VERSION, read_document
 
 
 def project_folder() -> Path:
@@ -98,12 +98,9 @@ def claim_folder(
     """
     if folder.exists("config.json"):
         refuse_another(folder, config, data, missing)
-        recorded = folder.load_json("environment.json") if folder.exists("environment.json") else {}
-        recorded = {"processes": 1} | recorded
-        for key, value in ({"processes": 1} | dict(environment)).items():
-            if recorded.get(key) != value:
-                say(f"warning: {key} was {recorded.get(key)} when this run began and is {value} "
-                    "now; results may differ in the last digits")  # fmt: skip
+        if folder.exists("environment.json"):
+            recorded = read_document(folder, "environment.json", dict[str, Any])
+            _warn_of_changes(recorded, environment)
     else:
         remains = [name for name in ("log.jsonl", "cycle0") if folder.exists(name)]
         if remains:
@@ -121,3 +118,15 @@ def claim_folder(
          "data_root": str(data_root.resolve()),
          "identity": config.identity() | {"data": digested(data)}},
     )  # fmt: skip
+
+
+def _warn_of_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Tells the user in what the environment differs from that in which the run began."""
+    before, now = {"processes": 1} | dict(before), {"processes": 1} | dict(now)
+    for name in (name for name in now if name != "code"):
+        if before.get(name) != now[name]:
+            say(f"warning: {name} was {before.get(name)} when this run began and is {now[name]} "
+                "now; results may differ in the last digits")  # fmt: skip
+    if "code" in before and before["code"] != now.get("code"):  # earlier versions did not note it
+        say("warning: the code of data, detector or losses has changed since this run began; "
+            "results may differ")  # fmt: skip

@@ -120,9 +120,10 @@ class Metrics(TypedDict):
 class CycleLabels(TypedDict):
     """labels.json of a cycle: the labels that it trains on.
 
-    images: how many of them; sha256: of their labels. Of all images that were asked for so far,
-    those held out among them: labeled: how many have labels; empty: how many of these show nothing;
-    asked: ids of the others; boxes: objects that count, by class.
+    images: how many of them; sha256: of their labels; code: digest of the code that trains. Of all
+    images that were asked for so far, those held out among them: labeled: how many have labels;
+    empty: how many of these show nothing; asked: ids of the others; boxes: objects that count, by
+    class.
     """
 
     images: int
@@ -131,6 +132,7 @@ class CycleLabels(TypedDict):
     empty: NotRequired[int]
     asked: NotRequired[list[str]]
     boxes: NotRequired[dict[str, int]]
+    code: NotRequired[str]
 
 
 def read_document(folder: RunFolder, name: str, kind: Any) -> Any:

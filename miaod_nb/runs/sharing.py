@@ -20,8 +20,8 @@ OF_SELECTION = frozenset({
 def equal_training(folder: RunFolder, config: Config, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
 
-    Its settings, data, labels, unlabeled sample and environment are the same and its strategy is
-    another: the same experiment in two folders is meant to be run twice.
+    Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
+    is another: the same experiment in two folders is meant to be run twice.
     """
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
@@ -52,10 +52,10 @@ def _is_equal(beside: RunFolder, folder: RunFolder, config: Config, cycle: int) 
     settings = beside.load_json("config.json")["settings"]
     if Config(**settings).trains_adversarially != config.trains_adversarially:
         return False
-    if beside.load_json("environment.json") != folder.load_json("environment.json"):
+    files = ["environment.json", f"cycle{cycle}/labels.json"]
+    if any(beside.load_json(file) != folder.load_json(file) for file in files):
         return False
-    labels = f"cycle{cycle}/labels.json"
-    if beside.load_json(labels)["sha256"] != folder.load_json(labels)["sha256"]:
+    if "code" not in folder.load_json(files[1]):  # begun by a version that did not note it
         return False
     # What joined later differs from run to run; indices are equal where these ids are.
     pairs = zip(RunRecord.open(beside.root).pool, RunRecord.open(folder.root).pool, strict=False)

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from miaod_nb.authors.checkpoint import read_checkpoint
 from miaod_nb.authors.reference import to_reference_arrays
+from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
 from miaod_nb.data.layouts.files import records_of_files
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError
 from miaod_nb.experiment.training import load_weights, without_pretrained
-from miaod_nb.passes.inference import batch_results, detections_and_uncertainties
+from miaod_nb.passes.image_pass import compute_rows
+from miaod_nb.passes.inference import detect_with_uncertainty
+from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import resolve_device
 from miaod_nb.trained.weight_files import (
@@ -34,16 +36,10 @@ from miaod_nb.trained.weight_files import (
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What a detector finds in one image.
-
-    boxes: float (N, 4) xyxy in pixels of the file, best first; scores: float (N,) in (0, 1];
-    labels: int64 (N,), indices into the classes. uncertainty: of the image, as MI-AOD has it.
-    """
+    """What a detector finds in one image, best box first; uncertainty: as MI-AOD has it."""
 
     record: ImageRecord
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
+    detections: Detections
     uncertainty: float
 
 
@@ -75,7 +71,7 @@ class Detector:
                               remedy="leave `cycle` out, or give the run folder")  # fmt: skip
         content = read_checkpoint(path)
         weights = (our_weights if is_ours(content) else their_weights)(content, path, overrides)
-        return cls._filled(weights, path, device)
+        return cls._build(weights, path, device)
 
     @classmethod
     def from_reference(
@@ -90,10 +86,10 @@ class Detector:
         """
         named = dict(overrides or {}) | ({} if classes is None else {"classes": tuple(classes)})
         weights = their_weights(read_checkpoint(Path(path)), Path(path), named, preset)
-        return cls._filled(weights, Path(path), device)
+        return cls._build(weights, Path(path), device)
 
     @classmethod
-    def _filled(cls, weights: Weights, path: Path, device: str) -> Self:
+    def _build(cls, weights: Weights, path: Path, device: str) -> Self:
         broken = [key for key, array in weights.arrays.items() if not array.isfinite().all()]
         if broken:
             raise CheckpointError(
@@ -121,16 +117,16 @@ class Detector:
         plain = {key: array.cpu().contiguous() for key, array in arrays.items()}
         _save(path, {"meta": {"CLASSES": self.classes}, "state_dict": plain})
 
-    def results(self, records: Sequence[ImageRecord]) -> Iterator[ImageResult]:
+    def look_at(self, records: Sequence[ImageRecord]) -> Iterator[ImageResult]:
         """What is found in each image, as it is found; images of one size come together."""
         # Numbers, because images of different data sets may have one id.
         numbered = [replace(record, id=str(n)) for n, record in enumerate(records)]
-        model = folded(self.model)
-        compute = partial(detections_and_uncertainties, model, config=self.config)
-        for found in batch_results(model, numbered, compute, self.config, "predict"):
-            for number, result in found.items():
-                uncertainty = float(result.pop("uncertainty"))
-                yield ImageResult(records[int(number)], **result, uncertainty=uncertainty)
+        model = fold(self.model)
+        compute = partial(detect_with_uncertainty, model, config=self.config)
+        rows = compute_rows(model, numbered, compute, self.config)
+        for number, row in progress(rows, "predict", len(numbered)):
+            uncertainty = float(row.pop("uncertainty"))
+            yield ImageResult(records[int(number)], Detections(**row), uncertainty)
 
     def predict(self, images: Sequence[str | Path | ImageRecord]) -> list[ImageResult]:
         """What is found in these images, in their order.
@@ -146,7 +142,7 @@ class Detector:
         by_name = {record.id: record for record in made}
         records = [i if isinstance(i, ImageRecord) else by_name[str(i)] for i in images]
         each_once = list(dict.fromkeys(records))
-        found = {result.record: result for result in self.results(each_once)}
+        found = {result.record: result for result in self.look_at(each_once)}
         return [found[record] for record in records]
 
 

@@ -6,15 +6,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.labels import Oracle
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import Source, open_source, scan_list
-from miaod_nb.detector.detections import DetectionSettings
-from miaod_nb.detector.folding import folded
 from miaod_nb.errors import ConfigError, DataError
-from miaod_nb.evaluation import Evaluation
+from miaod_nb.evaluation import Evaluation, evaluate
 from miaod_nb.experiment.opening import data_root_of, open_run
-from miaod_nb.passes.inference import Results, batch_results, detections_of, evaluation_of
+from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
 from miaod_nb.runs.record import RunRecord
@@ -65,7 +64,7 @@ class Evaluated:
 
     test: LabeledImages
     categories: Mapping[int, str]
-    results: Results
+    detections: Mapping[str, Detections]
     evaluation: Evaluation
 
     def lines(self) -> list[str]:
@@ -113,7 +112,7 @@ def evaluate_what(
         return evaluate_predictions(what, root, list_name or list_beside(what))
     detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
     is_as_in_run = not (data_root or list_name or "test_list" in overrides)
-    test = _held_out(run_dir) if run_dir and is_as_in_run else None
+    test = _load_held_out(run_dir) if run_dir and is_as_in_run else None
     name = list_name or detector.config.test_list
     return evaluate_detector(detector, test or read_labeled(root, name, detector.classes))
 
@@ -124,7 +123,7 @@ def _run_of(what: Path) -> Path | None:
     return next((place for place in places if (place / "config.json").is_file()), None)
 
 
-def _held_out(run_dir: Path) -> LabeledImages | None:
+def _load_held_out(run_dir: Path) -> LabeledImages | None:
     """The images of its train list that a run held out, for want of a test list; None if it did
     not. Raises MiaodErrors."""
     record = RunRecord.open(run_dir)
@@ -151,7 +150,7 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
             remedy="name another by --list, one of labeled images that were never trained on",
         )
     objects = Oracle(source, records).read([record.id for record in records], classes, faults)
-    if not any(len(found.labels) for found in objects.values()):
+    if not any(map(len, objects.values())):
         raise DataError(
             f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "
             f"({'; '.join(faults.lines())})",
@@ -164,18 +163,10 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
 
 def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:
     """The metrics of a detector on these images. Raises DataError."""
-    config, model = detector.config, folded(detector.model)
-    prepare_torch(config, model.device)
-    settings = DetectionSettings.of(config)
-    results: Results = {}
+    prepare_torch(detector.config, detector.model.device)
     with memory_explained():
-        for found in batch_results(
-            model, test.records, lambda batch: detections_of(model, batch, settings), config,
-            "evaluate",
-        ):  # fmt: skip
-            results |= found
-    ordered = {record.id: results[record.id] for record in test.records}
-    return _evaluated(test, test.categories(detector.classes), ordered)
+        found = detect_images(detector.model, test.records, detector.config, "evaluate")
+    return _evaluate(test, test.categories(detector.classes), found)
 
 
 def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluated:
@@ -185,8 +176,8 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
     """
     categories = categories_beside(path)
     test = read_labeled(data_root, list_name, list(categories.values()))
-    results, others = read_entries(path, test.image_ids, categories)
-    if others and not any(len(found["labels"]) for found in results.values()):
+    found, others = read_entries(path, test.image_ids, categories)
+    if others and not any(map(len, found.values())):
         raise DataError(
             f"none of the {others} boxes lies in an image of the list '{list_name}'",
             where=path,
@@ -194,7 +185,7 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
         )
     if others:
         test.faults.add("predicted box in an image outside the list", path.name, others)
-    return _evaluated(test, categories, results)
+    return _evaluate(test, categories, found)
 
 
 def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
@@ -209,11 +200,14 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
                                           "exclusions": test.faults.as_dict()})  # fmt: skip
         folder.save_csv("per_class.csv", evaluation.per_class)
         folder.save_json(CATEGORIES, categories)
-        entries = to_entries(evaluated.results, test.image_ids, evaluated.categories)
+        entries = to_entries(evaluated.detections, test.image_ids, evaluated.categories)
         folder.save_json(PREDICTIONS, entries)
     return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
 
 
-def _evaluated(test: LabeledImages, categories: Mapping[int, str], results: Results) -> Evaluated:
-    evaluation = evaluation_of(results, test.objects, list(categories.values()))
-    return Evaluated(test, categories, results, evaluation)
+def _evaluate(
+    test: LabeledImages, categories: Mapping[int, str], found: Mapping[str, Detections]
+) -> Evaluated:
+    of_labeled = [found[image_id] for image_id in test.objects]
+    evaluation = evaluate(of_labeled, list(test.objects.values()), list(categories.values()))
+    return Evaluated(test, categories, found, evaluation)

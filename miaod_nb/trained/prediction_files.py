@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
+from miaod_nb.boxes import Detections
 from miaod_nb.errors import DataError
-from miaod_nb.passes.inference import Results
 from miaod_nb.runs.files import RunFolder
 
 PREDICTIONS, CATEGORIES = "predictions.json", "categories.json"
@@ -25,9 +25,9 @@ _FORMAT = (
 
 
 def to_entries(
-    results: Results, image_ids: Mapping[str, ImageId], categories: Categories
+    detections: Mapping[str, Detections], image_ids: Mapping[str, ImageId], categories: Categories
 ) -> list[dict[str, Any]]:
-    """One entry a box, images in the order of `results`, best box first.
+    """One entry a box, images in the order of `detections` (by image id), best box first.
 
     image_ids: what the file calls each image, by its id here.
     """
@@ -39,16 +39,16 @@ def to_entries(
             "bbox": [x1, y1, x2 - x1, y2 - y1],
             "score": score,
         }
-        for name, found in results.items()
+        for name, found in detections.items()
         for (x1, y1, x2, y2), score, label in zip(
-            found["boxes"].tolist(), found["scores"].tolist(), found["labels"].tolist(), strict=True
+            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
         )
     ]
 
 
 def read_entries(
     path: Path, image_ids: Mapping[str, ImageId], categories: Categories
-) -> tuple[Results, int]:
+) -> tuple[dict[str, Detections], int]:
     """Detections of each of these images, and the number of boxes in other images.
 
     Raises DataError naming the first entry that cannot be used.
@@ -67,7 +67,7 @@ def read_entries(
             rows[names[image_id]].append((box, score, label))
         else:
             others += 1
-    return {name: _result(found) for name, found in rows.items()}, others
+    return {name: _to_detections(found) for name, found in rows.items()}, others
 
 
 def categories_beside(path: Path) -> dict[int, str]:
@@ -120,12 +120,12 @@ def _parse(entry: Any, labels: Mapping[int, int]) -> tuple[ImageId, int, list[fl
     return entry["image_id"], labels[entry["category_id"]], [x, y, x + width, y + height], score
 
 
-def _result(rows: Sequence[tuple[list[float], float, int]]) -> dict[str, torch.Tensor]:
-    return {
-        "boxes": torch.tensor([box for box, _, _ in rows], dtype=torch.float32).reshape(-1, 4),
-        "scores": torch.tensor([score for _, score, _ in rows], dtype=torch.float32),
-        "labels": torch.tensor([label for _, _, label in rows], dtype=torch.int64),
-    }
+def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections:
+    return Detections(
+        boxes=np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
+        scores=np.array([score for _, score, _ in rows], np.float32),
+        labels=np.array([label for _, _, label in rows], np.int64),
+    )
 
 
 def _read_list(path: Path, wanted: str) -> list[Any]:

@@ -46,7 +46,7 @@ def predict_files(
                         where=path, remedy="give JPEG or PNG files that are whole")  # fmt: skip
     entries: list[dict[str, Any]] = []
     with out_folder(out) as folder, memory_explained():
-        for result in detector.results(records):
+        for result in detector.look_at(records):
             folder.save_bytes(picture_name(result.record.id), picture(detector, result, score))
             entries.append(_entry(detector, result))
         entries.sort(key=lambda entry: -entry["uncertainty"])
@@ -78,18 +78,14 @@ def picture(detector: Detector, result: ImageResult, score: float) -> bytes:
     image = pixels(result.record)
     height, width = image.shape[:2]
     longest = max(height, width)
-    shown = result.scores >= score
-    texts = [
-        f"{detector.classes[label]} {value:.2f}"
-        for label, value in zip(result.labels[shown].tolist(), result.scores[shown].tolist(),
-                                strict=True)
-    ]  # fmt: skip
+    shown = result.detections.above(score)
     size = (width / longest * LONGEST_SIDE, height / longest * LONGEST_SIDE)
     with plots.style(), plt.rc_context({"savefig.bbox": "standard"}):
         dpi = (max(longest, MIN_PIXELS) + 0.01) / LONGEST_SIDE  # matplotlib rounds down
         figure = plt.figure(figsize=size, dpi=dpi)
         axes = figure.add_axes((0, 0, 1, 1))
-        plots.boxes_on_image(axes, image, result.boxes[shown], texts, role="prediction")
+        texts = shown.texts(detector.classes)
+        plots.boxes_on_image(axes, image, shown.boxes, texts, role="prediction")
         buffer = io.BytesIO()
         suffix = Path(picture_name(result.record.id)).suffix.lower()
         figure.savefig(buffer, format="png" if suffix == ".png" else "jpg", dpi="figure")
@@ -98,27 +94,18 @@ def picture(detector: Detector, result: ImageResult, score: float) -> bytes:
 
 
 def _entry(detector: Detector, result: ImageResult) -> dict[str, Any]:
-    rows = zip(result.boxes.tolist(), result.labels.tolist(), result.scores.tolist(), strict=True)
+    found = result.detections
+    rows = zip(found.boxes.tolist(), found.names(detector.classes), found.scores.tolist(),
+               strict=True)  # fmt: skip
     return {
         "file": result.record.id,
         "width": result.record.width,
         "height": result.record.height,
         "uncertainty": result.uncertainty,
-        "boxes": [
-            {"box": box, "label": detector.classes[label], "score": score}
-            for box, label, score in rows
-        ],
+        "boxes": [{"box": box, "label": name, "score": score} for box, name, score in rows],
     }
 
 
 def _table(entries: Sequence[Mapping[str, Any]], score: float) -> pd.DataFrame:
-    rows = [
-        {
-            "rank": entry["rank"],
-            "file": entry["file"],
-            "uncertainty": entry["uncertainty"],
-            "boxes": sum(box["score"] >= score for box in entry["boxes"]),
-        }
-        for entry in entries
-    ]
-    return pd.DataFrame(rows)
+    shown = [sum(box["score"] >= score for box in entry["boxes"]) for entry in entries]
+    return pd.DataFrame(entries, columns=["rank", "file", "uncertainty"]).assign(boxes=shown)

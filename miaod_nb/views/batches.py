@@ -47,7 +47,7 @@ def batch_of(run: Run, cycle: int | None = None) -> Batch:
 
 def scores_of(run: Run, cycle: int) -> dict[str, float]:
     """The recorded scores of a cycle by image id; {} if its strategy scores none."""
-    if not run.strategy.scores_images:
+    if not run.strategy.card.ranks_by:
         return {}
     table = run.folder.load_parquet(f"cycle{cycle}/scores.parquet", ["id", "score"])
     return {str(image_id): float(score) for image_id, score in table.itertuples(index=False)}

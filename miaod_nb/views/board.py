@@ -103,7 +103,7 @@ class Board(View):
         run, cycle, self._batch = self._run, batch.cycle, batch
         self.mix = mix_of(run, cycle)  # asks about all images at once, the cards one by one
         pairs = []
-        if run.strategy.scores_images:
+        if run.strategy.card.ranks_by:
             pairs = look_alikes(run, cycle, batch.ids)
         self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
         self.closed = _closed(run, cycle)

@@ -71,10 +71,9 @@ def _seen(run: Run, cycle: int, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _detections(values: AnchorValues, classes: Sequence[str]) -> list[dict[str, Any]]:
-    found = values.detections
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+    found = values.detections.above(SHOWN_SCORE)
+    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.names(classes), strict=True)
     return [
-        {"box": [round(side, 1) for side in box], "score": score, "label": classes[label]}
-        for box, score, label in rows
-        if score >= SHOWN_SCORE
+        {"box": [round(side, 1) for side in box], "score": score, "label": name}
+        for box, score, name in rows
     ]

@@ -89,7 +89,7 @@ class LookedAt:
         scale = np.array([size[1] / record.width, size[0] / record.height] * 2)
         names = [dataset.classes[label] + " (ignored)" * bool(left_out)
                  for label, left_out in zip(found.labels, found.ignored, strict=True)]  # fmt: skip
-        return {"boxes": (found.boxes.numpy() * scale).round(1).tolist(), "names": names}
+        return {"boxes": (found.boxes * scale).round(1).tolist(), "names": names}
 
     def standing(self, values: AnchorValues, ks: Sequence[int]) -> dict[str, Any]:
         """Where an image stands: score and rank as recorded, and its mean and rank for each k, with

@@ -91,11 +91,10 @@ def _levels(values: AnchorValues) -> list[dict[str, Any]]:
 
 def _detections(values: AnchorValues, classes: Sequence[str]) -> dict[str, Any]:
     found = values.detections
-    labels = found.labels.tolist()
     return {
         "boxes": [[round(edge, 1) for edge in box] for box in found.boxes.tolist()],
         "scores": [round(score, 3) for score in found.scores.tolist()],
-        "labels": labels, "names": [classes[label] for label in labels],
+        "labels": found.labels.tolist(), "names": found.names(classes),
     }  # fmt: skip
 
 

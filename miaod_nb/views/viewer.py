@@ -10,7 +10,7 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.reviewing import newest_batch
-from miaod_nb.plots.look import strategy_style
+from miaod_nb.plots.look import label_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.looked_at import LookedAt
@@ -139,8 +139,8 @@ def _all_looked_at(
     for other, other_cycle in beside:
         other.refuse_cycle(other_cycle)
         _refuse_apart(run, other)
-        scored = other.strategy.scores_images
-        found.append(LookedAt(other, other_cycle, scored or bool(ids), ids))
+        scored = other.strategy.card.ranks_by
+        found.append(LookedAt(other, other_cycle, bool(scored or ids), ids))
     return found
 
 
@@ -191,7 +191,7 @@ def _index(looked_at: Sequence[LookedAt]) -> tuple[list[dict[str, Any]], str]:
         {"id": image_id, "rank": None, "score": None, "labeled": True, "selected": False}
         for image_id in sorted(first.labeled if not first.ids else ())
     ]
-    own = strategy_style(first.run.config.strategy)["label"]
+    own = label_of(first.run.config.strategy)
     return images, f"{own} and {name} disagree most"
 
 
@@ -204,10 +204,10 @@ def _other_ranks(looked_at: Sequence[LookedAt]) -> tuple[pd.Series, str]:
         strategy = other.run.config.strategy
         if other.scored and strategy != own:
             scores = other.table["score"].reindex(first.table.index)
-            return scores.rank(), strategy_style(strategy)["label"]
+            return scores.rank(), label_of(strategy)
     name = "entropy" if own != "entropy" else "mi_aod"
     column = "entropy" if own != "entropy" else f"mean {_own_k(first)}"
-    return first.table[column].rank(), strategy_style(name)["label"]
+    return first.table[column].rank(), label_of(name)
 
 
 def _class_parts(looked_at: LookedAt) -> dict[str, list[float]]:

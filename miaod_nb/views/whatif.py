@@ -11,7 +11,7 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import keep_anchor_values
 from miaod_nb.inspection.inspected import BEST_BUDGETS
 from miaod_nb.inspection.replay import STRATEGIES, difference, kept_counts, replay
-from miaod_nb.plots.look import strategy_style
+from miaod_nb.plots.look import label_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import batch_of
@@ -99,7 +99,7 @@ def options_of(run: Run, table: pd.DataFrame) -> dict[str, Any]:
             "random of the rest."
         )
     return {
-        "strategies": {name: strategy_style(name)["label"] for name in STRATEGIES},
+        "strategies": {name: label_of(name) for name in STRATEGIES},
         "ks": ks, "anchors": ks[-1], "most": min(BEST_BUDGETS * budget, len(table)),
         "run": own, "scope": scope,
     }  # fmt: skip

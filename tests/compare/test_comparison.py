@@ -39,7 +39,7 @@ def test_full_supervision_joins_when_it_was_evaluated(runs, tmp_path):
 
 
 def test_classes_stand_in_order_of_their_test_objects(runs):
-    table = class_results(runs)
+    table = class_results([run.record for run in runs])
     assert len(table) == 3 * 2  # two cycles and one, two classes
     assert table["num_objects"].is_monotonic_decreasing
     per_class = pd.read_csv(runs[0].folder.path("cycle1/per_class.csv")).set_index("class")

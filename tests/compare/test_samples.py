@@ -3,11 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import torch
 
+from miaod_nb.boxes import Objects
 from miaod_nb.compare import samples
 from miaod_nb.config import make_config
-from miaod_nb.data.records import FaultCounts, ImageRecord, Objects
+from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.toy.toy import make_toy
 
@@ -28,10 +28,10 @@ def agg():
 
 def objects(*labels, difficult=(), boxes=None):
     count = len(labels)
-    marks = torch.zeros(count, dtype=torch.bool)
+    marks = np.zeros(count, bool)
     marks[list(difficult)] = True
-    corners = torch.tensor(boxes or [[0, 0, 8, 8]] * count).float().reshape(-1, 4)
-    return Objects(corners, torch.tensor(labels, dtype=torch.int64), marks)
+    corners = np.array(boxes or [[0, 0, 8, 8]] * count, np.float32).reshape(-1, 4)
+    return Objects(corners, np.array(labels, np.int64), marks)
 
 
 # gallery

@@ -6,7 +6,7 @@ from torch import nn
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.head import TOWERS
 from tests.tiny import noise
 
@@ -41,7 +41,7 @@ def model(request):
 @torch.no_grad()
 def test_outputs_are_equal_and_no_norm_is_left(model):
     side = 300 if model.has_background else 96
-    images, lean = noise(2, side, side), folded(model)
+    images, lean = noise(2, side, side), fold(model)
     names = ("logits_1", "logits_2", "mil_logits", "box_deltas")
     pairs = zip(lean(images, TOWERS).need(*names), model(images).need(*names), strict=True)
     for ours, theirs in pairs:
@@ -51,7 +51,7 @@ def test_outputs_are_equal_and_no_norm_is_left(model):
 
 def test_the_original_is_left_alone(model):
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    folded(model)
+    fold(model)
     assert model.training
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key])

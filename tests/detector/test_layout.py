@@ -5,7 +5,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.head import TOWERS
 from tests.tiny import lively_detector, noise
 
@@ -30,7 +30,7 @@ def test_the_layout_of_each_detector(preset, settings, layout):
 
 def test_without_training_the_layout_is_channels_last():
     model = lively_detector().laid_out(torch.contiguous_format)
-    assert folded(model).memory_format is torch.channels_last
+    assert fold(model).memory_format is torch.channels_last
     assert model.memory_format is torch.contiguous_format
 
 

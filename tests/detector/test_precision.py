@@ -7,10 +7,10 @@ from torch._dynamo.testing import CompileCounter
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.learning.stages import LabelSet, Method
 from miaod_nb.runs.machine import prepare_torch
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.registry import STRATEGIES
 from tests.tiny import labeled, lively_detector, noise, tiny_detector, unlabeled
 
 NAMES = ("logits_1", "logits_2", "mil_logits", "box_deltas")
@@ -50,7 +50,7 @@ def test_bf16_selects_nearly_the_same_of_200_images():
     )
     for autocast in (False, True):
         model.autocast = autocast
-        scores.append(STRATEGIES["mi_aod"](config).score(model, unlabeled(images)).values)
+        scores.append(STRATEGIES["mi_aod"](config).observe(model, unlabeled(images))["score"])
     best = [set(np.argsort(values.numpy())[-10:]) for values in scores]
     assert len(best[0] & best[1]) >= 9
 
@@ -84,5 +84,5 @@ def test_the_detector_is_one_graph_for_images_of_any_size():
 
 
 def test_a_folded_copy_is_compiled_too():
-    assert not folded(tiny_detector()).is_compiled
-    assert folded(tiny_detector(compile=True)).is_compiled
+    assert not fold(tiny_detector()).is_compiled
+    assert fold(tiny_detector(compile=True)).is_compiled

@@ -11,7 +11,7 @@ from miaod_nb.detector.ssd import SSD300, SSDVGG16
 from miaod_nb.errors import CheckpointError, ConfigError
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
 from miaod_nb.learning.train import make_optimizer, optimization_step
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from tests.tiny import labeled, noise, tiny_detector, unlabeled
 
 OUTPUTS = ("logits_1", "logits_2", "mil_logits", "box_deltas")
@@ -116,8 +116,8 @@ def test_the_loss_falls_on_one_batch(images):
 def test_uncertainty_from_sigmoid_or_softmax(images):
     model, batch = tiny_ssd(), unlabeled(images)
     values = {
-        kind: MiAod.of(make_config("tiny", {"detector": "ssd300", "uncertainty_scores": kind}))
-        .score(model, batch).values
+        kind: MiAod(make_config("tiny", {"detector": "ssd300", "uncertainty_scores": kind}))
+        .observe(model, batch)["score"]
         for kind in ("sigmoid", "softmax")
     }  # fmt: skip
     logits_1, logits_2 = model(images).need("logits_1", "logits_2")

@@ -191,7 +191,10 @@ def _content(path: Path) -> Any:
             with np.load(path) as file:
                 return {name: _digest(array) for name, array in file.items()}
         case ".parquet":
-            return pd.read_parquet(path).to_dict("records")
+            table = pd.read_parquet(path)
+            return table.map(lambda x: x.tolist() if isinstance(x, np.ndarray) else x).to_dict(
+                "records"
+            )
         case ".csv" | ".txt":
             return path.read_text()
     return "a file that a finished run does not keep"

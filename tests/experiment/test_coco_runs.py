@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
+from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.layouts.coco_file import CocoFile
-from miaod_nb.data.records import Objects
-from miaod_nb.passes.inference import evaluation_of
+from miaod_nb.evaluation import evaluate
 from miaod_nb.runs.files import RunFolder
 from tests.coco import Document, annotation_file, change, write_coco
 from tests.experiment.helpers import log_of, miaod, results, run_arguments
@@ -254,14 +253,11 @@ def test_second_images_train_without_labels_until_the_pool_is_used_up(data_root,
 
 
 def test_crowds_and_areas_reach_the_metrics():
-    boxes = torch.tensor([[10.0, 10, 30, 30], [60, 60, 90, 90]])
-    flags = torch.tensor([False, True])
-    objects = Objects(
-        boxes, torch.zeros(2, dtype=torch.int64), torch.zeros(2).bool(), flags,
-        area=torch.tensor([32.0**2 + 1, 1.0]),
-    )  # fmt: skip
-    found = {"boxes": boxes[:1], "scores": torch.ones(1), "labels": torch.zeros(1).long()}
-    evaluation = evaluation_of({"a": found}, {"a": objects}, ["dog"])
+    boxes = np.array([[10, 10, 30, 30], [60, 60, 90, 90]], np.float32)
+    labels, crowd = np.zeros(2, np.int64), np.array([False, True])
+    objects = Objects(boxes, labels, np.zeros(2, bool), crowd, area=np.array([32.0**2 + 1, 1.0]))
+    found = Detections(boxes[:1], np.ones(1, np.float32), labels[:1])
+    evaluation = evaluate([found], [objects], ["dog"])
     assert evaluation.metrics["COCO AP medium"] == pytest.approx(1)
     assert evaluation.metrics["COCO AP@[.5:.95]"] == pytest.approx(1)  # the crowd is not missed
     assert "COCO AP small" not in evaluation.metrics

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from miaod_nb.learning import train
@@ -27,10 +28,10 @@ from tests.experiment.helpers import (
 
 EVERY_STEP = 0.001  # seconds between saved states: less than any step takes
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.experiment.steps.detections_of"
-EVALUATE = "miaod_nb.experiment.steps.evaluation_of"
-SCORE = "miaod_nb.passes.scoring.scores_of"
-CHOOSE = "miaod_nb.selection.strategies.MiAod.choose"
+DETECT = "miaod_nb.passes.inference.detect"
+EVALUATE = "miaod_nb.experiment.steps.evaluate"
+SCORE = "miaod_nb.selection.mi_aod.MiAod.observe"
+CHOOSE = "miaod_nb.selection.mi_aod.MiAod.choose"
 LOG = "miaod_nb.runs.files.RunFolder.append_log"
 MARK_DONE = "miaod_nb.runs.files.RunFolder.mark_done"
 
@@ -58,7 +59,7 @@ def test_killed_while_saving(data_root, reference, tmp_path, when):
     saves = [
         ("environment.json", 1), ("config.json", 1), ("X_L_0.npy", 1), ("exclusions.json", 1),
         ("state.pt", 2), ("state.pt", 5), ("log.jsonl", 2), ("state.pt", 4), ("state.pt", 5),
-        ("weights.pt", 1), ("detections_partial.pt", 1), ("per_class.csv", 1),
+        ("weights.pt", 1), ("detections_partial_0of1-00000.pt", 1), ("per_class.csv", 1),
         ("metrics.json", 1), ("metrics.csv", 1), ("scores_partial-00000.pt", 2),
         ("part-00000.parquet", 1), ("selection.json", 1), ("cycle0/steps.json", 1),
         ("X_U_1.npy", 1), ("state.pt", 1), ("state.pt", 9), ("cycle1/weights.pt", 1),
@@ -84,6 +85,30 @@ def test_killed_between_two_saves(data_root, reference, tmp_path):
         file.write('{"cycle": 1, "event": "st')
     assert run_child(arguments, tmp_path / "last.txt") == 0
     assert results(tmp_path / "run") == results(reference)
+
+
+@pytest.mark.slow
+def test_killed_while_a_strategy_looks_at_labeled_images(data_root, tmp_path):
+    """Core-set keeps features of pool and labeled images, and chooses as if nobody had disturbed
+    it."""
+    observe, choose = (
+        f"miaod_nb.selection.coreset.CoreSet.{name}" for name in ("observe", "choose")
+    )
+    settings = {"strategy": "coreset", "save_every": EVERY_STEP}
+    alone, arguments = (
+        run_arguments(data_root, tmp_path / n, **settings) for n in ("alone", "run")
+    )
+    assert run_child(alone, tmp_path / "alone.txt") == 0
+    # 8 images of the pool in 4 batches, then 4 labeled ones in 2
+    fates = [Fate(observe, 3), Fate(observe, 3), Fate(observe, 2), Fate(choose)]
+    lead(arguments, tmp_path, fates)
+    found = results(tmp_path / "run")
+    assert found == results(tmp_path / "alone")
+    labeled = pd.read_parquet(tmp_path / "run/cycle0/labeled.parquet")
+    assert list(labeled) == ["id", "index", "feature"] and len(labeled) == 4
+    rows = found["cycle0/selection.json"]["selected"]
+    assert all("farthest from what is labeled (distance" in row["reason"] for row in rows)
+    assert [(row["rank"], row["score"]) for row in rows] == [(1, None), (2, None)]
 
 
 @pytest.mark.slow

@@ -22,8 +22,8 @@ from miaod_nb.data.pool import initial_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.experiment.dataset import CycleSets
-from miaod_nb.passes import scoring
-from miaod_nb.passes.score_shards import SHARD_IMAGES
+from miaod_nb.passes.image_pass import SHARD_IMAGES
+from miaod_nb.selection.mi_aod import MiAod
 from tests.experiment.helpers import CHILDREN, SETTINGS
 from tests.tiny import lively_detector
 
@@ -68,15 +68,15 @@ def experiment(data_root: Path, run_dir: Path, num_images: int) -> Run:
 
 def live(data_root: Path, run_dir: Path, num_images: int, result: Path, kill_at: int) -> None:
     """Scores and selects in a process of its own, which is killed before batch `kill_at`."""
-    original, images = scoring.scores_of, []
+    original, images = MiAod.observe, []
 
-    def counted(model: Any, batch: Any, strategy: Any) -> Any:
+    def counted(strategy: Any, model: Any, batch: Any) -> Any:
         images.append(len(batch))
         if len(images) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return original(model, batch, strategy)
+        return original(strategy, model, batch)
 
-    scoring.scores_of = counted
+    MiAod.observe = counted
     run = experiment(data_root, run_dir, num_images)
     with run.session.held():
         run._score(0)
@@ -99,6 +99,7 @@ def write_shards(folder: Path, indices: np.ndarray, left_out: Sequence[int]) -> 
     scores[::3001] += 3
     ids = np.char.mod("%07d", indices)
     table = pd.DataFrame({"id": ids, "index": indices, "score": scores})
+    table = table.assign(**{f"class {name}": scores / 2 for name in ("disc", "square")})
     for number, start in enumerate(range(0, len(table), SHARD_IMAGES)):
         if number not in left_out:
             part = table[start : start + SHARD_IMAGES]

@@ -3,13 +3,15 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from miaod_nb.errors import CheckpointError, Stopped
 from miaod_nb.experiment import Run, open_run, run_all, running_beside, together
-from miaod_nb.selection.strategies import STRATEGIES, Random
+from miaod_nb.selection.random import Random
+from miaod_nb.selection.registry import STRATEGIES
 from tests.experiment.helpers import SETTINGS
 
 
@@ -83,9 +85,9 @@ def test_without_room_one_follows_the_other(opened, started, monkeypatch, settin
 
 def test_a_strategy_that_a_new_process_would_not_know_stays_here(opened, started, monkeypatch):
     class Own(Random):
-        pass
+        card = replace(Random.card, name="own")
 
-    monkeypatch.setitem(STRATEGIES, "own", lambda config: Own())
+    monkeypatch.setitem(STRATEGIES, "own", Own)
     done = []
     monkeypatch.setattr(Run, "run", lambda run: done.append(run.folder.root.name))
     run_all([opened("first"), opened("control", strategy="own")])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {"batch_size": 4, "cycles": 1}
 TRAIN = "miaod_nb.learning.train.optimization_step"
-DETECT = "miaod_nb.experiment.steps.detections_of"
+DETECT = "miaod_nb.passes.inference.detect"
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_cut_off_while_evaluating(mixed_root, alone, tmp_path):
     codes, texts = run_two(arguments, tmp_path, [None, Fate(DETECT, 2, signal=signal.SIGTERM)])
     assert codes[1] == 130, texts
     assert codes[0] == 1 and "lost the connection" in texts[0]
-    assert (run / "cycle0/detections_partial_1.pt").exists()
+    assert (run / "cycle0/detections_partial_1of2-00000.pt").exists()
     assert miaod(*arguments).code == 0
     assert not list(run.rglob("*_partial*"))
     assert_equal_results(run, alone)

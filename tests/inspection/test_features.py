@@ -12,12 +12,12 @@ from miaod_nb.inspection.features import (
     ALIKE,
     look_alikes,
     main_axes,
-    mean_features,
     pool_features,
     similar_pairs,
     standardized,
 )
 from miaod_nb.inspection.inspected import inspected_ids
+from miaod_nb.selection.features import mean_features
 from tests.tiny import lively_detector, noise, unlabeled
 
 
@@ -56,11 +56,11 @@ def test_padding_does_not_count():
     model = lively_detector().eval()
     batch = replace(unlabeled(noise(1, 64, 64)), image_sizes=((32, 64),))
     with torch.inference_mode():
-        (found,) = mean_features(model, batch)
+        found = mean_features(model, batch)
         levels = model.features(batch.images)
     expected = [levels[0][0, :, :4].mean((1, 2)), levels[1][0, :, :2].mean((1, 2)),
                 levels[2][0, :, :1].mean((1, 2))]  # fmt: skip
-    torch.testing.assert_close(found["features"], torch.cat(expected))
+    torch.testing.assert_close(found["features"][0], torch.cat(expected))
 
 
 def test_the_map_holds_selected_labeled_and_inspected_images(copied, monkeypatch):

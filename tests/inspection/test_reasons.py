@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 
+from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config
-from miaod_nb.detector.detections import ImageDetections
 from miaod_nb.inspection import reasons
 from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.inspection.reasons import class_mix, is_told_by_anchors, places, reason_in_words
@@ -22,10 +21,10 @@ def values_of(anchors: Sequence[Anchor], detected: Sequence[tuple] = ()) -> Anch
     """anchors: box, discrepancy, probabilities of both classifiers; the largest first. detected:
     box and score."""
     boxes, discrepancies, probs_1, probs_2 = (list(c) for c in zip(*anchors, strict=True))
-    found = ImageDetections(
-        torch.tensor([box for box, _ in detected]).float().reshape(-1, 4),
-        torch.tensor([score for _, score in detected]),
-        torch.zeros(len(detected), dtype=torch.int64),
+    found = Detections(
+        np.array([box for box, _ in detected], np.float32).reshape(-1, 4),
+        np.array([score for _, score in detected], np.float32),
+        np.zeros(len(detected), np.int64),
     )
     assert discrepancies == sorted(discrepancies, reverse=True)
     return AnchorValues(

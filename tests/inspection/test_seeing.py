@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from miaod_nb.boxes import Objects
 from miaod_nb.config import make_config
 from miaod_nb.data.batches import LabeledBatch
-from miaod_nb.data.records import ImageRecord, Objects
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
 from miaod_nb.inspection import seeing as views
 from miaod_nb.learning.stages import LabelSet, Method
@@ -44,8 +45,8 @@ def test_pixels_are_those_of_the_file(record):
 
 
 def test_objects_of_a_batch_are_in_pixels_of_the_resized_image(model, record):
-    boxes = torch.tensor([[0.0, 0, 24, 40], [12, 10, 48, 20], [0, 0, 5, 5]])
-    objects = Objects(boxes, torch.tensor([1, 0, 1]), torch.tensor([False, False, True]))
+    boxes = np.array([[0, 0, 24, 40], [12, 10, 48, 20], [0, 0, 5, 5]], np.float32)
+    objects = Objects(boxes, np.array([1, 0, 1]), np.array([False, False, True]))
     batch = views.labeled_batch(model, record, objects, CONFIG)
     assert isinstance(batch, LabeledBatch) and batch.ids == ("a",)
     expected = [[0, 0, 38.5, 64], [19.25, 16, 77, 32]]  # the difficult one is not trained on
@@ -54,7 +55,7 @@ def test_objects_of_a_batch_are_in_pixels_of_the_resized_image(model, record):
 
 
 def test_an_image_without_objects_can_be_trained_on(model, record):
-    none = Objects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0).bool())
+    none = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
     batch = views.labeled_batch(model, record, none, CONFIG)
     assert batch.boxes[0].shape == (0, 4)
     terms = LabelSet(Method.of(CONFIG)).loss_terms(model, batch)

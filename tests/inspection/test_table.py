@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config
 from miaod_nb.detector.anchors import anchor_grid
-from miaod_nb.detector.detections import ImageDetections
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues
 
@@ -15,9 +15,8 @@ CLASSES = ("dog", "sheep")
 
 
 def values_with(discrepancy, weighted=None, scores=(), labels=()):
-    found = ImageDetections(
-        torch.zeros(len(scores), 4), torch.tensor(scores), torch.tensor(labels, dtype=torch.int64)
-    )
+    boxes = np.zeros((len(scores), 4), np.float32)
+    found = Detections(boxes, np.array(scores, np.float32), np.array(labels, np.int64))
     discrepancy = np.array(discrepancy, dtype=np.float32)
     weighted = discrepancy if weighted is None else np.array(weighted, dtype=np.float32)
     nothing = np.zeros((0, 4))

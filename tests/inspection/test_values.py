@@ -9,7 +9,7 @@ from miaod_nb.detector import build_detector
 from miaod_nb.detector.detections import DetectionSettings, detect
 from miaod_nb.inspection import values as module
 from miaod_nb.inspection.values import MAX_DETAILS, AnchorValues, anchor_arrays
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.uncertainty import num_averaged
 from tests.tiny import lively_detector, noise, unlabeled
 
@@ -42,8 +42,10 @@ def case(settings, num_classes):
 
 def values_of(model, batch, config):
     found = anchor_arrays(model, batch, config)
-    arrays = [{name: tensor.numpy() for name, tensor in one.items()} for one in found]
-    return [AnchorValues.from_arrays(i, one) for i, one in zip(batch.ids, arrays, strict=True)]
+    return [
+        AnchorValues.from_arrays(image_id, {name: of[i].numpy() for name, of in found.items()})
+        for i, image_id in enumerate(batch.ids)
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +57,7 @@ def no_gradients():
 @pytest.mark.parametrize(("settings", "num_classes"), CASES)
 def test_the_strategy_averages_these_values(settings, num_classes):
     model, config, batch = case(settings, num_classes)
-    scores = MiAod.of(config).score(model, batch).values.tolist()
+    scores = MiAod(config).observe(model, batch)["score"].tolist()
     assert min(scores) > 1e-6
     for values, score in zip(values_of(model, batch, config), scores, strict=True):
         averaged = values.weighted if config.weighted_selection else values.discrepancy
@@ -120,7 +122,7 @@ def test_the_grid_and_the_detections_are_those_of_the_model(settings, num_classe
         assert values.grid.level_sizes == predictions.grid.level_sizes
         assert len(found.scores) > 0
         for name in ("boxes", "scores", "labels"):
-            assert torch.equal(getattr(values.detections, name), getattr(found, name))
+            np.testing.assert_array_equal(getattr(values.detections, name), getattr(found, name))
 
 
 @pytest.mark.parametrize("settings", [{}, SSD])

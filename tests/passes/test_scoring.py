@@ -5,7 +5,8 @@ import os
 import re
 import signal
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +15,78 @@ import pandas as pd
 import pytest
 import torch
 
-from miaod_nb.config import make_config
+from miaod_nb.config import Config, make_config
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
-from miaod_nb.passes import score_shards, scoring
-from miaod_nb.passes.score_shards import ScoreShards
-from miaod_nb.passes.scoring import PoolScoring
-from miaod_nb.processes import Processes
+from miaod_nb.passes import image_pass, scoring
+from miaod_nb.passes.image_pass import Compute
+from miaod_nb.passes.observing import observe
+from miaod_nb.passes.scoring import ScoreShards, score_pool
+from miaod_nb.processes import ALONE, Processes
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.mi_aod import MiAod
 from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
-from tests.tiny import lively_detector
+from tests.tiny import lively_detector, noise, unlabeled
 
 INDICES = np.array([3, 1, 7, 0, 11, 9, 2, 5, 4, 10, 8])  # of 12; in shards of 4: 4, 4 and 3
 CLASSES = ("square", "disc")
 PLACE = "cycle0/scores.parquet"
-FULL_SHARD = score_shards.SHARD_IMAGES  # that of a run; the tests have shorter ones
+FULL_SHARD = scoring.SHARD_IMAGES  # that of a run; the tests have shorter ones
 
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 4)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 4)
+
+
+@dataclass
+class Scoring:
+    """A detector and a strategy at work on a pool."""
+
+    model: DetectionModel
+    compute: Compute
+    config: Config
+    session: Session
+    shards: ScoreShards
+
+    def run(self) -> None:
+        score_pool(self.model, self.compute, self.config, self.session, self.shards)
 
 
 @pytest.fixture
-def scored(monkeypatch) -> list[str]:
+def scored() -> list[str]:
     """Ids of the images that the detector looked at, in order."""
-    ids: list[str] = []
-    original = scoring.scores_of
-
-    def noted(model: Any, batch: Any, strategy: Any) -> Any:
-        ids.extend(batch.ids)
-        return original(model, batch, strategy)
-
-    monkeypatch.setattr(scoring, "scores_of", noted)
-    return ids
+    return []
 
 
 @pytest.fixture
-def prepared(data_root) -> Callable[..., PoolScoring]:
-    """`prepared(run_dir, **settings)`: the scoring of 11 images of a pool."""
+def prepared(data_root, scored) -> Callable[..., Scoring]:
+    """`prepared(run_dir, **settings)`: the scoring of 11 images of a pool.
+
+    more: adds to what the strategy says of a batch. columns: what is kept of it.
+    """
     model = lively_detector().eval()
 
-    def prepare(run_dir: Path, indices: np.ndarray = INDICES, **settings: Any) -> PoolScoring:
+    def prepare(
+        run_dir: Path, indices: np.ndarray = INDICES, processes: Processes = ALONE,
+        more: Callable[[Any, Any], Any] = lambda batch, found: found,
+        columns: Sequence[str] = MiAod.card.columns, **settings: Any,
+    ) -> Scoring:  # fmt: skip
         config = make_config("tiny", SETTINGS | settings)
-        folder = RunFolder(run_dir)
+        folder, strategy = RunFolder(run_dir), MiAod(config)
         pool = scan_list(open_source(data_root), "trainval", FaultCounts())
-        shards = ScoreShards(folder, 0, indices, pool)
-        session = Session(folder, config.save_every)
-        return PoolScoring(model, MiAod.of(config), CLASSES, config, session, shards)
+        shards = ScoreShards(folder, 0, "scores", indices, pool, CLASSES, columns)
+        session = Session(folder, config.save_every, processes=processes)
+
+        def compute(batch: Any) -> Any:
+            scored.extend(batch.ids)
+            return more(batch, observe(model, batch, strategy))
+
+        return Scoring(model, compute, config, session, shards)
 
     return prepare
 
@@ -100,7 +121,7 @@ def test_shards_are_one_table_in_the_order_of_the_indices(prepared, tmp_path):
     assert table["id"].tolist() == [f"{index + 1:06d}" for index in INDICES]
     assert np.ptp(table["score"]) > 0
     pd.testing.assert_frame_equal(RunFolder(tmp_path).load_parquet(PLACE), table)
-    scores = scoring_of_all.shards.load_scores()
+    scores = scoring_of_all.shards.load(["score"])["score"]
     assert scores.dtype == np.float32 and scores.tolist() == table["score"].tolist()
     assert others_in(tmp_path) == []
 
@@ -110,7 +131,7 @@ def test_sharding_and_batches_change_no_selection(prepared, tmp_path, monkeypatc
     """Of two orientations, and of one size: then whole batches make equal shards bit for bit."""
     tables = {}
     for shard, batch in [(100, 2), (4, 2), (2, 2), (3, 8), (100, 1)]:
-        monkeypatch.setattr(score_shards, "SHARD_IMAGES", shard)
+        monkeypatch.setattr(scoring, "SHARD_IMAGES", shard)
         run_dir = tmp_path / f"{shard}-{batch}"
         prepared(run_dir, inference_batch_size=batch, resize=resize).run()
         tables[shard, batch] = table_of(run_dir)
@@ -127,7 +148,7 @@ def test_pandas_reads_the_table_of_a_run(reference, monkeypatch, tmp_path, capsy
     """As docs/large-pools.md has it, with the run's name and the length of its shards."""
     page = (PROJECT / "docs/large-pools.md").read_text()
     assert f"of {FULL_SHARD} images each" in page
-    assert f"at most {scoring.LOADED_SHARDS} shards" in page
+    assert f"at most {image_pass.LOADED_SHARDS} shards" in page
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/mine").symlink_to(reference)
@@ -139,34 +160,64 @@ def test_pandas_reads_the_table_of_a_run(reference, monkeypatch, tmp_path, capsy
     assert best in capsys.readouterr().out.splitlines()[1]
 
 
+def test_a_strategy_keeps_what_it_says_of_an_image(prepared, tmp_path, scored):
+    """Numbers and vectors under their names, also those of a shard that was cut off; without a
+    score too."""
+
+    def more(batch: Any, found: Any) -> Any:
+        numbers = torch.tensor([float(image_id) for image_id in batch.ids])
+        if len(scored) == 5 and not (tmp_path / "done").exists():
+            (tmp_path / "done").touch()
+            os.kill(os.getpid(), signal.SIGINT)
+        return {"feature": torch.stack([numbers, numbers + 0.5], dim=1), "number": numbers}
+
+    of_features = prepared(
+        tmp_path, more=more, columns=("feature", "number"), inference_batch_size=1
+    )
+    with pytest.raises(Stopped), of_features.session.held():
+        of_features.run()
+    of_features.run()
+    assert len(scored) == 11
+    table, numbers = table_of(tmp_path), INDICES + 1
+    assert list(table) == ["id", "index", "feature", "number"]
+    assert table["feature"].map(list).tolist() == [[n, n + 0.5] for n in numbers]
+    kept = of_features.shards.load(["number", "feature"])
+    assert kept["feature"].shape == (11, 2) and kept["feature"].dtype == np.float32
+    assert kept["number"].tolist() == numbers.tolist()
+
+
+def test_parts_of_the_classes_come_back(prepared, tmp_path):
+    of_all = prepared(tmp_path)
+    of_all.run()
+    expected = table_of(tmp_path)[["class square", "class disc"]].to_numpy(np.float32)
+    np.testing.assert_array_equal(of_all.shards.load(["per_class"])["per_class"], expected)
+
+
 def test_processes_share_the_shards(prepared, tmp_path, scored):
     prepared(tmp_path / "one").run()
     scored.clear()
-    prepared(tmp_path / "two").run(Processes(1, 2))
+    prepared(tmp_path / "two", processes=Processes(1, 2)).run()
     assert list(shards_of(tmp_path / "two")) == ["part-00001.parquet"] and len(scored) == 4
-    prepared(tmp_path / "two").run(Processes(0, 2))
+    prepared(tmp_path / "two", processes=Processes(0, 2)).run()
     assert len(scored) == 11
     pd.testing.assert_frame_equal(table_of(tmp_path / "two"), table_of(tmp_path / "one"))
 
 
 def test_results_of_finished_shards_are_forgotten(prepared, tmp_path, monkeypatch):
     """Of 11 images at most a shard's are in memory, and a batch's."""
-    compute, save = scoring.scores_of, ScoreShards.save
-    results: list[weakref.ref] = []
-    alive: list[int] = []
+    save, results, alive = ScoreShards.save, [], []
 
-    def noted(model: Any, batch: Any, strategy: Any) -> Any:
-        found = compute(model, batch, strategy)
-        results.extend(weakref.ref(one["score"]) for one in found)
-        return found
+    def noted(batch: Any, found: Any) -> Any:
+        features = [torch.zeros(3) for _ in batch.ids]
+        results.extend(weakref.ref(one.untyped_storage()) for one in features)
+        return found | {"feature": features}
 
     def counted(*arguments: Any) -> None:
         alive.append(sum(result() is not None for result in results))
         save(*arguments)
 
-    monkeypatch.setattr(scoring, "scores_of", noted)
     monkeypatch.setattr(ScoreShards, "save", counted)
-    prepared(tmp_path).run()
+    prepared(tmp_path, more=noted).run()
     assert len(alive) == 3 and alive[0] == 4
     assert max(alive) <= 4 + 2
 
@@ -175,7 +226,7 @@ def test_an_empty_pool_has_an_empty_table(prepared, tmp_path):
     scoring_of_none = prepared(tmp_path, np.array([], dtype=np.int64))
     scoring_of_none.run()
     assert len(table_of(tmp_path)) == 0
-    assert len(scoring_of_none.shards.load_scores()) == 0
+    assert len(scoring_of_none.shards.load(["score"])["score"]) == 0
 
 
 def test_the_bar_counts_images(prepared, tmp_path, monkeypatch):
@@ -221,16 +272,13 @@ def test_a_wish_to_stop_loses_no_image(prepared, tmp_path, monkeypatch, scored, 
     """In a shard too: what is done of it is kept beside the shards until it is whole."""
     prepared(tmp_path / "at_once", inference_batch_size=1).run()
     scored.clear()
-    noted = scoring.scores_of
 
-    def wished(model: Any, batch: Any, strategy: Any) -> Any:
-        found = noted(model, batch, strategy)
+    def wished(batch: Any, found: Any) -> Any:
         if len(scored) == stop_at:
             os.kill(os.getpid(), signal.SIGINT)
         return found
 
-    monkeypatch.setattr(scoring, "scores_of", wished)
-    first = prepared(tmp_path / "run", inference_batch_size=1)
+    first = prepared(tmp_path / "run", more=wished, inference_batch_size=1)
     with pytest.raises(Stopped), first.session.held():
         first.run()
     assert len(scored) == stop_at
@@ -279,7 +327,7 @@ def test_a_damaged_shard_is_made_anew_and_said(prepared, tmp_path, capsys, harm,
 def test_shards_of_another_size_do_not_stay(prepared, tmp_path, monkeypatch, capsys):
     prepared(tmp_path).run()
     expected = table_of(tmp_path)
-    monkeypatch.setattr(score_shards, "SHARD_IMAGES", 8)
+    monkeypatch.setattr(scoring, "SHARD_IMAGES", 8)
     prepared(tmp_path).run()
     assert list(shards_of(tmp_path)) == ["part-00000.parquet", "part-00001.parquet"]
     assert capsys.readouterr().out.count("is made anew") == 2
@@ -290,7 +338,7 @@ def test_a_single_file_of_an_earlier_version_is_read_and_replaced(prepared, tmp_
     prepared(tmp_path / "new").run()
     old = RunFolder(tmp_path / "old")
     old.save_parquet(PLACE, table_of(tmp_path / "new"))
-    scores = [prepared(tmp_path / name).shards.load_scores() for name in ("old", "new")]
+    scores = [prepared(tmp_path / name).shards.load(["score"])["score"] for name in ("old", "new")]
     assert (scores[0] == scores[1]).all()
     prepared(tmp_path / "old").run()
     assert list(shards_of(tmp_path / "old")) == list(shards_of(tmp_path / "new"))
@@ -300,29 +348,57 @@ def test_a_single_file_of_an_earlier_version_is_read_and_replaced(prepared, tmp_
 
 
 def test_a_score_that_is_no_number_names_its_image(prepared, tmp_path, monkeypatch):
-    original = scoring.scores_of
+    original = MiAod.observe
 
-    def diverged(model: Any, batch: Any, strategy: Any) -> Any:
-        found = original(model, batch, strategy)
+    def diverged(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
         if "000010" in batch.ids:
-            found[batch.ids.index("000010")]["score"] = torch.tensor(float("inf"))
+            found["score"][batch.ids.index("000010")] = float("inf")
         return found
 
-    monkeypatch.setattr(scoring, "scores_of", diverged)
-    with pytest.raises(TrainingError, match="not a finite number") as error:
+    monkeypatch.setattr(MiAod, "observe", diverged)
+    fault = r"the score of an image is not a finite number \(strategy 'mi_aod'\)"
+    with pytest.raises(TrainingError, match=fault) as error:
         prepared(tmp_path).run()
     assert error.value.where == "000010"  # index 9, in the second shard
     assert list(shards_of(tmp_path)) == ["part-00000.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: found.pop("score"), "it gives per_class"),
+        (lambda found: found.update(more=found["score"]), "it gives score, per_class, more"),
+        (lambda found: found.update(score=found["score"][:-1]), r"score has the shape \[1\]"),
+        (
+            lambda found: found.update(per_class=found["per_class"][:, :1]),
+            r"per_class has the shape \[2, 1\], expected \[2, 2\]",
+        ),
+    ],
+)
+def test_what_a_strategy_sees_is_what_its_card_promises(monkeypatch, change, fault):
+    original = MiAod.observe
+
+    def changed(strategy: MiAod, model: DetectionModel, batch: Any) -> Any:
+        found = original(strategy, model, batch)
+        change(found)
+        return found
+
+    monkeypatch.setattr(MiAod, "observe", changed)
+    strategy = MiAod(make_config("tiny"))
+    with pytest.raises(TrainingError, match=f"'mi_aod' does not see .*{fault}") as error:
+        observe(lively_detector().eval(), unlabeled(noise()), strategy)
+    assert error.value.where == "miaod_nb.selection.mi_aod.MiAod.observe"
+
+
 def test_scores_of_other_images_choose_nothing(prepared, tmp_path):
     prepared(tmp_path).run()
     with pytest.raises(RunFolderError, match="not the scores of the 10 images"):
-        prepared(tmp_path, INDICES[:10]).shards.load_scores()
+        prepared(tmp_path, INDICES[:10]).shards.load(["score"])
     (tmp_path / PLACE / "part-00000.parquet").unlink()
     with pytest.raises(RunFolderError, match="not the scores of the 11 images"):
-        prepared(tmp_path).shards.load_scores()
+        prepared(tmp_path).shards.load(["score"])
     for path in (tmp_path / PLACE).iterdir():
         path.unlink()
     with pytest.raises(RunFolderError, match="missing"):
-        prepared(tmp_path).shards.load_scores()
+        prepared(tmp_path).shards.load(["score"])

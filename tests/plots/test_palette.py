@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from miaod_nb.plots.look import OTHER_STYLE, STYLES
+from miaod_nb.plots.look import OTHERS, STYLES, label_of, looks
 from miaod_nb.plots.pictures import BOX_LINES
 
 # Machado, Oliveira and Fernandes (2009), severity 1: what linear RGB becomes.
@@ -22,6 +22,7 @@ TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0
                    [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
 WHITE = np.array([0.95047, 1.0, 1.08883])
 LEAST = 15  # CIEDE2000; neighbors of matplotlib's usual colors come as close as 1.3
+LEAST_OF_MANY = 11  # of ten colors
 
 
 def lab(color: str, sight: str) -> np.ndarray:
@@ -80,11 +81,34 @@ def test_tab10_would_not_pass():
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_strategies_differ_for_every_sight(sight):
-    colors = [look["color"] for look in (*STYLES.values(), OTHER_STYLE)]
-    assert len(set(colors)) == 5
+@pytest.mark.parametrize(("others", "least"), [(1, LEAST), (len(OTHERS), LEAST_OF_MANY)])
+def test_strategies_differ_for_every_sight(sight, others, least):
+    colors = [look["color"] for look in (*STYLES.values(), *OTHERS[:others])]
+    assert len(set(colors)) == 4 + others
     distances = [ciede2000(lab(a, sight), lab(b, sight)) for a, b in combinations(colors, 2)]
-    assert min(distances) >= LEAST
+    assert min(distances) >= least
+
+
+def test_strategies_of_one_figure_look_different():
+    names = ["mi_aod", "coreset", "random", *(f"own {number}" for number in range(11)), "full"]
+    found = looks(names)
+    assert list(found) == names
+    assert {found[name]["color"] for name in ("mi_aod", "random")} == {"#0072B2", "#999999"}
+    ways = [(str(look["linestyle"]), look.get("marker"), look.get("markerfacecolor"))
+            for look in found.values()]  # fmt: skip
+    assert len(set(ways)) == len(names)
+    first = list(found.values())[:8]  # without color too: dash and marker of each are its own
+    assert len({str(look["linestyle"]) for look in first}) == len(first)
+    assert looks(names[:5]) == {name: found[name] for name in names[:5]}  # by first use
+
+
+def test_what_sets_runs_of_a_strategy_apart_is_in_their_labels():
+    found = looks(["random (training=label_set)", "random (training=mi_aod)", "entropy"])
+    labels = [look["label"] for look in found.values()]
+    assert labels == ["random (training=label_set)", "random (training=mi_aod)", "entropy"]
+    first, second, _ = (look["color"] for look in found.values())
+    assert first == STYLES["random"]["color"] != second
+    assert label_of("mi_aod (top_k=5)") == "MI-AOD (top_k=5)" and label_of("own") == "own"
 
 
 @pytest.mark.parametrize("sight", SIGHT)

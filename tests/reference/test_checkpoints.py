@@ -10,7 +10,7 @@ import torch
 from miaod_nb.authors.reference import authors_key, our_key, read_reference, to_reference_arrays
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.detections import ImageDetections
-from miaod_nb.passes.inference import detections_and_uncertainties
+from miaod_nb.passes.inference import detect_with_uncertainty
 from miaod_nb.trained.detector import Detector
 
 from .authors import flat_levels, recipe_weight
@@ -92,10 +92,10 @@ def test_detections_and_uncertainty(detector, golden):
         )  # fmt: skip
         for key in (key for key in golden.files if key.startswith("uncertainty_k")):
             config = detector.config.model_copy(update={"top_k": float(key.rpartition("_k")[2])})
-            (result,) = detections_and_uncertainties(detector.model, batch, config)
+            result = detect_with_uncertainty(detector.model, batch, config)
             expected = torch.tensor(golden[key][j])
-            torch.testing.assert_close(result["uncertainty"], expected, rtol=1e-5, atol=1e-9)
-        found = ImageDetections(result["boxes"], result["scores"], result["labels"])
+            torch.testing.assert_close(result["uncertainty"][0], expected, rtol=1e-5, atol=1e-9)
+        found = ImageDetections(*(result[name][0] for name in ("boxes", "scores", "labels")))
         assert_same_detections(found, golden, f"det/{j}")
 
 
@@ -144,4 +144,5 @@ def test_predictions_of_an_image_file(goldens, packs, tmp_path):
     folder = next(packs.rglob("JPEGImages"))
     (result,) = detector.predict([sorted(folder.iterdir())[0]])
     assert np.isfinite(result.uncertainty) and result.uncertainty > 0
-    assert len(result.boxes) <= 100 and (result.scores > 0.05).all()
+    found = result.detections
+    assert len(found) <= 100 and (found.scores > 0.05).all()

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from miaod_nb.evaluation import Detections, GroundTruth, VocResult, voc_ap
+from miaod_nb.boxes import Detections, Objects
+from miaod_nb.evaluation import VocResult, voc_ap
 
 TOLERANCE = 1e-6
 Npz = np.lib.npyio.NpzFile
@@ -40,9 +41,9 @@ def _detections(golden: Npz, image: int, num_classes: int) -> Detections:
     return Detections(boxes_and_scores[:, :4], boxes_and_scores[:, 4], labels)
 
 
-def _truth(golden: Npz, image: int) -> GroundTruth:
+def _truth(golden: Npz, image: int) -> Objects:
     counted, ignored = golden[f"img{image}/labels"], golden[f"img{image}/labels_ignore"]
-    return GroundTruth(
+    return Objects(
         np.concatenate([golden[f"img{image}/bboxes"], golden[f"img{image}/bboxes_ignore"]]),
         np.concatenate([counted, ignored]).astype(np.int64),
         np.repeat([False, True], [len(counted), len(ignored)]),

@@ -7,7 +7,8 @@ import pytest
 
 from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.selection.strategies import MiAod
+from miaod_nb.selection.k_center import k_center_greedy
+from miaod_nb.selection.protocol import Candidates, choose_highest
 
 
 @pytest.fixture
@@ -37,8 +38,9 @@ def test_each_selection_leads_to_the_next_cycle(golden):
         np.testing.assert_array_equal(pool, golden[f"cycle{cycle}/remaining_in_set_order"])
 
         scores = golden[f"cycle{cycle}/uncertainty"][pool]
-        chosen = MiAod(top_k=1).choose(scores, int(golden["X_S_size"]), np.random.default_rng(0))
-        selected = pool[chosen]
+        candidates = Candidates.of_all(list(map(str, pool)), columns={"score": scores})
+        chosen = choose_highest(candidates, "score", int(golden["X_S_size"]))
+        selected = np.array([int(image_id) for image_id in reversed(chosen.ids)])
         np.testing.assert_array_equal(np.sort(selected), golden[f"cycle{cycle}/X_S"])
 
         labeled, sample = next_sets(golden["X_all"], labeled, selected, int(golden["seed"]))
@@ -59,3 +61,10 @@ def test_id_lists(golden):
             assert set(lists) == {"07", "12"}
             for source, listed in lists.items():
                 assert listed == golden[f"cycle{cycle}/files_X_{images}_{source}"].tolist()
+
+
+def test_k_center_greedy(load_golden):
+    golden = load_golden("strategies.npz")
+    distances, first = golden["ppal_distance"], int(golden["k_center_greedy_first"])
+    found, _ = k_center_greedy(distances[first], lambda i: distances[i], int(golden["K"]) - 1)
+    assert [first, *found] == golden["k_center_greedy"].tolist()

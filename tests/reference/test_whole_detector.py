@@ -10,7 +10,7 @@ from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.detector import training_layout
 from miaod_nb.detector.backbones import ResNet
 from miaod_nb.detector.detections import detect
-from miaod_nb.detector.folding import folded
+from miaod_nb.detector.folding import fold
 from miaod_nb.detector.mil import instance_class_scores
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.detector.retinanet import RetinaNet
@@ -114,7 +114,7 @@ def test_features_and_outputs(golden, model):
 @pytest.mark.parametrize("as_scored", [False, True], ids=["trained", "folded"])
 def test_uncertainty_and_detections(golden, model, name, as_scored):
     inference = settings("ssd" if "ssd" in name else "retina")
-    model = folded(model) if as_scored else model
+    model = fold(model) if as_scored else model
     image = torch.from_numpy(golden["image"])
     for j, single in enumerate(image):  # one image at a time, as scoring does
         predictions = model(single[None], ("classifier_1", "classifier_2", "regressor"))

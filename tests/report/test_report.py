@@ -23,7 +23,7 @@ from miaod_nb.inspection.reasons import places, reason_in_words
 from miaod_nb.plots import pictures as pictures_module
 from miaod_nb.report import gallery, make_report, write_report
 from miaod_nb.report.beginning import in_short
-from miaod_nb.report.detectors import judged_cycles
+from miaod_nb.report.detectors import judge_cycles
 from miaod_nb.report.loading import load_runs
 from miaod_nb.report.making import how_it_was_made, stage_minutes
 from miaod_nb.report.measured import measured, one_of_each
@@ -203,13 +203,13 @@ def test_a_deleted_image_is_named_and_the_others_are_shown(copies):
 
 def test_the_detections_of_an_evaluation_are_kept_and_found_again(copies):
     (run,) = load_runs(copies[1][:1])
-    before = judged_cycles(run)
+    before = judge_cycles(run)
     assert before.keys() == {0, 1} and all(len(scores) for scores, _ in before.values())
     kept = run.folder.path("cycle1/detections.npz")
     arrays = dict(np.load(kept))
     for break_it in (kept.unlink, lambda: kept.write_bytes(b"torn")):
         break_it()
-        for cycle, found in judged_cycles(run).items():
+        for cycle, found in judge_cycles(run).items():
             for now, then in zip(found, before[cycle], strict=True):
                 np.testing.assert_array_equal(now, then)
         again = dict(np.load(kept))

@@ -1,11 +1,15 @@
 """Controls that train on equal labels train once, and get what they would have got alone."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from miaod_nb.experiment import open_run
+from miaod_nb.detector.retinanet import build_retinanet
+from miaod_nb.experiment import open_run, steps
+from miaod_nb.runs import code
 from miaod_nb.runs.files import RunFolder
 from tests.experiment.helpers import SETTINGS
 
@@ -72,3 +76,35 @@ def test_damaged_neighbors_are_passed_over(random, data_root, tmp_path, capsys):
     random.delete("cycle0/labels.json")
     run(data_root, tmp_path / "entropy", "entropy")
     assert "taken over" not in capsys.readouterr().out
+
+
+def test_weights_of_other_code_are_not_taken_over(random, data_root, tmp_path, capsys, monkeypatch):
+    """As after an edit of a loss: the digest of the code is another one."""
+    monkeypatch.setattr(steps, "code_digest", lambda maker: "edited")
+    run(data_root, tmp_path / "entropy", "entropy")
+    assert "taken over" not in capsys.readouterr().out
+
+
+def test_an_edited_file_or_another_detector_changes_the_digest(tmp_path, monkeypatch):
+    def other_detector() -> None: ...
+
+    package = shutil.copytree(code.PACKAGE, tmp_path / "package")
+    monkeypatch.setattr(code, "PACKAGE", package)
+    digest = code.code_digest.__wrapped__
+    before = digest(build_retinanet)
+    assert digest(build_retinanet) == before != digest(other_detector)
+    with (package / "learning/losses.py").open("a") as file:
+        file.write("# ten times as much")
+    assert digest(build_retinanet) != before
+
+
+def test_changed_code_is_a_warning_when_a_run_goes_on(random, data_root, capsys):
+    path = random.path("environment.json")
+    environment = json.loads(path.read_text())
+    path.write_text(json.dumps(environment | {"code": "0" * 64}))
+    run(data_root, random.root, "random")
+    assert "the code of data, detector or losses has changed" in capsys.readouterr().out
+    del environment["code"]  # of a version that did not note it
+    path.write_text(json.dumps(environment))
+    run(data_root, random.root, "random")
+    assert "warning:" not in capsys.readouterr().out

@@ -4,26 +4,32 @@ import numpy as np
 import pytest
 
 from miaod_nb.config import make_config
-from miaod_nb.selection.batch import choose_around
-from miaod_nb.selection.strategies import STRATEGIES, Strategy
+from miaod_nb.errors import ConfigError
+from miaod_nb.selection.batch import choose_batch
+from miaod_nb.selection.protocol import Candidates, Card, Choice, Strategy
+from miaod_nb.selection.registry import build_strategy
 
 VALUES = np.array([0.2, 0.9, 0.1, 0.9, 0.5, 0.7, 0.5])
 BY_VALUE = [3, 1, 5, 6, 4, 0, 2]  # of equal ones the later
 
 
 def strategy(name: str) -> Strategy:
-    return STRATEGIES[name](make_config("tiny", {"strategy": name}))
+    return build_strategy(make_config("tiny", {"strategy": name}))
 
 
-def chosen(name: str, barred: list[int], budget: int = 3, present: list[int] | None = None):
-    def flags(positions: list[int]) -> np.ndarray:
-        return np.isin(np.arange(len(VALUES)), positions)
+def candidates() -> Candidates:
+    ids = [str(place) for place in range(len(VALUES))]
+    return Candidates.of_all(ids, ["old"], columns={"score": VALUES})
 
-    found, ranks = choose_around(
-        strategy(name), VALUES, budget, np.random.default_rng([0, 0]), flags(barred),
-        None if present is None else flags(present),
-    )  # fmt: skip
-    return found.tolist(), ranks.tolist()
+
+def chosen(name: str, barred: list[int], budget: int = 3, now: dict[int, int] | None = None):
+    """Positions and ranks; now: rank by position of the batch as it is."""
+    rows = None if now is None else {str(i): {"rank": r, "reason": ""} for i, r in now.items()}
+    found = choose_batch(
+        strategy(name), candidates(), budget, [0, 0], {str(place) for place in barred}, rows
+    )
+    assert [one.id for one in found] == [str(one.position) for one in found]
+    return [one.position for one in found], [one.rank for one in found]
 
 
 @pytest.mark.parametrize("name", ["mi_aod", "entropy"])
@@ -44,9 +50,8 @@ def test_the_next_best_take_the_places(name, barred, expected, ranks):
 
 @pytest.mark.parametrize("name", ["mi_aod", "entropy", "random"])
 def test_nothing_set_aside_is_the_strategys_own_choice(name):
-    rng = np.random.default_rng([0, 0])
-    own = strategy(name).choose(VALUES, 3, rng)[::-1].tolist()
-    assert chosen(name, []) == (own, [1, 2, 3])
+    own = strategy(name).choose(candidates(), 3, np.random.default_rng([0, 0])).ids
+    assert chosen(name, []) == ([int(i) for i in own], [1, 2, 3])
 
 
 def test_a_random_batch_keeps_the_images_that_stay():
@@ -61,12 +66,87 @@ def test_a_random_batch_keeps_the_images_that_stay():
     assert sorted(everyone) == list(range(7)) and fifth in everyone
 
 
-def test_only_present_images_take_a_place():
-    assert chosen("mi_aod", [1], present=[]) == ([3, 5], [1, 3])
-    assert chosen("mi_aod", [1], present=[4]) == ([3, 5, 4], [1, 3, 5])
-    assert chosen("mi_aod", [1, 3], present=[4]) == ([5, 4], [3, 5])
-    assert chosen("mi_aod", [], present=[4]) == ([3, 1, 5], [1, 2, 3])
+def test_only_images_of_the_batch_take_a_place():
+    assert chosen("mi_aod", [1], now={}) == ([3, 5], [1, 3])
+    assert chosen("mi_aod", [1], now={4: 5}) == ([3, 5, 4], [1, 3, 5])
+    assert chosen("mi_aod", [1, 3], now={4: 5}) == ([5, 4], [3, 5])
+    assert chosen("mi_aod", [], now={4: 5}) == ([3, 1, 5], [1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ["mi_aod", "random"])
+@pytest.mark.parametrize("budget", [1, 3, 7])
+def test_an_image_keeps_its_rank_whatever_is_decided_about_others(name, budget):
+    rng, rank_of = np.random.default_rng(1), {}
+    for _ in range(40):
+        barred = rng.permutation(7)[: rng.integers(7)].tolist()
+        places, ranks = chosen(name, barred, budget)
+        assert len(places) == min(budget, 7 - len(barred)) and ranks == sorted(ranks)
+        for place, rank in zip(places, ranks, strict=True):
+            assert rank_of.setdefault(place, rank) == rank
+    assert len(rank_of) == len(set(rank_of.values())) > budget - 1
 
 
 def test_a_pool_of_which_all_are_chosen():
     assert chosen("mi_aod", [1], budget=7) == ([3, 5, 6, 4, 0, 2], [1, 3, 4, 5, 6, 7])
+
+
+# --------------------------------------------------------------------- rules that look at a set
+
+
+class Farthest:
+    """A rule of one's own, k-center on a line."""
+
+    card = Card("farthest", "farthest", "far apart", "far from the others", columns=("place",))
+
+    def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+        places, taken = pool.columns["place"], [0]
+        while len(taken) < min(budget, len(places)):
+            taken.append(int(np.abs(places[:, None] - places[taken]).min(axis=1).argmax()))
+        return Choice([pool.ids[place] for place in taken])
+
+
+def on_a_line(barred: set[str], now: dict | None = None) -> list[tuple[str, int]]:
+    places = [0.0, 5, 5.1, 9.9, 10]
+    pool = Candidates.of_all([f"at {p:g}" for p in places], columns={"place": np.array(places)})
+    found = choose_batch(Farthest(), pool, 3, [0], barred, now)
+    assert {one.reason for one in found} <= {"far from the others", "as before"}
+    return [(one.id, one.rank) for one in found]
+
+
+def test_a_rule_that_looks_at_several_images_never_sees_those_set_aside():
+    assert on_a_line(set()) == [("at 0", 1), ("at 10", 2), ("at 5", 3)]
+    assert on_a_line({"at 10"}) == [("at 0", 1), ("at 9.9", 2), ("at 5", 3)]
+    assert on_a_line({"at 10", "at 0"}) == [("at 5", 1), ("at 9.9", 2), ("at 5.1", 3)]
+
+
+def test_a_set_shrinks_without_being_chosen_anew():
+    assert on_a_line({"at 10"}, {}) == [("at 0", 1), ("at 5", 2)]
+    now = {"at 9.9": {"rank": 2, "reason": "as before"}}
+    assert on_a_line({"at 10"}, now) == [("at 0", 1), ("at 5", 2), ("at 9.9", 3)]
+    assert on_a_line({"at 10", "at 9.9"}, now) == [("at 0", 1), ("at 5", 2)]
+
+
+# ------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("choice", "fault"),
+    [
+        (Choice(["0", "2"]), "chose 2 images instead of 3"),
+        (Choice(["0", "2", "3", "4"]), "chose 4 images instead of 3"),
+        (Choice(["0", "2", "0"]), "chose '0' more than once"),
+        (Choice(["0", "2", "7"]), "chose '7', which is no image of the pool"),
+        (Choice(["0", "2", "1"]), "chose '1', which people have set aside"),
+        (Choice(["0", "old", "2"]), "chose 'old', which is labeled already"),
+        (Choice(["0", "2", "3"], ranks=[1, 2]), "gave 2 ranks for 3 images"),
+        (Choice(["0", "2", "3"], reasons=["a"]), "gave 1 reasons for 3 images"),
+    ],
+)
+def test_a_choice_that_cannot_be_one_names_the_strategy(choice, fault):
+    class Faulty(Farthest):
+        def choose(self, *_: object) -> Choice:
+            return choice
+
+    with pytest.raises(ConfigError, match=f"the strategy 'farthest' {fault}") as error:
+        choose_batch(Faulty(), candidates(), 3, [0], {"1"})
+    assert error.value.where.endswith("Faulty.choose")

@@ -1,5 +1,6 @@
 """What strategies think of images, and which they choose."""
 
+import json
 from math import log
 
 import numpy as np
@@ -10,28 +11,20 @@ from torch import Tensor
 from miaod_nb.config import make_config
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.anchors import AnchorGrid
-from miaod_nb.detector.detections import DetectionSettings
 from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.mil import instance_class_scores
 from miaod_nb.detector.retinanet import RetinaNet
-from miaod_nb.selection.strategies import (
-    STRATEGIES,
-    Entropy,
-    Full,
-    MiAod,
-    Random,
-    Strategy,
-    binary_entropy,
-)
+from miaod_nb.selection.entropy import Entropy, binary_entropy
+from miaod_nb.selection.full import Full
+from miaod_nb.selection.protocol import Candidates, Card, Strategy, choose_highest
+from miaod_nb.selection.random import Random
+from miaod_nb.selection.registry import STRATEGIES, build_strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty, num_averaged
 from tests.tiny import lively_detector, noise, unlabeled
 
-RNG = np.random.default_rng(0)
-
 
 def strategy(**settings: object) -> Strategy:
-    config = make_config("tiny", settings)
-    return STRATEGIES[config.strategy](config)
+    return build_strategy(make_config("tiny", settings))
 
 
 # ------------------------------------------------------------------------ instances and images
@@ -70,10 +63,10 @@ def probabilities(model: RetinaNet, batch: UnlabeledBatch) -> tuple[Tensor, Tens
 @pytest.mark.parametrize("top_k", [7, 0.09, 10**6])
 def test_score_is_the_image_uncertainty(top_k):
     model, batch = lively_detector(), unlabeled(noise())
-    scores = strategy(top_k=top_k).score(model, batch)
+    score = strategy(top_k=top_k).observe(model, batch)["score"]
     expected = image_uncertainty(instance_uncertainty(*probabilities(model, batch)), top_k)
-    assert scores.values.shape == (2,) and (expected > 0).all()
-    torch.testing.assert_close(scores.values, expected)
+    assert score.shape == (2,) and (expected > 0).all()
+    torch.testing.assert_close(score, expected)
 
 
 @torch.no_grad()
@@ -84,41 +77,48 @@ def test_weighted_score_uses_the_weights_of_training(mil_softmax, instance_score
     scores = strategy(
         weighted_selection=True, top_k=20, mil_softmax=mil_softmax,
         mil_instance_score=instance_score,
-    ).score(model, batch)  # fmt: skip
+    ).observe(model, batch)  # fmt: skip
     predictions = model(batch.images)
     logits = predictions.need("logits_1", "logits_2", "mil_logits")
     groups = predictions.grid.level_sizes
     groups = groups if mil_softmax == "level" else (sum(groups),)
     weights = instance_class_scores(*logits, groups, instance_score)
     uncertainty = instance_uncertainty(*probabilities(model, batch), weights)
-    torch.testing.assert_close(scores.values, image_uncertainty(uncertainty, 20))
-    plain = strategy(top_k=20).score(model, batch)
-    assert (scores.values < 0.5 * plain.values).all()
+    torch.testing.assert_close(scores["score"], image_uncertainty(uncertainty, 20))
+    plain = strategy(top_k=20).observe(model, batch)
+    assert (scores["score"] < 0.5 * plain["score"]).all()
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("weighted", [False, True])
 def test_parts_of_the_classes_average_to_the_score(weighted):
-    scores = MiAod(15, weighted).score(lively_detector(num_classes=3), unlabeled(noise()))
-    assert scores.per_class.shape == (2, 3) and (scores.per_class > 0).all()
-    torch.testing.assert_close(scores.per_class.mean(dim=1), scores.values)
+    scoring = strategy(top_k=15, weighted_selection=weighted)
+    scores = scoring.observe(lively_detector(num_classes=3), unlabeled(noise()))
+    assert scores["per_class"].shape == (2, 3) and (scores["per_class"] > 0).all()
+    torch.testing.assert_close(scores["per_class"].mean(dim=1), scores["score"])
 
 
 def strategies_that_score() -> list[Strategy]:
-    settings = DetectionSettings(score_threshold=0.3)
-    return [MiAod(20), MiAod(0.09, weighted=True), Entropy("sum", settings)]
+    return [
+        strategy(top_k=20), strategy(top_k=0.09, weighted_selection=True),
+        strategy(strategy="entropy", entropy_aggregate="sum", score_threshold=0.3),
+        strategy(strategy="coreset"),
+    ]  # fmt: skip
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("scoring", strategies_that_score(), ids=["plain", "weighted", "entropy"])
+@pytest.mark.parametrize(
+    "scoring", strategies_that_score(), ids=["plain", "weighted", "entropy", "coreset"]
+)
 def test_batch_equals_single(scoring):
     model, images = lively_detector(), noise(3)
-    batch = scoring.score(model, unlabeled(images))
-    assert batch.values.min() > 0
+    batch = scoring.observe(model, unlabeled(images))
+    assert tuple(batch) == scoring.card.columns
     for i in range(3):
-        single = scoring.score(model, unlabeled(images[i : i + 1]))
-        torch.testing.assert_close(batch.values[i : i + 1], single.values, rtol=1e-4, atol=0)
-        torch.testing.assert_close(batch.per_class[i : i + 1], single.per_class, rtol=1e-4, atol=0)
+        single = scoring.observe(model, unlabeled(images[i : i + 1]))
+        for name, values in batch.items():
+            assert values[i].any()
+            torch.testing.assert_close(values[i : i + 1], single[name], rtol=1e-4, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------------ entropy
@@ -165,73 +165,80 @@ def test_entropy_of_the_detections_by_hand(aggregate, of_image, of_classes):
             [[0.01, 0.01], [0.01, 0.7], [0.01, 0.01]],
         ]
     )
-    scores = Entropy(aggregate, DetectionSettings()).score(model, unlabeled(noise(3)))
-    torch.testing.assert_close(scores.values, torch.tensor([of_image, 0.0, h(0.7)]))
+    config = make_config("tiny", {"entropy_aggregate": aggregate, "score_threshold": 0.05})
+    scores = Entropy(config).observe(model, unlabeled(noise(3)))
+    torch.testing.assert_close(scores["score"], torch.tensor([of_image, 0.0, h(0.7)]))
     expected = torch.tensor([of_classes, [0.0, 0.0], [0.0, h(0.7)]])
-    torch.testing.assert_close(scores.per_class, expected)
+    torch.testing.assert_close(scores["per_class"], expected)
 
 
 # ------------------------------------------------------------------------------------- choices
+
+
+def candidates(values: object) -> Candidates:
+    """Images 0, 1, ... with these scores."""
+    scores = np.array(values, dtype=float)
+    return Candidates.of_all([str(i) for i in range(len(scores))], columns={"score": scores})
+
+
+def chosen(rule: Strategy, pool: Candidates, budget: int, seed: int = 0) -> list[int]:
+    return [int(i) for i in rule.choose(pool, budget, np.random.default_rng(seed)).ids]
 
 
 @pytest.mark.parametrize("name", ["mi_aod", "entropy"])
 @pytest.mark.parametrize(
     ("values", "budget", "expected"),
     [
-        ([0.1, 0.9, 0.5, 0.7], 3, [2, 3, 1]),  # least wanted first
-        ([0.5, 0.5, 0.5, 0.1], 2, [1, 2]),  # of equal ones the later
-        ([0.2, 0.2, 0.9, 0.2], 2, [3, 2]),
-        ([0.2, 0.1], 2, [1, 0]),
+        ([0.1, 0.9, 0.5, 0.7], 3, [1, 3, 2]),
+        ([0.5, 0.5, 0.5, 0.1], 2, [2, 1]),  # of equal ones the later
+        ([0.2, 0.2, 0.9, 0.2], 2, [2, 3]),
+        ([0.2, 0.1], 2, [0, 1]),
         ([0.2, 0.1], 0, []),
     ],
 )
 def test_the_highest_values_are_chosen(name, values, budget, expected):
-    assert strategy(strategy=name).choose(np.array(values), budget, RNG).tolist() == expected
+    assert chosen(strategy(strategy=name), candidates(values), budget) == expected
 
 
 def test_many_equal_values_keep_their_order():
-    values = np.tile([0.3, 0.7], 500)
-    found = strategy().choose(values, 600, RNG).tolist()
-    assert found == [*range(800, 1000, 2), *range(1, 1000, 2)]
+    found = choose_highest(candidates(np.tile([0.3, 0.7], 500)), "score", 600)
+    assert [int(i) for i in found.ids] == [*range(999, 0, -2), *range(998, 799, -2)]
+
+
+RANDOM = Random(make_config("tiny", {"strategy": "random"}))
 
 
 def test_random_choice_depends_on_the_generator_alone():
-    values = np.zeros(50)
-    first, again, other = (
-        Random().choose(values, 20, np.random.default_rng(seed)).tolist() for seed in (3, 3, 4)
-    )
+    first, again, other = (chosen(RANDOM, candidates(np.zeros(50)), 20, seed) for seed in (3, 3, 4))
     assert first == again != other
     assert len(set(first)) == 20 and set(first) <= set(range(50))
-    ranked = np.linspace(0, 1, 50)
-    assert Random().choose(ranked, 20, np.random.default_rng(3)).tolist() == first
+    assert chosen(RANDOM, candidates(np.linspace(0, 1, 50)), 20, 3) == first
+    as_before = np.random.default_rng(3).permutation(50)[:20][::-1]
+    assert first == as_before.tolist()
 
 
 def test_random_choice_is_uniform():
-    rng = np.random.default_rng(0)
-    drawn = np.concatenate([Random().choose(np.zeros(10), 3, rng) for _ in range(2000)])
+    rng, pool = np.random.default_rng(0), candidates(np.zeros(10))
+    drawn = [int(i) for _ in range(2000) for i in RANDOM.choose(pool, 3, rng).ids]
     counts = np.bincount(drawn, minlength=10)
     assert counts.sum() == 6000
     assert np.abs(counts - 600).max() < 100  # five standard deviations
 
 
-@pytest.mark.parametrize("without_images", [Random(), Full()])
+@pytest.mark.parametrize("without_images", [RANDOM, Full(RANDOM.config)])
 def test_random_selection_looks_at_no_image(without_images):
-    assert not without_images.scores_images
+    assert without_images.card.columns == () and without_images.card.ranks_by is None
     with pytest.raises(TypeError):
-        without_images.score(lively_detector(), unlabeled(noise()))
+        without_images.observe(lively_detector(), unlabeled(noise()))
 
 
 def test_registry_builds_every_strategy():
-    built = {name: strategy(strategy=name) for name in STRATEGIES}
-    assert {"mi_aod", "entropy", "random", "full"} <= built.keys()
-    assert {name for name, s in built.items() if s.labels_all} == {"full"}
-    assert {name for name, s in built.items() if s.scores_images} == {"mi_aod", "entropy"}
-    assert len({s.reason for s in built.values()}) == len(built)
-
-
-def test_strategies_follow_the_configuration():
-    assert strategy(top_k=5, weighted_selection=True, mil_softmax="image") == MiAod(
-        5, weighted=True, mil_softmax="image"
-    )
-    found = strategy(strategy="entropy", entropy_aggregate="sum", score_threshold=0.3)
-    assert (found.aggregate, found.detection_settings.score_threshold) == ("sum", 0.3)
+    cards = {name: strategy(strategy=name).card for name in STRATEGIES}
+    assert {"mi_aod", "entropy", "random", "full", "coreset"} <= cards.keys()
+    assert {name for name, card in cards.items() if card.labels_all} == {"full"}
+    assert {name for name, card in cards.items() if card.ranks_by} == {"mi_aod", "entropy"}
+    assert {n for n, card in cards.items() if card.columns} == {"mi_aod", "entropy", "coreset"}
+    assert len({card.reason for card in cards.values()}) == len(cards)
+    for card in cards.values():
+        assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card
+        assert Card.from_dict(card.as_dict() | {"from_a_later_version": 1}) == card

@@ -7,7 +7,7 @@ from miaod_nb.config import make_config
 from miaod_nb.data.batches import Sample, UnlabeledBatch, collate
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
-from miaod_nb.selection.strategies import STRATEGIES
+from miaod_nb.selection.registry import STRATEGIES
 from miaod_nb.selection.uncertainty import instance_uncertainty
 
 PROBS_1 = torch.tensor([[[0.9, 0.2], [0.5, 0.5]]])  # (B, A, C) = (1, 2, 2)
@@ -40,9 +40,9 @@ def test_strategy_scores_images_and_classes_in_the_configured_norm(norm: str, po
     batch = collate([Sample("a", image, (64, 64), None)], InputSize(64, 64))
     assert isinstance(batch, UnlabeledBatch)
     with torch.no_grad():
-        scores = STRATEGIES["mi_aod"](config).score(model, batch)
+        scores = STRATEGIES["mi_aod"](config).observe(model, batch)
         logits_1, logits_2 = model(batch.images).need("logits_1", "logits_2")
     expected = ((logits_1.sigmoid() - logits_2.sigmoid()).abs() ** power).mean(dim=1)  # (1, 2)
     assert expected.min() > 0
-    torch.testing.assert_close(scores.per_class, expected, atol=0, rtol=1e-5)
-    torch.testing.assert_close(scores.values, expected.mean(dim=1), atol=0, rtol=1e-5)
+    torch.testing.assert_close(scores["per_class"], expected, atol=0, rtol=1e-5)
+    torch.testing.assert_close(scores["score"], expected.mean(dim=1), atol=0, rtol=1e-5)

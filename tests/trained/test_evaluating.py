@@ -4,12 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from miaod_nb.boxes import Detections
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import COCO_AP, VOC12_AP
 from miaod_nb.trained.evaluating import evaluate_what, write_evaluation
@@ -98,14 +99,13 @@ def test_in_coco_layout_other_tools_read_the_file(reference, evaluated, data_roo
 
 
 def test_boxes_come_back_as_they_were():
-    generator = torch.Generator().manual_seed(0)
-    corners = 1000 * torch.rand(50, 2, generator=generator)
-    found = {
-        "boxes": torch.cat([corners, corners + 90 * torch.rand(50, 2, generator=generator)], 1),
-        "scores": torch.rand(50, generator=generator),
-        "labels": torch.randint(3, (50,), generator=generator),
-    }
-    results = {"a": found, "b": {key: value[:0] for key, value in found.items()}}
+    rng = np.random.default_rng(0)
+    corners = 1000 * rng.random((50, 2))
+    boxes = np.concatenate([corners, corners + 90 * rng.random((50, 2))], axis=1)
+    found = Detections(
+        boxes.astype(np.float32), rng.random(50, np.float32), rng.integers(3, size=50)
+    )
+    results = {"a": found, "b": found.above(2)}
     ids, categories = {"a": 139, "b": 285}, {1: "x", 5: "y", 90: "z"}
     entries = to_entries(results, ids, categories)
     assert {entry["image_id"] for entry in entries} == {139}
@@ -116,7 +116,8 @@ def test_boxes_come_back_as_they_were():
         again, others = read_entries(path, ids, categories)
     assert others == 0
     for name, result in results.items():
-        assert all(torch.equal(result[key], again[name][key]) for key in result)
+        for field in ("boxes", "scores", "labels"):
+            np.testing.assert_array_equal(getattr(result, field), getattr(again[name], field))
 
 
 def test_lines_name_every_metric_and_class(evaluated):

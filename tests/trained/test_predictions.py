@@ -47,13 +47,16 @@ def test_all_is_told_of_every_image(detector, tmp_path):
     assert table["rank"].tolist() == [entry["rank"] for entry in document["images"]] == [1, 2, 3]
     assert sorted(table["file"]) == ["a.jpg", "a.png", "below/a.png"]
     assert table["uncertainty"].is_monotonic_decreasing and table["uncertainty"].nunique() == 3
-    expected = {r.record.id: r for r in detector.results(_records(tmp_path / "photos"))}
+    expected = {r.record.id: r for r in detector.look_at(_records(tmp_path / "photos"))}
     for entry, shown in zip(document["images"], table["boxes"], strict=True):
         result = expected[entry["file"]]
         assert (entry["width"], entry["height"]) == (64, 48)
         assert entry["uncertainty"] == pytest.approx(result.uncertainty, rel=1e-4)
         scores = [box["score"] for box in entry["boxes"]]
-        assert scores == pytest.approx(result.scores.tolist(), rel=1e-3) and len(scores) == 6
+        assert (
+            scores == pytest.approx(result.detections.scores.tolist(), rel=1e-3)
+            and len(scores) == 6
+        )
         assert shown == sum(score >= 0.5 for score in scores)
         assert {box["label"] for box in entry["boxes"]} <= set(CLASSES)
 

@@ -185,11 +185,12 @@ def test_batch_equals_single_in_the_order_asked_for(tmp_path, settings):
         assert result.uncertainty == pytest.approx(alone.uncertainty, rel=1e-4) and (
             result.uncertainty > 0
         )
-        torch.testing.assert_close(result.scores, alone.scores, rtol=1e-4, atol=1e-5)
-        assert len(result.boxes) == len(result.labels) == 100
+        found, of_one = result.detections, alone.detections
+        np.testing.assert_allclose(found.scores, of_one.scores, rtol=1e-4, atol=1e-5)
+        assert len(found) == 100
         width, height = result.record.width, result.record.height
-        assert (result.boxes >= 0).all() and (result.boxes[:, 2] <= width + 1e-3).all()
-        assert (result.boxes[:, 3] <= height + 1e-3).all()
+        assert (found.boxes >= 0).all() and (found.boxes[:, 2] <= width + 1e-3).all()
+        assert (found.boxes[:, 3] <= height + 1e-3).all()
 
 
 def test_boxes_are_in_pixels_of_the_file(tmp_path):
@@ -198,7 +199,7 @@ def test_boxes_are_in_pixels_of_the_file(tmp_path):
     small = Image.open(photo(tmp_path / "small.png", 64, 64))
     small.resize((128, 128), Image.Resampling.NEAREST).save(tmp_path / "large.png")
     one, two = detector.predict([tmp_path / "small.png", tmp_path / "large.png"])
-    assert one.boxes.max() <= 64 < two.boxes.max() <= 128
+    assert one.detections.boxes.max() <= 64 < two.detections.boxes.max() <= 128
 
 
 def test_images_may_be_records_or_paths(tmp_path):

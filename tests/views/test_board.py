@@ -74,13 +74,13 @@ def test_the_detector_is_asked_about_the_batch_and_labeled_images_alone(run, mon
     shutil.rmtree(run.folder.path("cycle1/anchors"), ignore_errors=True)
     run.folder.path("cycle1/features.npz").unlink(missing_ok=True)
     for module in (anchor_values, features):
-        original = module.asked
+        original = module.ask_detector
 
         def noted(run, cycle, records, *others, original=original):
             wanted.append({record.id for record in records})
             return original(run, cycle, records, *others)
 
-        monkeypatch.setattr(module, "asked", noted)
+        monkeypatch.setattr(module, "ask_detector", noted)
     assert views.board(run).message == ""
     labeled = run.dataset.ids(run.sets(1).labeled)
     assert wanted == [set(batch_ids(run)), {*batch_ids(run), *labeled}]

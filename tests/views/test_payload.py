@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from miaod_nb.boxes import Detections
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.anchors import anchor_grid, base_anchors
-from miaod_nb.detector.detections import ImageDetections
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.views.payload import anchor_panel, photo
 
@@ -34,8 +33,8 @@ def values() -> AnchorValues:
         weight=np.ones(8, dtype=np.float16), weighted=DISCREPANCY[::-1].copy() / 10, top=top,
         boxes=np.zeros((8, 4), dtype=np.float32), probs_1=probs, probs_2=1 - probs,
         weights=2 * probs,
-        detections=ImageDetections(
-            torch.tensor([[1.0, 2, 3.26, 4]]), torch.tensor([0.91234]), torch.tensor([1])
+        detections=Detections(
+            np.array([[1, 2, 3.26, 4]], np.float32), np.array([0.91234], np.float32), np.array([1])
         ),
     )  # fmt: skip
 

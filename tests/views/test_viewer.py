@@ -50,7 +50,7 @@ def test_only_labeled_images_show_their_truth(viewer, finished):
     objects, _ = finished.dataset.labeled_objects(finished.sets(1))
     record = finished.dataset.records[labeled[0]]
     scale = payload["size"][1] / record.width
-    expected = objects[labeled[0]].boxes.numpy() * scale
+    expected = objects[labeled[0]].boxes * scale
     np.testing.assert_allclose(payload["truth"]["boxes"], expected, atol=0.06)
 
 

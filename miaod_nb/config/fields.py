@@ -1,26 +1,16 @@
-"""One validated, frozen configuration: presets, overrides, and a fingerprint of what decides."""
+"""Every setting of an experiment: type, default, bounds, and what it does."""
 
-import difflib
-import hashlib
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from miaod_nb.errors import ConfigError
-
-VOC_CLASSES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
-    "train", "tvmonitor",
-)  # fmt: skip
+from miaod_nb.config.files import content_hash
 
 
-def _json_or_text(text: str) -> Any:
+def json_or_text(text: str) -> Any:
     """The value that the text spells in JSON (or null and booleans in Python), else the text."""
     text = text.strip()
     try:
@@ -32,7 +22,7 @@ def _json_or_text(text: str) -> Any:
 def _numbers(value: Any) -> Any:
     """Lets `320x240`, `0.5,1,2`, a list and a single number stand for a tuple of numbers."""
     if isinstance(value, str):
-        value = [_json_or_text(part) for part in re.split("[,x]", value)]
+        value = [json_or_text(part) for part in re.split("[,x]", value)]
     elif isinstance(value, int | float):
         value = [value]
     return tuple(value) if isinstance(value, list) else value
@@ -269,7 +259,7 @@ class Config(BaseModel):
         """
         fields = self.model_dump(mode="json", exclude=self.run_fields())
         if self.backbone_weights not in ("imagenet", "none"):
-            fields["backbone_weights"] = f"file:{_content_hash(Path(self.backbone_weights))}"
+            fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
         return fields
 
     @property
@@ -278,201 +268,3 @@ class Config(BaseModel):
         if self.training == "auto":
             return self.strategy == "mi_aod"
         return self.training == "mi_aod"
-
-
-# A recipe for small data on a CPU; measured in docs/results. The unlabeled terms are sums over the
-# batch, mean over classes: discrepancy_weight keeps them as strong against the detection loss as
-# the authors have them (0.5 x batch 2 x 5 levels / 20 classes; here x batch 8 x 4 levels / 6).
-_SMALL_DATA = {
-    "backbone": "efficientnet_lite0", "frozen_stages": 2, "num_levels": 4,
-    "fpn_channels": 64, "tower_channels": 64, "tower_convs": 2, "scales_per_octave": 2,
-    "image_size": (320, 320), "augmentation": "crop_flip",
-    "optimizer": "adamw", "learning_rate": 1e-3, "backbone_lr_factor": 0.3, "weight_decay": 1e-2,
-    "clip_norm": 10.0, "batch_size": 8, "schedule": "cosine", "warmup_steps": 10,
-    "label_set_epochs": 4, "adversarial_epochs": 1, "rounds": 1, "repeats": 1,
-    "min_epoch_steps": 30, "discrepancy_weight": 0.05, "top_k": 0.09, "inference_batch_size": 8,
-    "initial": 0.1, "budget": 0.05, "cycles": 3, "split_seed": 0, "seed": 0, "log_every": 10,
-}  # fmt: skip
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "voc0712": {"classes": VOC_CLASSES},
-    "voc0712_ssd": {
-        "classes": VOC_CLASSES, "detector": "ssd300", "initial": 1000, "budget": 1000, "cycles": 11,
-        "batch_size": 8, "label_set_epochs": 5, "repeats": 16, "drop_epoch": 1, "warmup_steps": 500,
-    },
-    # train2017 without its images without boxes: 117266, of which 2345 are labeled first and in
-    # each cycle, and 23453 scored.
-    "coco": {
-        "train_list": "train2017", "test_list": "val2017", "empty_images": "drop",
-        "image_size": (1333, 800), "warmup_steps": 500, "initial": 0.02, "budget": 0.02,
-        "cycles": 5, "score_fraction": 0.2, "first_unlabeled": "second",
-    },
-    "voc": _SMALL_DATA,
-    # Generated images, 40 labels and 60 more a cycle. The smallest anchors are 16 px; crops would
-    # cost more steps than they are worth in so short a training. One thread: a second one gains
-    # next to nothing on images this small, a second run beside it does.
-    "toy": _SMALL_DATA | {
-        "image_size": (128, 128), "anchor_scale": 2.0, "augmentation": "flip", "initial": 40,
-        "budget": 60, "cycles": 3, "label_set_epochs": 3, "repeats": 2, "min_epoch_steps": 20,
-        "discrepancy_weight": 0.5, "log_every": 5, "threads": 1,
-    },
-    "tiny": _SMALL_DATA | {
-        "backbone": "resnet18", "backbone_weights": "none", "backbone_channels": 8,
-        "frozen_stages": 0, "num_levels": 3, "fpn_channels": 16, "tower_channels": 16,
-        "tower_convs": 1, "scales_per_octave": 1, "image_size": (64, 64), "backbone_lr_factor": 1.0,
-        "batch_size": 2, "label_set_epochs": 1, "rounds": 1, "repeats": 1, "min_epoch_steps": 3,
-        "warmup_steps": 2, "cycles": 2, "inference_batch_size": 4, "log_every": 1,
-    },
-}  # fmt: skip
-
-
-# What a detector needs whatever the preset says; settings given beside it win.
-DETECTOR_SETTINGS: dict[str, dict[str, Any]] = {
-    "ssd300": {
-        "backbone": "vgg16", "frozen_stages": 0, "image_size": (300, 300), "resize": "stretch",
-        "augmentation": "ssd", "score_threshold": 0.02, "nms_iou": 0.45, "nms_candidates": 10**4,
-        "max_detections": 200,
-    },
-}  # fmt: skip
-
-
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """Overrides from `key=value` texts; a value is JSON where it can be, else the text itself.
-
-    Raises ConfigError for a text without '='.
-    """
-    overrides: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"'{pair}' is not a setting", remedy="write it as key=value")
-        overrides[key.strip()] = _setting_value(key.strip(), text)
-    return overrides
-
-
-def make_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Config:
-    """The preset's configuration with some fields replaced.
-
-    A learning rate belongs to its batch: when `batch_size` is overridden and `learning_rate` is
-    not, the rate is scaled linearly. Raises ConfigError as `validated` does.
-    """
-    overrides = dict(overrides or {})
-    if preset not in PRESETS:
-        raise ConfigError(
-            f"there is no preset '{preset}'", where="preset", remedy=_suggest(preset, PRESETS)
-        )
-    if "preset" in overrides:
-        raise ConfigError(
-            "the preset is not a setting",
-            where=f"preset = {overrides['preset']!r}",
-            remedy="choose the preset by itself; settings change what it holds",
-        )
-    values = _preset_values(preset, overrides.get("detector")) | overrides
-    config = validated(values)
-    if "batch_size" in overrides and "learning_rate" not in overrides:
-        config = validated(values | {"learning_rate": _scaled_rate(config)})
-    return config
-
-
-def _preset_values(preset: str, detector: Any = None) -> dict[str, Any]:
-    """What a preset holds, with the needs of its own detector or of another one."""
-    values = PRESETS[preset]
-    detector = detector or values.get("detector", "retinanet")
-    return values | DETECTOR_SETTINGS.get(str(detector), {}) | {"preset": preset}
-
-
-def validated(values: Mapping[str, Any]) -> Config:
-    """The configuration with these values and defaults for the rest.
-
-    Raises ConfigError naming the first wrong field, its value and what it accepts; for an unknown
-    name, the nearest known one.
-    """
-    try:
-        return Config(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-    name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        raise ConfigError(
-            f"unknown setting '{name}'", where=name, remedy=_suggest(name, Config.model_fields)
-        )
-    field = Config.model_fields[name]
-    reason = f": {first['ctx']['error']}" if first["type"] == "value_error" else ""
-    raise ConfigError(
-        f"{name} = {values[name]!r} is not allowed{reason}",
-        where=name,
-        remedy=f"give {allowed(field)}{field.description}",
-    )
-
-
-def changes(config: Config) -> dict[str, Any]:
-    """The settings in which a configuration differs from its preset, JSON-ready: overrides that
-    make it again."""
-    base = validated(_preset_values(config.preset)).model_dump(mode="json")
-    now = config.model_dump(mode="json")
-    return {name: value for name, value in now.items() if value != base[name]}
-
-
-def lr_rescaling(config: Config) -> str | None:
-    """What to tell the user when make_config scaled the learning rate; None when it did not."""
-    base = validated(_preset_values(config.preset))
-    if config.batch_size == base.batch_size or config.learning_rate != _scaled_rate(config):
-        return None
-    return (
-        f"learning rate {base.learning_rate:g} -> {config.learning_rate:g}: scaled with the batch "
-        f"size ({base.batch_size} -> {config.batch_size}); set learning_rate to choose it yourself"
-    )
-
-
-def fingerprint(config: Config, data_identity: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over all that decides the results: settings, image ids, classes, split."""
-    document = {"config": config.identity(), "data": data_identity}
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _content_hash(path: Path) -> str:
-    """The first 16 hex digits of the file's SHA-256."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except OSError as error:
-        raise ConfigError(
-            f"the backbone's weight file cannot be read ({error.strerror})",
-            where=f"backbone_weights = {path}",
-            remedy="give the path of a file, imagenet, or none",
-        ) from None
-
-
-def _setting_value(key: str, text: str) -> Any:
-    value = _json_or_text(text)
-    field = Config.model_fields.get(key)
-    names = field is not None and field.annotation in (str, Names | None)
-    # A name may look like a number or a boolean: `train_list=2012`, `classes=7`.
-    return text.strip() if names and isinstance(value, int | float) else value
-
-
-def _scaled_rate(config: Config) -> float:
-    base = validated(_preset_values(config.preset))
-    return base.learning_rate * (config.batch_size / base.batch_size)
-
-
-def _suggest(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else "known are: " + ", ".join(known)
-
-
-def allowed(field: FieldInfo) -> str:
-    """What the field accepts, in words; nothing where its description says so already."""
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(get_args(field.annotation))}: "
-    if field.annotation is bool:
-        return "true or false: "
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    bounds = [
-        f"{word} {getattr(mark, name)}"
-        for name, word in words.items()
-        for mark in field.metadata
-        if hasattr(mark, name)
-    ]
-    kind = "a whole number" if field.annotation is int else "a number"
-    return ", ".join([kind, *bounds]) + ": " if bounds else ""

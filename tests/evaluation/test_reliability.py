@@ -3,27 +3,9 @@
 import numpy as np
 import pytest
 
-from miaod_nb.evaluation import Detections, GroundTruth, voc_ap
-from miaod_nb.evaluation.reliability import calibration_error, judged, reliability
-
-
-def found(*rows):
-    """Detections of one image, each (box, score, label)."""
-    boxes, scores, labels = zip(*rows, strict=True) if rows else ([], [], [])
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32),
-        np.array(labels, np.int64),
-    )  # fmt: skip
-
-
-def truth(*rows):
-    """Objects of one image, each (box, label, difficult)."""
-    boxes, labels, difficult = zip(*rows, strict=True) if rows else ([], [], [])
-    return GroundTruth(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64),
-        np.array(difficult, bool),
-    )  # fmt: skip
-
+from miaod_nb.evaluation import voc_ap
+from miaod_nb.evaluation.reliability import calibration_error, judge, reliability
+from tests.evaluation.images import found, truth
 
 A, B, FAR = (0, 0, 10, 10), (20, 20, 40, 40), (60, 60, 70, 70)
 FOUND = [found((A, 0.9, 0), (A, 0.8, 0), (B, 0.7, 1), (FAR, 0.6, 0)), found((B, 0.95, 0))]
@@ -31,7 +13,7 @@ TRUTH = [truth((A, 0, False), (B, 1, True)), truth((B, 0, False), (A, 1, False))
 
 
 def test_one_detection_of_an_object_is_right_and_difficult_objects_do_not_count():
-    scores, is_true = judged(FOUND, TRUTH)
+    scores, is_true = judge(FOUND, TRUTH)
     np.testing.assert_allclose(scores, [0.95, 0.9, 0.8, 0.6])
     assert is_true.tolist() == [True, True, False, False]
     recall = voc_ap(FOUND, TRUTH, 2).recall[0]
@@ -39,7 +21,7 @@ def test_one_detection_of_an_object_is_right_and_difficult_objects_do_not_count(
 
 
 def test_a_set_without_detections_has_none_to_judge():
-    scores, is_true = judged([found()], [truth((A, 0, False))])
+    scores, is_true = judge([found()], [truth((A, 0, False))])
     assert len(scores) == len(is_true) == 0
     table = reliability(scores, is_true)
     assert len(table) == 0 and np.isnan(calibration_error(table))

@@ -138,7 +138,8 @@ def test_learning_rate_follows_an_overridden_batch_alone() -> None:
     scaled = make_config("voc0712", {"batch_size": 6})
     assert scaled.learning_rate == pytest.approx(3e-3)
     note = lr_rescaling(scaled)
-    assert note is not None and "0.001 -> 0.003" in note and "2 -> 6" in note
+    assert note is not None and "0.003: the preset's 0.001 in proportion" in note
+    assert "2 -> 6" in note
     chosen = make_config("voc0712", {"batch_size": 6, "learning_rate": 0.5})
     assert (chosen.learning_rate, lr_rescaling(chosen)) == (0.5, None)
     same = make_config("voc0712", {"batch_size": 2})

@@ -1,0 +1,155 @@
+"""What a strategy is: a card that describes it, what it sees in images, and what it chooses."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # to choose needs no torch
+    from torch import Tensor
+
+    from miaod_nb.data.batches import UnlabeledBatch
+    from miaod_nb.detector.model import DetectionModel
+
+Positions = NDArray[np.int64]
+PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
+
+
+@dataclass(frozen=True)
+class Card:
+    """What all who show or compare a strategy know of it.
+
+    label: its name in figures. words: which images it wants, one sentence for people. reason: why
+    an image was chosen. paper: where it was published. look: the slot of the palette that is
+    reserved for it; "": the next free one.
+    ranks_by: the column whose highest values it wants; None: it looks at several images together,
+    or at none. columns: what `observe` says of every image; () if it looks at none. `per_class`
+    (B, C) becomes a column for each class. observes_labeled: the columns of labeled images too.
+    labels_all: every label at once, the ceiling. trains_adversarially: what training=auto means.
+    settings: fields of the configuration that its choice alone reads.
+    """
+
+    name: str
+    label: str
+    words: str
+    reason: str
+    paper: str = ""
+    ranks_by: str | None = None
+    columns: tuple[str, ...] = ()
+    observes_labeled: bool = False
+    labels_all: bool = False
+    trains_adversarially: bool = False
+    settings: tuple[str, ...] = ()
+    look: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON has them."""
+        lists = {"columns": list(self.columns), "settings": list(self.settings)}
+        return asdict(self) | lists
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The card that `as_dict` wrote, by a later version perhaps."""
+        known: dict[str, Any] = {
+            name: tuple(values[name]) if isinstance(values[name], list) else values[name]
+            for name in {one.name for one in fields(cls)} & values.keys()
+        }
+        return cls(**known)
+
+
+class Columns(Mapping[str, np.ndarray]):
+    """Values of images by column, (N, ...) each, which are read when they are first asked for."""
+
+    def __init__(self, names: Collection[str], read: Callable[[str], np.ndarray]) -> None:
+        self._names, self._read = names, read
+        self._known: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The images that a strategy may choose, in the order of the pool, and those labeled already.
+
+    columns: what it saw in them, (N, ...) each. positions (N,), total: their places among all
+    images that are not labeled, and how many these are: people may have set some aside. labeled:
+    the columns of the labeled images, if the card asks for them.
+    """
+
+    ids: Sequence[str]
+    columns: Mapping[str, np.ndarray]
+    positions: Positions
+    total: int
+    labeled_ids: Sequence[str] = ()
+    labeled: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of_all(
+        cls, ids: Sequence[str], labeled_ids: Sequence[str] = (),
+        columns: Mapping[str, np.ndarray] | None = None,
+        labeled: Mapping[str, np.ndarray] | None = None,
+    ) -> Self:  # fmt: skip
+        """The candidates when nothing is set aside."""
+        places = np.arange(len(ids))
+        return cls(ids, columns or {}, places, len(ids), labeled_ids, labeled or {})
+
+    def without(self, barred: Collection[str]) -> "Candidates":
+        """All but these images."""
+        if not barred:
+            return self
+        kept = np.flatnonzero([image_id not in barred for image_id in self.ids])
+        return Candidates(
+            [self.ids[int(place)] for place in kept],
+            Columns(self.columns.keys(), lambda name: self.columns[name][kept]),
+            self.positions[kept], self.total, self.labeled_ids, self.labeled,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Ids of the chosen images, most wanted first.
+
+    ranks: of each, from 1, among all that are not labeled; (): 1, 2, ... or, of a strategy that
+    ranks by a column, the place in it. reasons: why each was chosen; (): as the card says.
+    """
+
+    ids: Sequence[str]
+    ranks: Sequence[int] = ()
+    reasons: Sequence[str] = ()
+
+
+class Strategy(Protocol):
+    """A rule that says which images to label next."""
+
+    card: Card
+
+    def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
+        """The card's columns of the images of a batch, (B, ...) each; batch equals single."""
+        ...
+
+    def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+        """As many different images of the pool as `budget` says, or all if there are fewer."""
+        ...
+
+
+def ordered(values: np.ndarray) -> Positions:
+    """Positions of the values (N,), the highest first, of equal ones the later."""
+    return np.argsort(values, kind="stable")[::-1]
+
+
+def choose_highest(pool: Candidates, column: str, budget: int) -> Choice:
+    """The images with the highest values of a column, of equal ones the later."""
+    return Choice([pool.ids[int(place)] for place in ordered(pool.columns[column])[:budget]])

@@ -1,0 +1,140 @@
+"""Strategies by name: suggestions, plugins, cards of old documents, and no torch to choose."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from miaod_nb.config import make_config
+from miaod_nb.errors import ConfigError
+from miaod_nb.selection import registry
+from miaod_nb.selection.registry import (
+    PLUGINS,
+    STRATEGIES,
+    build_strategy,
+    card_of,
+    recorded_card,
+    refuse_unknown,
+)
+from tests.experiment.helpers import SHELL_COMMAND, miaod, run_arguments
+
+PLUGIN = '''
+import numpy as np
+from miaod_nb.selection.protocol import Card, Choice
+from miaod_nb.selection.registry import STRATEGIES
+
+
+class Spread:
+    """Images whose middles are far apart, and far from those of labeled ones."""
+
+    card = Card(
+        name="spread", label="spread", words="those that differ", reason="unlike the others",
+        columns=("middle",), observes_labeled=True,
+    )
+
+    def observe(self, model, batch):
+        return {"middle": batch.images.mean(dim=(2, 3))}
+
+    def choose(self, pool, budget, rng):
+        points, ids, centers = pool.columns["middle"], [], list(pool.labeled["middle"])
+        while len(ids) < min(budget, len(points)):
+            distances = np.abs(points[:, None] - np.array(centers)).sum(axis=2).min(axis=1)
+            ids.append(pool.ids[int(distances.argmax())])
+            centers.append(points[int(distances.argmax())])
+        return Choice(ids, reasons=[f"number {n}" for n in range(len(ids))])
+
+
+STRATEGIES["spread"] = lambda config: Spread()
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch) -> Path:
+    """A file with a strategy, which the environment names."""
+    path = tmp_path / "spread_plugin.py"
+    path.write_text(PLUGIN)
+    monkeypatch.setenv(PLUGINS, str(path))
+    monkeypatch.setitem(STRATEGIES, "spread", None)  # taken back after the test
+    del STRATEGIES["spread"]
+    return path
+
+
+def test_an_unknown_name_is_refused_with_help():
+    with pytest.raises(ConfigError) as error:
+        refuse_unknown("entrpy", "controls")
+    assert "there is no strategy 'entrpy'" in str(error.value) and error.value.where == "controls"
+    for part in ("did you mean 'entropy'?", "coreset, entropy, full", "MIAOD_PLUGINS"):
+        assert part in error.value.remedy
+    with pytest.raises(ConfigError, match="what to do: choose one of"):
+        card_of("zzz")
+
+
+def test_a_strategy_without_a_card_is_refused(monkeypatch):
+    monkeypatch.setitem(STRATEGIES, "bare", lambda config: object())
+    with pytest.raises(ConfigError, match="'bare' has no card of this name"):
+        build_strategy(make_config("tiny", {"strategy": "bare"}))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(None, "FileNotFoundError"), ("1 / 0", "ZeroDivisionError"), ("import no_such", "No module")],
+)
+def test_a_plugin_that_cannot_be_imported_is_named(tmp_path, monkeypatch, content, fault):
+    path = tmp_path / "faulty_plugin.py"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv(PLUGINS, str(path))
+    with pytest.raises(ConfigError, match=fault) as error:
+        card_of("of_a_plugin")
+    assert str(path) in error.value.where
+
+
+def test_a_file_alone_adds_a_strategy(plugin, data_root, tmp_path, monkeypatch):
+    """A rule that looks at a set of images runs here and in a process of its own, alike."""
+    settings = {"strategy": "spread", "cycles": 2, "label_set_epochs": 1, "controls": "spread"}
+    here, there = tmp_path / "here", tmp_path / "there"
+    outcome = miaod(*run_arguments(data_root, here, **settings))
+    assert outcome.code == 0, outcome.err
+    subprocess.run([*SHELL_COMMAND, *run_arguments(data_root, there, **settings)], check=True,
+                   env=os.environ, capture_output=True)  # fmt: skip
+    texts = [(root / "cycle0/selection.json").read_text() for root in (here, there)]
+    assert texts[0] == texts[1]
+    assert '"label": "spread"' in texts[0] and '"reason": "number 1"' in texts[0]
+    assert registry.comes_from("spread_plugin") and not registry.comes_from("elsewhere")
+    monkeypatch.delenv(PLUGINS)
+    outcome = subprocess.run([*SHELL_COMMAND, *run_arguments(data_root, there, **settings)],
+                             capture_output=True, text=True)  # fmt: skip
+    assert outcome.returncode == 1 and "there is no strategy 'spread'" in outcome.stderr
+
+
+def test_cards_of_documents():
+    row = {"score": 0.5, "reason": "it is so"}
+    mi_aod = {"strategy": "mi_aod", "selected": [row]}
+    assert recorded_card(mi_aod) == card_of("mi_aod")
+    own = recorded_card({"strategy": "margin", "selected": [row]})
+    assert (own.name, own.label, own.ranks_by, own.reason) == (
+        "margin", "margin", "score", "it is so"
+    )  # fmt: skip
+    card = card_of("coreset")
+    assert recorded_card({"strategy": "x", "selected": [], "card": card.as_dict()}) == card
+
+
+def test_choosing_needs_no_torch():
+    code = """
+import sys
+import numpy as np
+from miaod_nb.config import make_config
+from miaod_nb.selection.batch import choose_batch
+from miaod_nb.selection.protocol import Candidates
+from miaod_nb.selection.registry import build_strategy
+import miaod_nb.selection.decisions
+columns = {"score": np.arange(9.0), "feature": np.arange(18.0).reshape(9, 2)}
+pool = Candidates.of_all(list("abcdefghi"), ["z"], columns, {"feature": np.zeros((1, 2))})
+for name in ("mi_aod", "entropy", "random", "coreset"):
+    strategy = build_strategy(make_config("tiny", {"strategy": name}))
+    assert len(choose_batch(strategy, pool, 3, [0, 0], {"c"})) == 3
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
