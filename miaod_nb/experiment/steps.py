@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.evaluation import evaluate
 from miaod_nb.experiment.choosing import PoolIds, Selection, select, shortage
-from miaod_nb.experiment.dataset import CycleSets, Dataset, Known, Sources, digest_of, prepare
+from miaod_nb.experiment.dataset import CycleSets, Dataset, digest_of
 from miaod_nb.experiment.imported import ImportedSets, load_imported
+from miaod_nb.experiment.preparing import Known, Sources, prepare
 from miaod_nb.experiment.training import (
     StageTraining,
     TrainingSet,
@@ -41,7 +41,6 @@ from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
-from miaod_nb.runs.pool_file import read_pool
 from miaod_nb.runs.schema import CycleLabels, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
@@ -87,12 +86,11 @@ class CycleSteps:
         self._cache, self._cached_cycle = ImageCache((), 0), -1
 
     def _prepared(self, run_dir: Path | None) -> Dataset:
-        answers = LabelStore(RunFolder(run_dir)) if run_dir else None
-        table = read_pool(RunFolder(run_dir)) if run_dir else None
-        known = _known(self._pool_before if table is None else table, run_dir)
+        folder = RunFolder(run_dir) if run_dir else None
         return prepare(
             self.config, self.sources, self.strategy.card.labels_all, self.imported, self.checked,
-            answers, known,
+            LabelStore(folder) if folder else None,
+            Known.of(folder, self._pool_before) if folder else None,
         )  # fmt: skip
 
     @property
@@ -407,15 +405,6 @@ class CycleSteps:
             cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
             budget=self.dataset.budget, **counted,
         )  # fmt: skip
-
-
-def _known(table: pd.DataFrame | None, run_dir: Path | None) -> Known | None:
-    """The pool that a run has, by its table."""
-    if table is None or run_dir is None:
-        return None
-    folder, pool = RunFolder(run_dir), table[table["list"] == "pool"]
-    next_cycle = next(c for c in count() if "split" not in folder.done_steps(c))
-    return Known(dict(zip(pool["id"], pool["joined"].tolist(), strict=True)), next_cycle)
 
 
 def _check_shares(config: Config) -> None:
