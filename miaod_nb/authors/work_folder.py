@@ -145,7 +145,7 @@ def _read_names(
             continue
         texts = [file.read_text(errors="replace") for file in files]
         # Each once: a folder may have its lists by both names.
-        found[letter] = tuple(dict.fromkeys(name for text in texts for name in text.split()))
+        found[letter] = tuple(dict.fromkeys(name for text in texts for name in _lines(text)))
         if len(found[letter]) != len(indices):
             raise _refusal(
                 f"the lists of cycle {cycle} name {len(found[letter])} images, "
@@ -153,6 +153,11 @@ def _read_names(
                 ", ".join(map(str, files)), "restore the files of one run of the authors' code",
             )  # fmt: skip
     return found
+
+
+def _lines(text: str) -> list[str]:
+    """The names in a list file, one a line; they may hold blanks."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _refusal(what: str, where: object, remedy: str) -> RunFolderError:

@@ -17,6 +17,7 @@ from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.registry import card_of
 
 
@@ -58,7 +59,7 @@ def _timestamp(folder: RunFolder, log: Sequence[Record]) -> str:
 
 
 def _save_sets(folder: RunFolder, out: RunFolder, document: Mapping[str, Any]) -> Iterator[str]:
-    places = _places(document)
+    places = _places(folder, document)
     for path in sorted(folder.root.glob("X_[LU]_*.npy")):
         out.save_npy(path.name, places[folder.load_npy(path.name)])
         yield path.name
@@ -68,9 +69,9 @@ def _save_sets(folder: RunFolder, out: RunFolder, document: Mapping[str, Any]) -
         yield name
 
 
-def _places(document: Mapping[str, Any]) -> Indices:
+def _places(folder: RunFolder, document: Mapping[str, Any]) -> Indices:
     """Where each image of the pool stands in the lists, which name unusable images too."""
-    pool = [line.rpartition(" ")[0] for line in document["identity"]["data"]["pool"]]
+    pool = RunRecord.open(folder.root).pool
     try:
         listed = listed_ids(Path(document["data_root"]), document["settings"]["train_list"])
         first = {image_id: place for place, image_id in reversed(list(enumerate(listed)))}

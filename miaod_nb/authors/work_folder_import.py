@@ -145,7 +145,7 @@ def _save_metrics(experiment: Run, work: WorkFolder, cycle: int) -> None:
         "training": "mi_aod",
         "labeled_images": labeled,
         "trained_images": labeled,
-        "labeled_percent": round(100 * labeled / len(experiment.dataset.pool), 2),
+        "labeled_percent": round(100 * labeled / experiment.dataset.num_images(cycle), 2),
         "evaluated_on": EVALUATED_ON,
         "seed": work.log.seed,
     }
@@ -164,7 +164,7 @@ def _save_selection(experiment: Run, cycle: int) -> None:
          "reason": REASON}
         for rank, index in enumerate(chosen, start=1)
     ]  # fmt: skip
-    pool = len(dataset.pool) - len(labeled)
+    pool = dataset.num_images(cycle) - len(labeled)
     experiment.folder.save_json(
         f"cycle{cycle}/selection.json",
         {"cycle": cycle, "strategy": "mi_aod", "budget": len(rows), "pool": pool,

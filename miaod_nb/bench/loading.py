@@ -57,7 +57,7 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> list[Imag
         grain = rng.integers(-8, 9, (height, width, 3))
         pixels = np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(path, quality=90)
-        records.append(ImageRecord(path.stem, "bench", path, path, width, height))
+        records.append(ImageRecord(path.stem, "bench", path, width, height))
     return records
 
 

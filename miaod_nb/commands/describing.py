@@ -14,11 +14,12 @@ from miaod_nb.authors.work_folder import is_work_folder, read_work_folder
 from miaod_nb.config import Config, changes, validated
 from miaod_nb.data.labels import audit as audit_labels
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP
 from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import read_metrics, stacked_table
 from miaod_nb.selection.choosing import why_empty
@@ -58,11 +59,12 @@ def describe_data(data_root: Path, image_list: str, audit: bool) -> list[str]:
     """Usable images and faults of an image list; with `audit` its labels, which are read for that.
     Raises DataError."""
     faults = FaultCounts()
-    records = scan_list(data_root, image_list, faults)
+    source = open_source(data_root)
+    records = scan_list(source, image_list, faults)
     sources = sorted({record.source for record in records})
     lines = [f"{image_list}: {len(records)} usable images from {', '.join(sources)}"]
     if audit:
-        table, label_faults = audit_labels(records, None)
+        table, label_faults = audit_labels(source, records, None)
         faults.merge(label_faults)
         lines += [f"the labels of these {len(records)} images were read:", table.to_string()]
     return [*lines, *faults.lines()]
@@ -113,15 +115,15 @@ def describe_run(path: Path) -> list[str]:
     folder = RunFolder(path)
     document = stored_experiment(folder)
     config = validated(document["settings"])
-    identity = document.get("identity", {}).get("data", {})
+    record = RunRecord.open(path)
     lines = [
         f"{path}: run folder",
         *_wrapped("settings", _pairs({"preset": config.preset} | changes(config))),
         f"  data        {document.get('data_root', '(unknown)')}: "
-        f"{len(identity.get('pool', ()))} pool images, {len(identity.get('test', ()))} to test on",
-        *_wrapped("classes", ", ".join(identity.get("classes", ()))),
+        f"{len(record.pool)} pool images, {len(record.test)} to test on",
+        *_wrapped("classes", ", ".join(record.classes)),
     ]
-    lines += _progress(folder, config, bool(identity.get("test")))
+    lines += _progress(folder, config, bool(record.test))
     if folder.exists("metrics.csv") and folder.path("metrics.csv").stat().st_size > 1:
         table = read_metrics(folder.path("metrics.csv"))
         lines += ["", *_metrics(table)] if len(table) else []

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# path: below the data folder. bytes, mtime_ns: of the file, before it was decoded.
+# path: below the data folder. bytes, mtime_ns: of the file, before it was decoded. The rest: see
+# ImageRecord.
 COLUMNS = {
     "path": "str", "bytes": "int64", "mtime_ns": "int64", "width": "int32", "height": "int32",
+    "orientation": "int32",
 }  # fmt: skip
 STAMP = ["bytes", "mtime_ns"]
-SIZE = ["width", "height"]
+SIZE = ["width", "height", "orientation"]
 
 
 class CheckedImages:
@@ -33,7 +35,7 @@ class CheckedImages:
         return pd.concat(self._found).drop_duplicates("path", ignore_index=True)
 
     def look_up(self, paths: Sequence[Path]) -> pd.DataFrame:
-        """A row for each file, its width and height 0 where the file has to be decoded."""
+        """A row for each file, its SIZE 0 where the file has to be decoded."""
         rows = pd.DataFrame({"path": [str(path).removeprefix(self._prefix) for path in paths]})
         stamps = np.fromiter(_stamps(paths), np.dtype((np.int64, 2)), len(paths))
         before = self._before.set_index("path").reindex(rows["path"], fill_value=0)

@@ -2,28 +2,26 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
-from miaod_nb.data.layouts.coco import declared_classes
-from miaod_nb.data.layouts.coco_file import read_coco
-from miaod_nb.data.layouts.voc import read_voc
-from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, RawObject
+from miaod_nb.data.records import (
+    AnnotationFault,
+    FaultCounts,
+    ImageRecord,
+    LabelReader,
+    Labels,
+    RawObject,
+)
+from miaod_nb.data.sources import Source
+from miaod_nb.data.upright import Box, upright_box
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
 LEAST_SIDE = 1e-3  # of a box, in pixels: less than the precision of its coordinates in an image
-Box = tuple[float, float, float, float]
-
-
-def read_annotation(record: ImageRecord) -> list[RawObject]:
-    """The objects that the image's VOC XML file or COCO file gives it, unchecked but for being
-    complete and numeric. Raises AnnotationFault when these cannot be had."""
-    if record.coco_id is None:
-        return read_voc(record.annotation_path)
-    return read_coco(record.annotation_path, record.coco_id)
 
 
 def to_objects(
@@ -79,12 +77,49 @@ def _usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | No
     return clipped, "box clipped to the image"
 
 
-class Oracle:
-    """The only reader of the pool's annotations: it is asked for the images just selected."""
+def upright_objects(
+    labels: Labels, record: ImageRecord, faults: FaultCounts
+) -> Sequence[RawObject]:
+    """The objects in the frame of the upright image: boxes of a picture that lies on its side, as
+    its size tells, are turned with it and counted."""
+    size = record.stored_size
+    if labels.size != size or size == (record.width, record.height):
+        return labels.objects
+    faults.add("boxes of the picture before it was turned (EXIF), turned too", record.id)
+    return [
+        item._replace(box=upright_box(item.box, record.orientation, size))
+        for item in labels.objects
+    ]
 
-    def __init__(self, records: Iterable[ImageRecord]) -> None:
-        self._records = {record.id: record for record in records}
+
+class AnswersFirst:
+    """The labels of a data set, save those of images that were answered for: these hold."""
+
+    def __init__(self, answers: LabelReader, source: LabelReader) -> None:
+        self._answers, self._source = answers, source
+
+    def labels(self, image_id: str) -> Labels | None:
+        """See LabelReader."""
+        found = self._answers.labels(image_id)
+        return self._source.labels(image_id) if found is None else found
+
+    def labels_at(self, image_id: str) -> Path:
+        """See LabelReader."""
+        is_answered = self._answers.labels(image_id) is not None
+        return (self._answers if is_answered else self._source).labels_at(image_id)
+
+
+class Oracle:
+    """The only reader of the pool's labels: it is asked for the images just selected."""
+
+    def __init__(self, reader: LabelReader, records: Iterable[ImageRecord]) -> None:
+        self.records = {record.id: record for record in records}
+        self._reader = reader
         self._opened: dict[str, None] = {}
+
+    def labels_at(self, image_id: str) -> Path:
+        """The file that holds an image's labels, or would hold them."""
+        return self._reader.labels_at(image_id)
 
     @property
     def opened(self) -> list[str]:
@@ -94,6 +129,10 @@ class Oracle:
     def class_names(self, ids: Iterable[str]) -> list[str]:
         """The class names that occur in the annotations of these images, sorted."""
         return sorted({item.name for _, raw in self._read(ids, FaultCounts()) for item in raw})
+
+    def any_certain(self, ids: Iterable[str]) -> bool:
+        """Whether one of these images, which have usable labels, was labeled for certain."""
+        return any(found.certain for i in ids if (found := self._reader.labels(i)))
 
     def read(
         self,
@@ -114,7 +153,7 @@ class Oracle:
             if refuse_unknown and unknown is not None:
                 raise DataError(
                     f"the label '{unknown}' is not among the classes found so far",
-                    where=record.annotation_path,
+                    where=self.labels_at(record.id),
                     remedy="correct the name if it is misspelled"
                     + _nearest(unknown, classes)
                     + "; or use a new run_dir with `classes` set to the names to keep (others are "
@@ -126,16 +165,19 @@ class Oracle:
 
     def _read(
         self, ids: Iterable[str], faults: FaultCounts
-    ) -> Iterator[tuple[ImageRecord, list[RawObject]]]:
+    ) -> Iterator[tuple[ImageRecord, Sequence[RawObject]]]:
         for image_id in progress(list(ids), "reading annotations"):
             self._opened[image_id] = None
-            record = self._records[image_id]
+            record = self.records[image_id]
             try:
-                raw = read_annotation(record)
+                labels = self._reader.labels(image_id)
             except AnnotationFault as fault:
                 faults.add(str(fault), image_id)
+                continue
+            if labels is None:
+                faults.add("annotation missing", image_id)
             else:
-                yield record, raw
+                yield record, upright_objects(labels, record, faults)
 
 
 def refuse_absent_classes(classes: Sequence[str], seen: Sequence[str], where: object) -> None:
@@ -155,20 +197,19 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def audit(
-    records: Sequence[ImageRecord], classes: Sequence[str] | None
+    source: Source, records: Sequence[ImageRecord], classes: Sequence[str] | None
 ) -> tuple[pd.DataFrame, FaultCounts]:
     """A table of the labels of all these images, one row a class, and the faults in them.
 
-    Columns: images, objects, difficult (counts). classes=None: those of the COCO file, or those
-    found. Reads every label. Raises DataError for a class that is not there.
+    Columns: images, objects, difficult (counts). classes=None: those that the source declares, or
+    those found. Reads every label. Raises DataError for a class that is not there.
     """
-    oracle, faults = Oracle(records), FaultCounts()
-    ids = [record.id for record in records]
-    known = declared_classes(records) or oracle.class_names(ids)
+    oracle, faults = Oracle(source, records), FaultCounts()
+    ids = list(oracle.records)
+    known = list(source.classes()) or oracle.class_names(ids)
     if classes is None:
         classes = known
-    places = sorted({str(record.labels_at) for record in records})
-    refuse_absent_classes(classes, known, ", ".join(places))
+    refuse_absent_classes(classes, known, source.labels_at(ids[0]))
     counts = np.zeros((len(classes), 3), dtype=np.int64)
     for objects in oracle.read(ids, classes, faults).values():
         counts[np.unique(objects.labels), 0] += 1

@@ -1,41 +1,32 @@
 """What is known of an image, and the faults met on the way to it and its objects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-
-class Listed(NamedTuple):
-    """An image that a list names, before it was opened."""
-
-    id: str
-    source: str
-    image_path: Path
-    annotation_path: Path
-    coco_id: int | None = None
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One usable image: where it lies and how large it is (pixels, from the image itself).
+    """One image: where it lies and how large it is.
 
-    annotation_path: its own VOC XML file, or the COCO file that it shares with others and in which
-    it has the number coco_id.
+    width, height: of the image as people see it, in pixels, from the file itself; 0 as long as it
+    was not opened. orientation: how its EXIF entry says it has to be turned for that, 1 (not at
+    all) to 8.
     """
 
     id: str
     source: str
     image_path: Path
-    annotation_path: Path
-    width: int
-    height: int
-    coco_id: int | None = None
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
 
     @property
-    def labels_at(self) -> Path:
-        """Where the labels of this image and of those around it are kept: a folder of VOC XML
-        files, or a COCO file."""
-        return self.annotation_path.parent if self.coco_id is None else self.annotation_path
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of the picture as the file has it, before it is turned."""
+        lies = self.orientation >= 5  # on its side
+        return (self.height, self.width) if lies else (self.width, self.height)
 
 
 class RawObject(NamedTuple):
@@ -47,6 +38,30 @@ class RawObject(NamedTuple):
     difficult: bool = False
     crowd: bool = False
     area: float | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What was said of the objects of one image; no objects: nothing is there.
+
+    size: width and height of the picture that the boxes are of, where it is told. certain: whether
+    somebody labeled the image; False: only that no object of it is known.
+    """
+
+    objects: Sequence[RawObject]
+    size: tuple[int, int] | None = None
+    certain: bool = True
+
+
+class LabelReader(Protocol):
+    """Whoever knows labels: a data set, or what people answered in a run."""
+
+    def labels(self, image_id: str) -> Labels | None:
+        """The image's labels, unchecked but for being complete and numeric; None: not labeled.
+        Raises AnnotationFault for labels that cannot be used."""
+
+    def labels_at(self, image_id: str) -> Path:
+        """The file that holds the image's labels, or would hold them."""
 
 
 class AnnotationFault(Exception):

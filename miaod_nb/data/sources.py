@@ -1,27 +1,98 @@
 """Data folders as image records, and images as tensors; no image's labels are read here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.layouts.coco import CocoLayout
-from miaod_nb.data.layouts.voc import VocLayout
-from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
+from miaod_nb.data.checked import SIZE, CheckedImages
+from miaod_nb.data.layouts.coco import CocoSource
+from miaod_nb.data.layouts.voc import VocSource
+from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
+from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
 MIN_SIDE = 32
+Measured = tuple[int, int, int]
+
+
+class Source(Protocol):
+    """A data set of one layout: images and, apart from them, their labels.
+
+    labels, annotated, classes and result_id speak of the images of the list that `images` was asked
+    for last. A new layout is a class of this kind in a file of `layouts`, and its entry in LAYOUTS.
+    """
+
+    layout: str  # its name, in words
+    needs: str  # what has to be in the data folder, in words
+
+    @classmethod
+    def found_in(cls, data_root: Path) -> "Source | None":
+        """The data set in this folder; None when it has another layout."""
+
+    def list_names(self) -> list[str]:
+        """Names of the lists that are there, those that one might want first."""
+
+    def list_file(self, name: str) -> Path:
+        """Where the list of that name is, or would have to be."""
+
+    def image_place(self, name: str) -> str:
+        """Where the images of a list belong, in words."""
+
+    def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
+        """The images of a list that is there, in its order, not opened; what is missing is counted.
+        Raises DataError, also when one id stands for two different images."""
+
+    def labels(self, image_id: str) -> Labels | None:
+        """See LabelReader."""
+
+    def labels_at(self, image_id: str) -> Path:
+        """See LabelReader."""
+
+    def annotated(self) -> Container[str] | None:
+        """Ids of the images that have an annotation, told without a look at it; None: not told."""
+
+    def classes(self) -> Mapping[str, int]:
+        """The class names that are declared, each with the data set's own number, in order."""
+
+    def result_id(self, image_id: str) -> str | int:
+        """What files of results name the image by."""
+
+
+LAYOUTS: list[type[Source]] = [VocSource, CocoSource]
+
+
+def open_source(data_root: Path) -> Source:
+    """The data set in a folder: a VOC year folder, one that holds several (then one year after the
+    other, sorted by name; a year without a list is skipped), or one with COCO files in
+    `annotations`. Raises DataError for any other folder."""
+    if not data_root.is_dir():
+        raise DataError(
+            "there is no such data folder",
+            where=data_root,
+            remedy="correct data_root: a VOC year folder, a folder with several, or a COCO folder",
+        )
+    source = next(filter(None, (one.found_in(data_root) for one in LAYOUTS)), None)
+    if source is None:
+        raise DataError(
+            f"this folder is neither in {' layout nor in '.join(one.layout for one in LAYOUTS)} "
+            "layout",
+            where=data_root,
+            remedy=f"data_root needs {'; or '.join(one.needs for one in LAYOUTS)}",
+        )
+    return source
 
 
 def scan_list(
-    data_root: Path,
+    source: Source,
     list_name: str,
     faults: FaultCounts,
     *,
@@ -31,49 +102,46 @@ def scan_list(
 ) -> list[ImageRecord]:
     """The usable images of a list, in its order.
 
-    data_root is a VOC year folder, a folder holding several (then one year after the other, sorted
-    by name; a year without the list is skipped), or a folder with COCO files in `annotations`.
     Every image is decoded once, so that a damaged one is counted in `faults` and left out here and
-    not met in training; VOC annotations are not opened, of COCO's only the ids are looked at.
-    required=False: no such list gives [] instead of an error. drop_empty: images of a COCO file
-    without an annotation are counted and left out. checked: sizes of images that were decoded
-    before, which stand for decoding them again; it learns those of the others.
-    Raises DataError when the folder, the list or every listed image is missing, and when one id
-    stands for two different images; ConfigError for drop_empty in VOC layout.
+    not met in training; annotations are not looked at. required=False: no such list gives []
+    instead of an error. drop_empty: images without an annotation are counted and left out, which
+    needs a source that tells them. checked: sizes of images that were decoded before, which stand
+    for decoding them again; it learns those of the others.
+    Raises DataError when the list or every listed image is missing, and as `Source.images` does.
     """
-    layout = _layout_of(Path(data_root))
-    if not layout.has_list(list_name):
+    if not source.list_file(list_name).is_file():
         if not required:
             return []
         raise DataError(
             f"there is no image list '{list_name}'",
-            where=layout.list_file(list_name),
-            remedy=_name_lists(layout.list_names()),
+            where=source.list_file(list_name),
+            remedy=_name_lists(source.list_names()),
         )
-    listed = layout.listed(list_name, faults)
+    listed = source.images(list_name, faults)
     if drop_empty:
-        listed = layout.with_objects(listed, faults)
-    records = _check_images(listed, faults, checked or CheckedImages(Path(data_root)))
+        listed = _annotated(source, listed, faults)
+    records = check_images(listed, faults, checked or CheckedImages(Path()))
     if not records:
         found = "; ".join(faults.lines()) or "the list is empty"
         raise DataError(
             f"no image of the list '{list_name}' can be used ({found})",
-            where=layout.list_file(list_name),
-            remedy=f"put the listed images into {layout.image_place(list_name)}, or correct the "
+            where=source.list_file(list_name),
+            remedy=f"put the listed images into {source.image_place(list_name)}, or correct the "
             "list",
         )
     return records
 
 
 def load_image(path: Path) -> Tensor:
-    """The image as uint8 (3, H, W) RGB, in the file's own orientation (boxes refer to it).
+    """The image as uint8 (3, H, W) RGB, upright (boxes refer to that).
 
     Gray, palette, CMYK, alpha and 16-bit images are converted. Raises DataError naming the file
     when it cannot be decoded.
     """
     try:
         with Image.open(path) as image:
-            rgb = np.array(_to_rgb(image))
+            image.load()
+            rgb = np.array(upright(_to_rgb(image), orientation_of(image)))
     except Exception as error:  # the decoders of damaged files raise errors of every kind
         raise DataError(
             f"the image cannot be read any more ({error})",
@@ -91,53 +159,48 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _layout_of(data_root: Path) -> VocLayout | CocoLayout:
-    if not data_root.is_dir():
-        raise DataError(
-            "there is no such data folder",
-            where=data_root,
-            remedy="correct data_root: a VOC year folder, a folder with several, or a COCO folder",
-        )
-    layout = VocLayout.found_in(data_root) or CocoLayout.found_in(data_root)
-    if layout is None:
-        raise DataError(
-            "this folder is neither in VOC layout nor in COCO layout",
-            where=data_root,
-            remedy="data_root needs JPEGImages, Annotations and ImageSets/Main, or year folders "
-            "(VOC2007, VOC2012) that have them; or annotations/instances_<list>.json and the "
-            "images in <list> or images",
-        )
-    return layout
-
-
 def _name_lists(names: Sequence[str]) -> str:
     if not names:
         return "write one image id a line into this file"
     return "use one that exists: " + ", ".join(names[:8]) + (", ..." if names[8:] else "")
 
 
-def _check_images(
-    listed: Sequence[Listed], faults: FaultCounts, checked: CheckedImages
+def _annotated(
+    source: Source, listed: Sequence[ImageRecord], faults: FaultCounts
 ) -> list[ImageRecord]:
-    paths = [item.image_path for item in listed]
+    """Those images that have an annotation, whatever it says; the others are counted."""
+    annotated = source.annotated() or ()
+    for record in listed:
+        if record.id not in annotated:
+            faults.add("image without objects, left out (empty_images=drop)", record.id)
+    return [record for record in listed if record.id in annotated]
+
+
+def check_images(
+    listed: Sequence[ImageRecord], faults: FaultCounts, checked: CheckedImages
+) -> list[ImageRecord]:
+    """The usable ones of these images, with their sizes; the others are counted."""
+    paths = [record.image_path for record in listed]
     rows = checked.look_up(paths)
-    sizes = rows[["width", "height"]].to_numpy(copy=True)
+    sizes = rows[SIZE].to_numpy(copy=True)
     decoded = iter(_decode([paths[i] for i in np.flatnonzero(sizes[:, 0] == 0)], len(paths)))
     records = []
-    for place, item in enumerate(listed):
+    for place, record in enumerate(listed):
         if not sizes[place, 0]:
             found = next(decoded)
             if isinstance(found, str):
-                faults.add(found, item.id)
+                faults.add(found, record.id)
                 continue
             sizes[place] = found
-        width, height = sizes[place].tolist()
-        records.append(ImageRecord(*item[:4], width, height, item.coco_id))
-    checked.keep(rows.assign(width=sizes[:, 0], height=sizes[:, 1]))
+        width, height, orientation = sizes[place].tolist()
+        if orientation != 1:
+            faults.add("photo turned upright (EXIF)", record.id)
+        records.append(replace(record, width=width, height=height, orientation=orientation))
+    checked.keep(rows.assign(**dict(zip(SIZE, sizes.T, strict=True))))
     return records
 
 
-def _decode(paths: Sequence[Path], total: int) -> list[tuple[int, int] | str]:
+def _decode(paths: Sequence[Path], total: int) -> list[Measured | str]:
     """What `check_image` says of each of these; total: of images, most of them known perhaps."""
     pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
     try:
@@ -147,8 +210,9 @@ def _decode(paths: Sequence[Path], total: int) -> list[tuple[int, int] | str]:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the images still queued
 
 
-def check_image(path: Path) -> tuple[int, int] | str:
-    """(width, height) of a usable image, or why it is not usable."""
+def check_image(path: Path) -> Measured | str:
+    """Width and height of a usable image when it is upright, and the orientation of its file (as
+    ImageRecord has them); or why it is not usable."""
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -157,7 +221,10 @@ def check_image(path: Path) -> tuple[int, int] | str:
             if min(width, height) < MIN_SIDE:
                 return f"image with a side under {MIN_SIDE} px"
             image.load()
-            return width, height
+            orientation = orientation_of(image)
+            if orientation >= 5:
+                width, height = height, width
+            return width, height, orientation
     except Image.DecompressionBombError:
         return "image with impossible dimensions"
     except Exception as error:  # the decoders of damaged files raise errors of every kind

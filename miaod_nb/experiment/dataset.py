@@ -1,30 +1,33 @@
 """The data of an experiment: which images, which classes, and which labels may be read when."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, count_of
-from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import Oracle, refuse_absent_classes
-from miaod_nb.data.layouts.coco import declared_classes, lacks_annotations
+from miaod_nb.data.labels import Oracle
 from miaod_nb.data.pool import (
     Indices,
-    initial_sets,
     next_sets,
     remaining_pool,
-    resolve_count,
     scored_part,
 )
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import scan_list
-from miaod_nb.errors import ConfigError, DataError
-from miaod_nb.experiment.imported import ImportedSets
+from miaod_nb.data.sources import Source
+from miaod_nb.errors import DataError
+from miaod_nb.runs.pool_file import pool_table
+from miaod_nb.runs.schema import CycleLabels
+
+NOT_CERTAIN = (
+    "; a COCO file cannot tell images without objects from unlabeled ones: if all of these are "
+    "labeled and show none, give one of them an annotation with the bbox [0, 0, 0, 0]"
+)
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,25 @@ class CycleSets:
 class Dataset:
     """What an experiment is about; made by `prepare`.
 
-    pool: every usable image of the train list. test, test_objects: what is evaluated on, and its
-    labels by id. held_out: pool indices that are evaluated on because there is no test list.
+    source: the data set, which stands for the pool. pool: every usable image of the train list.
+    test, test_objects: what is evaluated on, and its labels by id. held_out: pool indices that are
+    evaluated on because there is no test list.
+    joined: how many images joined the pool after it began, by the first cycle that they take part
+    in; they stand behind the others, and so they do in all_indices, the pool as it was shuffled.
+    missing: ids of images that the run began with, or that joined, and that are gone.
     faults: of the pool's images; test_faults: of the test images and their labels.
     given: the sets of the first cycle, or, if they were imported, of several; all later ones follow
     from selections. imported: digests of imported ones.
     """
 
     config: Config
+    source: Source
     classes: tuple[str, ...]
     pool: Sequence[ImageRecord]
     budget: int
     all_indices: Indices
+    joined: Mapping[int, int]
+    missing: Sequence[str]
     given: Sequence[CycleSets]
     imported: Sequence[str]
     held_out: Indices
@@ -73,9 +83,10 @@ class Dataset:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths."""
+        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths, and
+        nothing of what joined later."""
         return {
-            "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool],
+            "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool[: self.num_images(0)]],
             "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
         } | ({"imported": list(self.imported)} if self.imported else {})
@@ -92,57 +103,85 @@ class Dataset:
         """Ids of pool images."""
         return [self.pool[i].id for i in indices]
 
+    def num_images(self, cycle: int) -> int:
+        """How many images the pool has in a cycle."""
+        return len(self.pool) - sum(n for joined, n in self.joined.items() if joined > cycle)
+
+    def table(self, data_root: Path) -> pd.DataFrame:
+        """The images as the run folder notes them; data_root: where they lie."""
+        joined = {0: self.num_images(0)} | dict(self.joined)
+        cycles = np.repeat(list(joined), list(joined.values()))
+        return pool_table(self.pool, cycles.tolist(), self.test, data_root)
+
     def sets(self, selections: Sequence[Sequence[int]]) -> CycleSets:
         """The sets after these selections, each the pool indices chosen in a cycle, most wanted
         first."""
         known = min(len(selections), len(self.given) - 1)
         sets = self.given[known]
-        for selected in selections[known:]:
+        for cycle, selected in enumerate(selections[known:], start=known + 1):
             ascending = np.array(list(reversed(selected)), dtype=np.int64)
             labeled, sample = next_sets(
-                self.all_indices, sets.labeled, ascending, self.config.seed,
-                top_up=self.config.first_unlabeled == "end",
+                self.all_indices[: self.num_images(cycle)], sets.labeled, ascending,
+                self.config.seed, top_up=self.config.first_unlabeled == "end",
             )  # fmt: skip
             sets = CycleSets(labeled, sample, np.setdiff1d(labeled, self.held_out))
         return sets
 
+    def unlabeled(self, sets: CycleSets, cycle: int) -> Indices:
+        """Pool indices that the cycle may choose from: all that are not labeled."""
+        return remaining_pool(self.all_indices[: self.num_images(cycle)], sets.labeled)
+
     def scored(self, sets: CycleSets, cycle: int) -> Indices:
         """Pool indices that the cycle scores: all that are not labeled, or a random part."""
-        pool = remaining_pool(self.all_indices, sets.labeled)
-        return scored_part(pool, num_scored(self.config, len(self.pool)), self.config.seed, cycle)
+        count = num_scored(self.config, self.num_images(cycle))
+        return scored_part(self.unlabeled(sets, cycle), count, self.config.seed, cycle)
 
-    def labeled_objects(self, sets: CycleSets) -> tuple[dict[str, Objects], FaultCounts]:
+    def labeled_objects(
+        self, sets: CycleSets, waiting: Container[str] = ()
+    ) -> tuple[dict[str, Objects], FaultCounts]:
         """Objects of the images to train on, by id, and the faults in their labels. Images
-        without a usable annotation are left out and counted. Raises DataError if none is labeled.
+        without a usable annotation are left out and counted. waiting: ids of images that are left
+        out even if they were labeled by now. Raises DataError if none is labeled.
         """
         faults = FaultCounts()
         found = self.oracle.read(
-            self.ids(sets.trained), self.classes, faults,
+            [i for i in self.ids(sets.trained) if i not in waiting], self.classes, faults,
             refuse_unknown=self.config.classes is None,
         )  # fmt: skip
-        if not self.any_labeled(found):
+        missing = self.what_is_missing(found)
+        if missing is not None:
             raise DataError(
                 f"none of the {len(sets.trained)} labeled images has a usable annotation "
                 f"({'; '.join(faults.lines())})",
-                where=self.pool[0].labels_at,
-                remedy="add annotations, or give `initial` more images" + self.empty_hint,
+                where=self.oracle.labels_at(self.pool[sets.trained[0]].id),
+                remedy="add annotations, or give `initial` more images" + missing,
             )
         return found, faults
 
-    def any_labeled(self, ids: Iterable[str]) -> bool:
-        """Whether one of these images, which have usable annotations, was labeled for certain: a
-        COCO file says that of images with an annotation alone."""
-        return any(not lacks_annotations(self.records[image_id]) for image_id in ids)
+    def describe_labels(self, sets: CycleSets, objects: Mapping[str, Objects]) -> CycleLabels:
+        """What is known of the labels of a cycle. objects: those it trains on."""
+        held_out = [i for i in self.ids(self.held_out) if i in self.test_objects]
+        known = dict(objects) | {i: self.test_objects[i] for i in held_out}
+        boxes = np.zeros(len(self.classes), dtype=np.int64)
+        for found in known.values():
+            np.add.at(boxes, found.labels[~found.ignored], 1)
+        return {
+            "images": len(objects),
+            "sha256": digest_of(objects),
+            "labeled": len(known),
+            "empty": sum(not len(found.labels) for found in known.values()),
+            "asked": [i for i in self.ids(sets.labeled) if i not in known],
+            "boxes": dict(zip(self.classes, boxes.tolist(), strict=True)),
+        }
 
-    @property
-    def empty_hint(self) -> str:
-        """The end of a remedy: how a COCO file says that images were labeled and show nothing."""
-        if self.pool[0].coco_id is None:
-            return ""
-        return (
-            "; a COCO file cannot tell images without objects from unlabeled ones: if all of these "
-            "are labeled and show none, give one of them an annotation with the bbox [0, 0, 0, 0]"
-        )
+    def what_is_missing(self, ids: Iterable[str]) -> str | None:
+        """What these images, which have usable annotations, lack to be labeled, as the end of a
+        remedy; None if one of them was labeled for certain: a COCO file says that of images with
+        an annotation alone."""
+        ids = list(ids)
+        if self.oracle.any_certain(ids):
+            return None
+        return NOT_CERTAIN if ids else ""
 
 
 def digest_of(objects: Mapping[str, Objects]) -> str:
@@ -158,111 +197,3 @@ def digest_of(objects: Mapping[str, Objects]) -> str:
 def num_scored(config: Config, num_images: int) -> int:
     """How many images of a data set of `num_images` a cycle scores at most."""
     return num_images if config.score_fraction == 1 else count_of(config.score_fraction, num_images)
-
-
-def prepare(
-    config: Config, data_root: Path, labels_all: bool = False,
-    imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
-) -> Dataset:  # fmt: skip
-    """Reads the image lists, the labels of the test images and those of the first labeled images.
-
-    labels_all: every pool image is labeled from the start (full supervision). imported: the sets
-    of the first cycles, where they are not to be drawn. checked: see `scan_list`. Raises
-    ConfigError and DataError for what cannot work.
-    """
-    faults, test_faults = FaultCounts(), FaultCounts()
-    drop_empty = config.empty_images == "drop"
-    pool = scan_list(data_root, config.train_list, faults, drop_empty=drop_empty, checked=checked)
-    taken_over = [sets.indices(pool, faults) for sets in imported]
-    num_initial = (
-        len(imported[0].labeled) if imported
-        else resolve_count(config.initial, len(pool), "initial")
-    )  # fmt: skip
-    budget = 0 if labels_all else resolve_count(config.budget, len(pool), "budget")
-    if budget > len(pool) - num_initial:
-        raise ConfigError(
-            f"the budget of {budget} images is larger than the pool: of {len(pool)} usable images "
-            f"{num_initial} are labeled from the start",
-            where="budget, initial",
-            remedy="lower budget or initial",
-        )
-    if budget > num_scored(config, len(pool)):
-        raise ConfigError(
-            f"of {len(pool)} images {num_scored(config, len(pool))} are scored in a cycle, fewer "
-            f"than the budget of {budget}",
-            where=f"score_fraction = {config.score_fraction:g}",
-            remedy="raise score_fraction or lower budget",
-        )
-    num_labeled = len(pool) if labels_all else num_initial
-    all_indices, labeled, sample = initial_sets(
-        len(pool), num_labeled, config.split_seed, config.first_unlabeled
-    )
-    first_labeled = all_indices[np.isin(all_indices, taken_over[0][0] if imported else labeled)]
-    if labels_all or not imported:
-        imported, taken_over = (), [(labeled, sample)]
-    labeled = taken_over[0][0]
-
-    test = scan_list(data_root, config.test_list, test_faults, required=False, checked=checked)
-    _refuse_overlap(config, pool, test)
-    held_out = np.array([], dtype=np.int64)
-    if not test:  # the same images for every strategy, also for full supervision
-        held_out = np.sort(first_labeled[: count_of(config.holdout, num_initial)])
-        test = [pool[i] for i in held_out]
-    test_oracle, oracle = Oracle(test), Oracle(pool)
-    seen = set(test_oracle.class_names(record.id for record in test))
-    seen |= set(oracle.class_names(pool[i].id for i in labeled))
-    declared = declared_classes([*pool, *test])
-    classes = _classes(config, seen, declared, pool[0].labels_at, [pool[i].id for i in labeled])
-    test_objects = test_oracle.read([record.id for record in test], classes, test_faults)
-    if test and all(objects.ignored.all() for objects in test_objects.values()):
-        raise DataError(
-            f"none of the {len(test)} images to evaluate on has a labeled object that counts "
-            f"({'; '.join(test_faults.lines()) or 'all are marked difficult or crowd'})",
-            where=test[0].labels_at,
-            remedy="add their annotations, or set test_list to a list that has some (without a "
-            "test list: give `initial` more images, or set holdout=0)",
-        )
-    given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in taken_over]
-    return Dataset(
-        config=config, classes=classes, pool=pool, budget=budget, all_indices=all_indices,
-        given=given, imported=[sets.digest for sets in imported], held_out=held_out, test=test,
-        test_objects=test_objects, oracle=oracle, faults=faults, test_faults=test_faults,
-        records={record.id: record for record in pool},
-    )  # fmt: skip
-
-
-def _refuse_overlap(
-    config: Config, pool: Sequence[ImageRecord], test: Sequence[ImageRecord]
-) -> None:
-    """Raises DataError for images that would be trained on and evaluated on."""
-    paths = {record.image_path for record in pool}
-    both = [record.id for record in test if record.image_path in paths]
-    if both:
-        raise DataError(
-            f"{len(both)} images stand in both lists, '{config.train_list}' and "
-            f"'{config.test_list}', first {both[0]}: metrics would be measured on training images",
-            where="train_list, test_list",
-            remedy="choose lists without common images, for example train_list=train test_list=val",
-        )
-
-
-def _classes(
-    config: Config, seen: set[str], declared: Sequence[str], labels_at: Path,
-    first_ids: Sequence[str],
-) -> tuple[str, ...]:  # fmt: skip
-    """The configured class names, or those that the data set declares (COCO), or else those in the
-    labels read so far."""
-    if not seen:
-        raise DataError(
-            f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
-            "and no test image, has an annotation that names a class",
-            where=labels_at,
-            remedy="label the images drawn first (VOC XML in the Annotations folder, or "
-            "annotations in the COCO file), or choose another split_seed or initial; they are: "
-            f"{', '.join(first_ids)}",
-        )
-    known = declared or sorted(seen)
-    if config.classes is None:
-        return tuple(known)
-    refuse_absent_classes(config.classes, known, labels_at)
-    return config.classes

@@ -60,7 +60,8 @@ class Run(RunState):
             environment = describe_environment(self.device, self.processes) | {"code": self.code}
             claim_folder(
                 self.folder, self.config, self.card, self.dataset.identity, self.fingerprint,
-                environment, self.data_root,
+                environment, self.data_root, self.dataset.table(self.data_root),
+                self.dataset.missing,
             )  # fmt: skip
             save_images(self.folder, self.checked)
             if self.imported:
@@ -194,7 +195,8 @@ class Run(RunState):
         called after their values: `<run folder>-random`."""
         config = validated(self.config.model_dump() | overrides)
         name = "-".join([self.folder.root.name, *map(str, overrides.values())])
-        return Run(config, self.data_root, self.folder.root.with_name(name), self.imported[:1])
+        beside = self.folder.root.with_name(name)
+        return Run(config, self.data_root, beside, self.imported[:1], like=self)
 
     def control(self, strategy: str) -> "Run":
         """The same experiment with another strategy."""

@@ -13,8 +13,9 @@ from miaod_nb.data.checked import CheckedImages
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
-from miaod_nb.experiment.dataset import CycleSets, Dataset, prepare
+from miaod_nb.experiment.dataset import CycleSets, Dataset
 from miaod_nb.experiment.imported import ImportedSets, load_imported
+from miaod_nb.experiment.preparing import Known, Sources, prepare
 from miaod_nb.experiment.training import load_weights, without_pretrained
 from miaod_nb.learning.train import StagePlan, cycle_stages
 from miaod_nb.processes import current_processes, launched
@@ -23,6 +24,7 @@ from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
 from miaod_nb.runs.identity import default_run_dir
 from miaod_nb.runs.known_images import known_images
+from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
 from miaod_nb.runs.session import Session
@@ -38,12 +40,13 @@ class RunState:
     for when a step needs them. A new one reads the image lists, the test labels and the first
     labels at once, so that what cannot work is refused before anything is written.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
-    folder has taken over. Raises ConfigError, DataError and RunFolderError.
+    folder has taken over. like: a run on the same data, whose pool a new run has too.
+    Raises ConfigError, DataError and RunFolderError.
     """
 
     def __init__(
         self, config: Config, data_root: Path, run_dir: Path | None = None,
-        imported: Sequence[ImportedSets] = (),
+        imported: Sequence[ImportedSets] = (), like: "RunState | None" = None,
     ) -> None:  # fmt: skip
         self.data_root = Path(data_root)
         begun = RunRecord.open(run_dir) if run_dir is not None and is_run(run_dir) else None
@@ -56,11 +59,16 @@ class RunState:
         spelled = "auto" if config.training == self.card.training_of("auto") else config.training
         self.config = config.model_copy(update={"training": spelled})
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
-        self.checked = CheckedImages(self.data_root, known_images(run_dir))
-        folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
+        self.checked, self._like = CheckedImages(self.data_root, known_images(run_dir)), like
         if begun is None:
-            check_names(self.config)
-        self.folder = folder_type(run_dir or default_run_dir(self.config, self.fingerprint))
+            check_names(config)
+        if run_dir is None:  # it follows from the data, which then follow from what stands there
+            dataset = self._prepare(None)
+            run_dir = default_run_dir(self.config, fingerprint(self.config, dataset.identity))
+            if not run_dir.is_dir():
+                self.dataset = dataset
+        folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
+        self.folder = folder_type(run_dir)
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
         self.stages: list[StagePlan] = cycle_stages(
             self.config, self.trains_adversarially, self.processes
@@ -77,9 +85,20 @@ class RunState:
     @cached_property
     def dataset(self) -> Dataset:
         """Images, classes and labels; read when they are first asked for."""
+        return self._prepare(self.folder)
+
+    def _prepare(self, folder: RunFolder | None) -> Dataset:
+        before = self._like.dataset.table(self.data_root) if self._like else None
         return prepare(
-            self.config, self.data_root, self.card.labels_all, self.imported, self.checked
-        )
+            self.config, self.sources, self.card.labels_all, self.imported, self.checked,
+            LabelStore(folder) if folder else None,
+            Known.of(folder, before) if folder else None,
+        )  # fmt: skip
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Where images and labels come from."""
+        return self._like.sources if self._like else Sources.open(self.data_root)
 
     @cached_property
     def fingerprint(self) -> str:

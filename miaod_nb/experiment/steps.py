@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from miaod_nb.boxes import Objects
-from miaod_nb.data.pool import Indices, ids_by_source, remaining_pool
+from miaod_nb.data.pool import Indices, ids_by_source
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
@@ -61,20 +61,22 @@ def split(run: RunState, cycle: int) -> None:
     objects, faults = run.dataset.labeled_objects(sets)
     if cycle > 0:
         _refuse_unlabeled_selection(run, cycle - 1, objects)
-    run.folder.save_json(
-        f"cycle{cycle}/labels.json",
-        {"images": len(objects), "sha256": digest_of(objects), "code": run.code},
-    )
+    labels = run.dataset.describe_labels(sets, objects)
+    labels["code"] = run.code
+    run.folder.save_json(f"cycle{cycle}/labels.json", labels)
     faults.merge(run.dataset.faults)
     run.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
     say_detail(
-        f"  {len(sets.labeled)} of {len(run.dataset.pool)} images are labeled, "
+        f"  {labels['labeled']} of {run.dataset.num_images(cycle)} images are labeled, "
         f"{len(objects)} train, classes: {', '.join(run.dataset.classes)}")  # fmt: skip
+    if waiting := labels["asked"]:
+        say(f"  {len(waiting)} images that were asked for have no usable labels yet, first "
+            f"{waiting[0]}: the first cycle that finds some trains on them")  # fmt: skip
     for line in faults.lines():
         say("  " + line)
     run.session.log(
-        cycle, "split", labeled=len(sets.labeled), trained=len(objects),
-        pool=len(run.dataset.pool) - len(sets.labeled), exclusions=faults.as_dict(),
+        cycle, "split", labeled=labels["labeled"], asked=len(waiting), trained=len(objects),
+        pool=run.dataset.num_images(cycle) - len(sets.labeled), exclusions=faults.as_dict(),
     )  # fmt: skip
 
 
@@ -96,14 +98,15 @@ def _refuse_unapplied(run: RunState, cycle: int) -> None:
 
 def _refuse_unlabeled_selection(run: RunState, cycle: int, objects: Mapping[str, Objects]) -> None:
     selected = run.dataset.ids(np.array(run.selection(cycle)))
-    if not run.dataset.any_labeled(i for i in selected if i in objects):
+    missing = run.dataset.what_is_missing(i for i in selected if i in objects)
+    if missing is not None:
         raise DataError(
             f"none of the {len(selected)} images that cycle {cycle} selected has a usable "
             "annotation yet",
             where=run.folder.path(f"cycle{cycle}/selection.json"),
-            remedy="label these images, put their labels into "
-            f"{run.dataset.records[selected[0]].labels_at} and run the same command again"
-            + run.dataset.empty_hint,
+            remedy="label these images (the first one's labels belong into "
+            f"{run.dataset.oracle.labels_at(selected[0])}) and run the same command again"
+            + missing,
         )
 
 
@@ -111,11 +114,12 @@ def train(run: RunState, cycle: int, index: int) -> None:
     """Trains a stage of the cycle, or takes its weights from equal work beside."""
     run.refuse_imported(cycle)
     sets = run.sets(cycle)
-    objects, _ = run.dataset.labeled_objects(sets)
-    if digest_of(objects) != run.folder.load_json(f"cycle{cycle}/labels.json")["sha256"]:
+    labels = run.record.labels(cycle)
+    objects, _ = run.dataset.labeled_objects(sets, labels.get("asked", ()))
+    if digest_of(objects) != labels["sha256"]:
         raise DataError(
             f"the labels have changed since cycle {cycle} began",
-            where=run.dataset.records[next(iter(objects))].labels_at,
+            where=run.dataset.oracle.labels_at(next(iter(objects))),
             remedy="restore them to go on, or delete "
             f"{run.folder.path(f'cycle{cycle}')} to begin the cycle again",
         )
@@ -175,15 +179,16 @@ def evaluate(run: RunState, cycle: int) -> None:
         return
     labeled_found = [found[image_id] for image_id in objects]
     evaluation = compute_metrics(labeled_found, list(objects.values()), run.dataset.classes)
-    labeled = len(run.sets(cycle).labeled)
-    trained = run.folder.load_json(f"cycle{cycle}/labels.json")["images"]
+    labels = run.record.labels(cycle)
+    # A split of an earlier version did not tell who of the images has labels.
+    labeled = labels.get("labeled", len(run.sets(cycle).labeled))
     about = {
         "cycle": cycle,
         "strategy": run.config.strategy,
         "training": "mi_aod" if run.trains_adversarially else "label_set",
         "labeled_images": labeled,
-        "trained_images": trained,
-        "labeled_percent": round(100 * labeled / len(run.dataset.pool), 2),
+        "trained_images": labels["images"],
+        "labeled_percent": round(100 * labeled / run.dataset.num_images(cycle), 2),
         "evaluated_on": run.dataset.evaluated_on,
         "seed": run.config.seed,
     }
@@ -245,7 +250,7 @@ def _candidates(run: RunState, cycle: int) -> tuple[Indices, Candidates]:
         shards = _shards(run, cycle)
         indices, known["columns"] = shards.indices, shards.columns_read()
     else:
-        indices = remaining_pool(run.dataset.all_indices, labeled)
+        indices = run.dataset.unlabeled(run.sets(cycle), cycle)
     if card.observes_labeled:
         known["labeled"] = _labeled_shards(run, cycle).columns_read()
     pool = run.dataset.pool
@@ -257,7 +262,8 @@ def select_images(run: RunState, cycle: int) -> None:
     """Writes which images the cycle wants labeled next."""
     indices, candidates = _candidates(run, cycle)
     selection = select(
-        run.strategy, cycle, run.config.seed, run.dataset.budget, len(run.dataset.pool), indices,
+        run.strategy, cycle, run.config.seed, run.dataset.budget,
+        run.dataset.num_images(cycle), indices,
         candidates, verdicts_of(run.record, cycle),
     )  # fmt: skip
     pool, scored = selection["pool"], selection["scored"]

@@ -76,8 +76,7 @@ def refuse_other_settings(run: Run) -> None:
     """Raises RunFolderError if the folder's run was made with other settings: what is kept there
     would be of both."""
     if run.folder.exists("config.json"):
-        data = run.folder.load_json("config.json")["identity"]["data"]  # images may be gone
-        refuse_another(run.folder, run.config, data, run.card.training_of("auto"))
+        refuse_another(run.folder, run.config, run.card)  # images may be gone
 
 
 def _refuse_missing_images(run: Run, table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from miaod_nb.experiment import Run, open_run
 from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.pool_file import first_data, read_pool
 from miaod_nb.runs.record import RunRecord
 
 
@@ -40,16 +41,16 @@ def _load(root: Path, experiment: Run | None, all_roots: Sequence[Path]) -> Repo
                         "authors' code becomes one by `miaod convert`")  # fmt: skip
     folder = RunFolder(root)
     document = stored_experiment(folder)
-    data = document["identity"]["data"]
+    record = RunRecord.open(root)
     experiment, trouble = (experiment, "") if experiment else _opened(root)
     if experiment and not trouble:
-        trouble = _changed(data, experiment)
+        trouble = _changed(folder, document["identity"]["data"], experiment)
     has_namesake = [other.name for other in all_roots].count(root.name) > 1
     return ReportedRun(
         name=f"{root.parent.name}/{root.name}" if has_namesake else root.name, label="",
         folder=folder, config=validated(document["settings"]), identity=document["identity"],
-        data_root=str(document.get("data_root", "")), classes=tuple(data["classes"]),
-        pool=_ids(data["pool"]), test=_ids(data["test"]), experiment=experiment, trouble=trouble,
+        data_root=str(document.get("data_root", "")), classes=record.classes,
+        pool=record.pool, test=record.test, experiment=experiment, trouble=trouble,
     )  # fmt: skip
 
 
@@ -62,15 +63,18 @@ def _opened(root: Path) -> tuple[Run | None, str]:
         return None, f"{error.what}{place}"
 
 
-def _changed(data: dict[str, Any], experiment: Run) -> str:
+def _changed(folder: RunFolder, data: dict[str, Any], experiment: Run) -> str:
     """In which way the images are other ones than the run was made with; "" if they are not."""
-    now = experiment.dataset.identity
+    now, table = experiment.dataset.identity, read_pool(folder)
+    data = data | (first_data(table) if table is not None else {})
     for kind in ("pool", "test"):
         gone = sorted({*data[kind]} - {*now[kind]})
         new = sorted({*now[kind]} - {*data[kind]})
         if gone:
             return (f"{len(gone)} images of the run ({kind}) are gone or of another size, first "
                     f"{_ids(gone)[0]}")  # fmt: skip
+        if missing := experiment.dataset.missing:
+            return f"{len(missing)} images that joined the run are gone, first {missing[0]}"
         if new:
             return f"{len(new)} images ({kind}) were added since the run, first {_ids(new)[0]}"
     return "" if data == now else "the images stand in another order, or other classes were labeled"

@@ -1,14 +1,17 @@
 """What a run folder is about: claimed by the first process, another experiment is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import RunFolderError
 from miaod_nb.progress import say
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.pool_file import POOL, digested, read_pool, save_pool
 from miaod_nb.runs.schema import VERSION, read_document
 
 
@@ -25,12 +28,13 @@ def default_run_dir(config: Config, fingerprint: str) -> Path:
     return project_folder() / "runs" / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
 
 
-def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings and the data that a run folder's experiment is about."""
+def stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the data that a run folder's experiment is about; lists of images by their
+    digests. Raises RunFolderError."""
     try:
         identity = dict(folder.load_json("config.json")["identity"])
-        return identity, dict(identity.pop("data"))
-    except (KeyError, TypeError, ValueError) as error:
+        return identity, digested(identity.pop("data"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunFolderError(
             "the file does not describe an experiment",
             where=folder.path("config.json"),
@@ -39,26 +43,37 @@ def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def refuse_another(
-    folder: RunFolder, config: Config, data: Mapping[str, Any], of_auto: str
-) -> None:
+    folder: RunFolder, config: Config, card: Card, data: Mapping[str, Any] | None = None,
+    missing: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Raises RunFolderError naming every difference in what decides results, if the folder holds
-    another experiment. data: its identity. of_auto: what training=auto means."""
-    before, stored_data = _stored_identity(folder)
+    another experiment. card: of its strategy. data: its identity; None: whatever the folder says.
+    missing: ids of images of the run's pool that cannot be used now."""
+    before, stored_data = stored_identity(folder)
+    now_data = stored_data if data is None else digested(data)
     now = config.identity()
     # A setting that did not exist when the run began had its default.
     defaults = validated({}).model_dump(mode="json")
     before = {key: defaults[key] for key in now.keys() - before.keys()} | before
-    if before["training"] == of_auto:  # another spelling
+    if before["training"] == card.training_of("auto"):  # another spelling
         before["training"] = "auto"
     differing = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
+    if missing and not differing:
+        raise RunFolderError(
+            f"{len(missing)} images of this run's pool cannot be used now: "
+            + ", ".join(missing[:5]) + (", ..." if missing[5:] else ""),
+            where=folder.path(POOL),
+            remedy="put them back, with their entries in the list, or choose another run_dir",
+        )  # fmt: skip
     differing += [
-        f"{key}: {len(stored_data.get(key, []))} there, {len(data.get(key, []))} now, or others"
-        for key in sorted(data.keys() | stored_data.keys())
-        if stored_data.get(key) != data.get(key)
+        f"{key}: {_count(stored_data.get(key, []))} there, {_count(now_data.get(key, []))} now, or "
+        "others"
+        for key in sorted(now_data.keys() | stored_data.keys())
+        if stored_data.get(key) != now_data.get(key)
     ]
     if differing:
         raise RunFolderError(
@@ -68,18 +83,24 @@ def refuse_another(
         )
 
 
+def _count(of_data: Sequence[Any] | Mapping[str, Any]) -> int:
+    return of_data["images"] if isinstance(of_data, Mapping) else len(of_data)
+
+
 def claim_folder(
     folder: RunFolder, config: Config, card: Card, data: Mapping[str, Any], fingerprint: str,
-    environment: Mapping[str, Any], data_root: Path,
+    environment: Mapping[str, Any], data_root: Path, images: pd.DataFrame,
+    missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Describes the experiment in its run folder, or checks that the folder holds the same one.
 
-    data_root: noted, so that the folder alone is enough to go on; it may change.
+    data_root: noted, so that the folder alone is enough to go on; it may change. images: the table
+    of its images, which may have grown; missing: see `refuse_another`.
 
     Another environment is a warning. Raises RunFolderError as `refuse_another` does.
     """
     if folder.exists("config.json"):
-        refuse_another(folder, config, data, card.training_of("auto"))
+        refuse_another(folder, config, card, data, missing)
         if folder.exists("environment.json"):
             recorded = read_document(folder, "environment.json", dict[str, Any])
             _warn_of_changes(recorded, environment)
@@ -93,11 +114,12 @@ def claim_folder(
             )
         folder.save_json("environment.json", dict(environment))
         folder.save_text("fingerprint.txt", fingerprint + "\n")
+    save_pool(folder, images, read_pool(folder))
     folder.save_json(
         "config.json",
         {"version": VERSION, "settings": config.model_dump(mode="json"),
          "data_root": str(data_root.resolve()), "card": card.as_dict(),
-         "identity": config.identity() | {"data": dict(data)}},
+         "identity": config.identity() | {"data": digested(data)}},
     )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from typing import Any, Self
 import pandas as pd
 
 from miaod_nb.config import Config, validated
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import LOG, RunFolder
+from miaod_nb.runs.pool_file import ids_of, read_pool
 from miaod_nb.runs.schema import (
     CycleLabels,
     Data,
@@ -105,12 +107,38 @@ class RunRecord:
     @cached_property
     def pool(self) -> tuple[str, ...]:
         """Ids of the images to choose from, in the order of their indices."""
-        return _ids(self._data.get("pool", ()))
+        return ids_of(self._images, "pool")
 
     @cached_property
     def test(self) -> tuple[str, ...]:
         """Ids of the images that metrics are measured on; () if there are none."""
-        return _ids(self._data.get("test", ()))
+        return ids_of(self._images, "test")
+
+    @cached_property
+    def _images(self) -> pd.DataFrame:
+        table = read_pool(self.folder)
+        assert table is not None  # there is a config.json
+        return table
+
+    def num_images(self, cycle: int) -> int:
+        """How many images the pool had in a cycle: it may have grown since."""
+        return int(((self._images["list"] == "pool") & (self._images["joined"] <= cycle)).sum())
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Where each image stands in the table; one that was held out is the same twice."""
+        return {image_id: row for row, image_id in enumerate(self._images["id"])}
+
+    def image(self, image_id: str) -> ImageRecord | None:
+        """An image of the pool or the test list, if its file is where it was; None otherwise, and
+        in a run of an earlier version, which did not note where."""
+        row = self._rows.get(image_id)
+        if row is None or self.data_root is None:
+            return None
+        _, _, source, path, width, height, _ = self._images.iloc[row]
+        file = self.data_root / path
+        record = ImageRecord(image_id, source, file, int(width), int(height))
+        return record if path and file.is_file() else None
 
     # ------------------------------------------------------------------------------- the cycles
 
@@ -266,8 +294,3 @@ def refuse_cycle(cycle: int, config: Config) -> None:
             remedy=f"choose a whole number from 0 to {config.cycles - 1}, or ask for more cycles, "
             f"for example by overrides={{'cycles': {config.cycles + 4}}}",
         )
-
-
-def _ids(described: Sequence[str]) -> tuple[str, ...]:
-    """Ids of images that are described as "id WxH"."""
-    return tuple(one.rpartition(" ")[0] for one in described)

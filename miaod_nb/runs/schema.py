@@ -20,13 +20,22 @@ _strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False
 
 
 @_strict
+class ListDigest(TypedDict):
+    """How many images a list had when the run began, and the SHA-256 (hex) of their ids and sizes
+    in order: lines of "id WxH"."""
+
+    images: int
+    sha256: str
+
+
+@_strict
 class Data(TypedDict):
-    """What decides results of the data: "id WxH" of every image, in the order of the indices, or,
-    where pool.parquet has the images, only their number and digest; and the classes."""
+    """What decides results of the data: the classes, and of each list the digest of its images,
+    which stand in pool.parquet; earlier versions wrote their "id WxH" here."""
 
     classes: list[str]
-    pool: NotRequired[list[str]]
-    test: NotRequired[list[str]]
+    pool: NotRequired[list[str] | ListDigest]
+    test: NotRequired[list[str] | ListDigest]
     imported: NotRequired[list[str]]
 
 
@@ -111,9 +120,10 @@ class Metrics(TypedDict):
 class CycleLabels(TypedDict):
     """labels.json of a cycle: the labels that it trains on.
 
-    images: how many images; labeled, empty: of these with objects and without, asked: ids that
-    nobody labeled yet; boxes: objects that count, by class. sha256: of all their labels. code:
-    digest of the code that trains.
+    images: how many of them; sha256: of their labels; code: digest of the code that trains. Of all
+    images that were asked for so far, those held out among them: labeled: how many have labels;
+    empty: how many of these show nothing; asked: ids of the others; boxes: objects that count, by
+    class.
     """
 
     images: int

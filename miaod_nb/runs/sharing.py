@@ -8,6 +8,8 @@ import numpy as np
 from miaod_nb.errors import MiaodError
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.identity import stored_identity
+from miaod_nb.runs.record import RunRecord
 
 # Settings of the choice between images, besides those that the strategy's card names. With equal
 # labels and all else equal, weights are equal.
@@ -20,11 +22,10 @@ def equal_training(folder: RunFolder, cycle: int) -> RunFolder | None:
     Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
     is another: the same experiment in two folders is meant to be run twice.
     """
-    here = folder.load_json("config.json")
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
         try:
-            if _is_equal(here, beside, folder, cycle):
+            if _is_equal(beside, folder, cycle):
                 return beside
         except (MiaodError, KeyError, TypeError, ValueError):
             continue  # not a run folder of ours, or one that is damaged: not a reason to stop
@@ -41,16 +42,18 @@ def is_of_training(record: Mapping[str, Any]) -> bool:
     return "stage" in record
 
 
-def _is_equal(here: Mapping[str, Any], beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
-    there = beside.load_json("config.json")
-    if there["identity"]["strategy"] == here["identity"]["strategy"]:
+def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
+    (there, their_data), (here, data) = stored_identity(beside), stored_identity(folder)
+    if there["strategy"] == here["strategy"] or their_data != data:
         return False
-    if _of_training(there) != _of_training(here):
+    theirs, ours = RunRecord.open(beside.root), RunRecord.open(folder.root)
+    if _of_training(there, theirs.card) != _of_training(here, ours.card):
+        return False
+    # What joined later differs from run to run; indices are equal where these ids are.
+    if any(their_id != our_id for their_id, our_id in zip(theirs.pool, ours.pool, strict=False)):
         return False
     files = ["environment.json", f"cycle{cycle}/labels.json"]
     if any(beside.load_json(file) != folder.load_json(file) for file in files):
-        return False
-    if "code" not in folder.load_json(files[1]):  # begun by a version that did not note it
         return False
     arrays = [f"X_L_{cycle}.npy", f"X_U_{cycle}.npy"]
     if not all(np.array_equal(beside.load_npy(a), folder.load_npy(a)) for a in arrays):
@@ -58,8 +61,10 @@ def _is_equal(here: Mapping[str, Any], beside: RunFolder, folder: RunFolder, cyc
     return beside.exists(f"cycle{cycle}/weights.pt")
 
 
-def _of_training(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the weights besides the labels: all settings but those of the choice alone."""
-    identity, card = described["identity"], Card.from_dict(described["card"])
+def _of_training(identity: Mapping[str, Any], card: Card | None) -> dict[str, Any]:
+    """What decides the weights besides the labels: all settings but those of the choice alone.
+    Raises ValueError for a run of a version that did not note its strategy's card and its code."""
+    if card is None:
+        raise ValueError("nobody knows what trained it")
     kept = {k: v for k, v in identity.items() if k not in OF_SELECTION.union(card.settings)}
     return kept | {"training": card.training_of(identity["training"])}

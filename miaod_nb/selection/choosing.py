@@ -47,7 +47,7 @@ def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
     if card.columns:
         indices = record.scores(cycle, ["index"])["index"].to_numpy()
     else:
-        indices = remaining_pool(np.arange(len(record.pool)), labeled)
+        indices = remaining_pool(np.arange(record.num_images(cycle)), labeled)
     ids = [record.pool[index] for index in indices]
     return indices, Candidates.of_all(
         ids, record.labeled(cycle), columns("scores", indices),

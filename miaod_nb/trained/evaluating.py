@@ -8,16 +8,15 @@ from typing import Any
 
 from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.labels import Oracle
-from miaod_nb.data.layouts.coco import category_ids
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation, evaluate
-from miaod_nb.experiment.opening import data_root_of, open_run, stored_experiment
+from miaod_nb.experiment.opening import data_root_of, open_run
 from miaod_nb.passes.inference import detect_images
-from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (
@@ -35,11 +34,12 @@ from miaod_nb.trained.prediction_files import (
 class LabeledImages:
     """Images with their labels, by id, and the faults met in both.
 
-    list_name: "" for images that a run held out of its train list. described: what metrics are
-    measured on, in words.
+    list_name: "" for images that a run held out of its train list. source: whose images they are.
+    described: what metrics are measured on, in words.
     """
 
     list_name: str
+    source: Source
     records: Sequence[ImageRecord]
     objects: Mapping[str, Objects]
     faults: FaultCounts
@@ -48,13 +48,11 @@ class LabeledImages:
     @property
     def image_ids(self) -> dict[str, ImageId]:
         """What a prediction file calls each image: by its number in a COCO file, else by its id."""
-        return {r.id: r.id if r.coco_id is None else r.coco_id for r in self.records}
+        return {record.id: self.source.result_id(record.id) for record in self.records}
 
     def categories(self, classes: Sequence[str]) -> dict[int, str]:
-        """The numbers of these classes: those of the COCO file, else 1, 2, ..."""
-        if self.records[0].coco_id is None:
-            return dict(enumerate(classes, start=1))
-        numbers = category_ids(self.records[0].annotation_path)
+        """The numbers of these classes: those that the data set gives them, else the next ones."""
+        numbers = dict(self.source.classes())
         unknown = [name for name in classes if name not in numbers]
         numbers |= dict(zip(unknown, count(max(numbers.values(), default=0) + 1), strict=False))
         return {numbers[name]: name for name in classes}
@@ -128,29 +126,30 @@ def _run_of(what: Path) -> Path | None:
 def _load_held_out(run_dir: Path) -> LabeledImages | None:
     """The images of its train list that a run held out, for want of a test list; None if it did
     not. Raises MiaodErrors."""
-    data = stored_experiment(RunFolder(run_dir)).get("identity", {}).get("data", {})
-    test = set(data.get("test", ()))
-    if not test or not test <= set(data.get("pool", ())):
+    record = RunRecord.open(run_dir)
+    if not record.test or not set(record.test) <= set(record.pool):
         return None
     dataset = open_run(run_dir=run_dir, overrides={"device": "cpu"}).dataset
     if not len(dataset.held_out):  # images of the same names in two lists
         return None
     return LabeledImages(
-        "", dataset.test, dataset.test_objects, dataset.test_faults, dataset.evaluated_on
+        "", dataset.source, dataset.test, dataset.test_objects, dataset.test_faults,
+        dataset.evaluated_on,
     )  # fmt: skip
 
 
 def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> LabeledImages:
     """The images of a list and their objects of these classes. Raises DataError."""
     faults = FaultCounts()
-    records = scan_list(data_root, list_name, faults, required=False)
+    source = open_source(data_root)
+    records = scan_list(source, list_name, faults, required=False)
     if not records:
         raise DataError(
             f"there is no image list '{list_name}'",
             where=data_root,
             remedy="name another by --list, one of labeled images that were never trained on",
         )
-    objects = Oracle(records).read([record.id for record in records], classes, faults)
+    objects = Oracle(source, records).read([record.id for record in records], classes, faults)
     if not any(map(len, objects.values())):
         raise DataError(
             f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "
@@ -159,7 +158,7 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
             remedy="evaluate on labeled images that show objects of these classes",
         )
     described = f"{list_name} list ({len(objects)} images)"
-    return LabeledImages(list_name, records, objects, faults, described)
+    return LabeledImages(list_name, source, records, objects, faults, described)
 
 
 def evaluate_detector(detector: Detector, test: LabeledImages) -> Evaluated:

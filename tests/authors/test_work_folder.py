@@ -44,6 +44,14 @@ def test_both_spellings_of_the_lists_are_read(folder):
     assert read_work_folder(folder).names == before
 
 
+def test_names_in_lists_may_hold_blanks(tmp_path):
+    listed = {"07": ["my photo", "my photo 2"]}
+    folder = write_work_folder(tmp_path / "work", [[0, 1]], [[1]], listed)
+    assert read_work_folder(folder).names == (
+        {"L": ("my photo", "my photo 2"), "U": ("my photo 2",)},
+    )
+
+
 def test_a_cycle_without_lists_and_a_folder_without_a_log_are_read(folder):
     shutil.rmtree(folder / "cycle2")
     (folder / LOG_FILE).unlink()

@@ -8,14 +8,14 @@ from miaod_nb.boxes import Objects
 from miaod_nb.compare import samples
 from miaod_nb.config import make_config
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.toy.toy import make_toy
 
 
 @pytest.fixture
 def records(make_voc, tmp_path):
     """Twelve images, every second one portrait."""
-    return scan_list(make_voc(tmp_path / "VOC"), "trainval", FaultCounts())
+    return scan_list(open_source(make_voc(tmp_path / "VOC")), "trainval", FaultCounts())
 
 
 @pytest.fixture
@@ -75,9 +75,7 @@ def test_objects_are_counted_by_class_and_list_without_difficult_ones():
 def test_sides_are_those_in_the_resized_image(tmp_path):
     config = make_config("tiny")  # 64 px
     sizes = {"a": (128, 96), "b": (32, 64)}
-    records = {
-        name: ImageRecord(name, "VOC", tmp_path, tmp_path, *size) for name, size in sizes.items()
-    }
+    records = {name: ImageRecord(name, "VOC", tmp_path, *size) for name, size in sizes.items()}
     found = {
         "b": objects(0, boxes=[[0, 0, 4, 9]]),
         "a": objects(0, 1, boxes=[[10, 10, 30, 90], [0, 0, 8, 8]]),
@@ -93,7 +91,7 @@ def test_sides_are_those_in_the_resized_image(tmp_path):
 
 def test_kinds_of_the_toy_data_have_an_example_among_the_images_given(tmp_path):
     root = make_toy(tmp_path / "toy", num_pool=24, num_test=6, size=48)
-    tests = scan_list(root, "test", FaultCounts())
+    tests = scan_list(open_source(root), "test", FaultCounts())
     table = samples.kinds(root, tests)
     assert table["images"].sum() == 30 and table["images"].is_monotonic_decreasing
     assert table.loc["easy", "note"] == "" and table.loc["easy", "images"] >= 9

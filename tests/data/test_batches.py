@@ -1,5 +1,6 @@
 """Batches: sizes, targets, and independence of workers, places and the global generator."""
 
+import shutil
 from dataclasses import fields
 
 import numpy as np
@@ -18,7 +19,7 @@ from miaod_nb.data.batches import (
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.sources import load_image, open_source, scan_list
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import DataError
 from miaod_nb.processes import Processes
@@ -32,9 +33,10 @@ TRAIN = HOW | {"augmentation": "crop_flip", "seed": 0, "epoch": 0}
 @pytest.fixture
 def data(tmp_path, make_voc):
     """(records, records by id, objects by id) of six images, the last without objects."""
-    records = scan_list(make_voc(tmp_path / "VOC2007", num_trainval=6), "trainval", FaultCounts())
+    source = open_source(make_voc(tmp_path / "VOC2007", num_trainval=6))
+    records = scan_list(source, "trainval", FaultCounts())
     ids = [record.id for record in records]
-    objects = Oracle(records).read(ids, ["square", "disc"], FaultCounts())
+    objects = Oracle(source, records).read(ids, ["square", "disc"], FaultCounts())
     return records, {record.id: record for record in records}, objects
 
 
@@ -152,8 +154,7 @@ def test_difficult_objects_are_no_targets(data):
 
 def test_unlabeled_loader_works_without_annotations(data):
     records, by_id, _ = data
-    for record in records:
-        record.annotation_path.unlink()
+    shutil.rmtree(records[0].image_path.parents[1] / "Annotations")
     loader = training_loader([[record.id for record in records]], by_id, None, **TRAIN)
     [batch] = loader
     assert type(batch) is UnlabeledBatch and len(batch) == 6

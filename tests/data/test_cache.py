@@ -24,7 +24,7 @@ def records(tmp_path: Path) -> list[ImageRecord]:
     for i, (width, height) in enumerate(SIZES):
         path = tmp_path / f"{i}.png"
         Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
-        made.append(ImageRecord(str(i), "x", path, path, width, height))
+        made.append(ImageRecord(str(i), "x", path, width, height))
     return made
 
 

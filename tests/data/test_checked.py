@@ -10,7 +10,7 @@ from PIL import Image
 from miaod_nb.data import sources
 from miaod_nb.data.checked import COLUMNS, CheckedImages
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def decoded(monkeypatch) -> list[str]:
     names: list[str] = []
     original = sources.check_image
 
-    def noted(path: Path) -> tuple[int, int] | str:
+    def noted(path: Path) -> sources.Measured | str:
         names.append(path.stem)
         return original(path)
 
@@ -31,7 +31,7 @@ def scan(root: Path, before: pd.DataFrame | None = None) -> tuple[list, dict, pd
     """Records and faults of both lists, and the table for the next start."""
     checked, faults, records = CheckedImages(root, before), FaultCounts(), []
     for list_name in ("trainval", "test"):
-        records += scan_list(root, list_name, faults, checked=checked)
+        records += scan_list(open_source(root), list_name, faults, checked=checked)
     return records, faults.as_dict(), checked.table
 
 
@@ -96,11 +96,10 @@ def test_a_moved_data_folder_is_known(year, decoded, tmp_path):
 
 def test_an_image_that_vanishes_while_it_is_looked_up_is_counted(year, monkeypatch):
     table = scan(year)[2]
-    layout = sources._layout_of(year)
-    listed = layout.listed("trainval", FaultCounts())
+    listed = open_source(year).images("trainval", FaultCounts())
     listed[0].image_path.unlink()
     faults = FaultCounts()
-    found = sources._check_images(listed, faults, CheckedImages(year, table))
+    found = sources.check_images(listed, faults, CheckedImages(year, table))
     assert len(found) == 3 and faults.count("image unreadable") == 1
 
 

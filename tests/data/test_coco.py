@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 
 from miaod_nb.data.batches import LabeledBatch, training_loader
-from miaod_nb.data.labels import Oracle, audit, read_annotation
-from miaod_nb.data.layouts.coco import category_ids, declared_classes
-from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord
-from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.labels import Oracle, audit
+from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.sources import Source, load_image, open_source, scan_list
 from miaod_nb.data.transforms import InputSize
-from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.errors import DataError
 from tests.coco import annotation_file, change, subset_of, write_coco
 
 CLASSES = ["disc", "square"]
@@ -27,9 +26,18 @@ def coco(tmp_path: Path, year: Path) -> Path:
     return write_coco(tmp_path / "coco", year)
 
 
+def _open(root: Path, **options: Any) -> tuple[Source, list[ImageRecord], FaultCounts]:
+    source, faults = open_source(root), FaultCounts()
+    return source, scan_list(source, "trainval", faults, **options), faults
+
+
 def _scan(root: Path, **options: Any) -> tuple[list[ImageRecord], FaultCounts]:
-    faults = FaultCounts()
-    return scan_list(root, "trainval", faults, **options), faults
+    return _open(root, **options)[1:]
+
+
+def _numbers(root: Path) -> list[str | int]:
+    source, records, _ = _open(root)
+    return [source.result_id(record.id) for record in records]
 
 
 def _counts(faults: FaultCounts) -> dict[str, int]:
@@ -38,8 +46,13 @@ def _counts(faults: FaultCounts) -> dict[str, int]:
 
 def _read(root: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """All objects of the pool, and what was counted on the way to them."""
-    records, faults = _scan(root)
-    found = Oracle(records).read([record.id for record in records], CLASSES, faults)
+    return _read_from(*_open(root))
+
+
+def _read_from(
+    source: Source, records: list[ImageRecord], faults: FaultCounts
+) -> tuple[dict[str, Any], dict[str, int]]:
+    found = Oracle(source, records).read([record.id for record in records], CLASSES, faults)
     return found, _counts(faults)
 
 
@@ -48,17 +61,19 @@ def _read(root: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _assert_same(voc: Path, coco: Path, list_name: str) -> None:
     faults = [FaultCounts(), FaultCounts()]
-    pairs = [scan_list(root, list_name, f) for root, f in zip((voc, coco), faults, strict=True)]
+    sources = [open_source(root) for root in (voc, coco)]
+    pairs = [scan_list(one, list_name, f) for one, f in zip(sources, faults, strict=True)]
     for a, b in zip(*pairs, strict=True):
         assert (a.id, a.width, a.height) == (b.id, b.width, b.height)
         assert a.image_path.samefile(b.image_path)
-    table, voc_faults = audit(pairs[0], None)
-    other, coco_faults = audit(pairs[1], list(table.index))
+    table, voc_faults = audit(sources[0], pairs[0], None)
+    other, coco_faults = audit(sources[1], pairs[1], list(table.index))
     pd.testing.assert_frame_equal(table, other)
     assert voc_faults.as_dict() == coco_faults.as_dict()
     assert faults[0].as_dict() == faults[1].as_dict() == {}
     ids = [record.id for record in pairs[0]]
-    found = [Oracle(records).read(ids, list(table.index), FaultCounts()) for records in pairs]
+    oracles = [Oracle(one, records) for one, records in zip(sources, pairs, strict=True)]
+    found = [oracle.read(ids, list(table.index), FaultCounts()) for oracle in oracles]
     assert list(found[0]) == list(found[1]) == ids
     for image_id in ids:
         for name in ("boxes", "labels", "difficult", "crowd", "area"):
@@ -81,18 +96,18 @@ def test_both_readers_find_the_same_in_photos(packs, tmp_path):
 # -------------------------------------------------------------------------------------- the layout
 
 
-def test_records_know_their_number_and_their_file(coco):
-    records, faults = _scan(coco)
-    assert [record.coco_id for record in records] == [1000, 1001, 1002, 1003]
-    assert {record.annotation_path for record in records} == {annotation_file(coco)}
+def test_a_source_knows_the_numbers_of_its_images_and_their_file(coco):
+    source, records, faults = _open(coco)
+    assert _numbers(coco) == [1000, 1001, 1002, 1003]
+    assert {source.labels_at(record.id) for record in records} == {annotation_file(coco)}
     assert {record.source for record in records} == {"trainval"}
-    assert records[0].labels_at == annotation_file(coco)
     assert faults.as_dict() == {}
 
 
-def test_records_of_voc_have_no_number(year):
-    records, _ = _scan(year)
-    assert records[0].coco_id is None and records[0].labels_at == year / "Annotations"
+def test_images_of_voc_have_no_number_and_a_file_each(year):
+    source, records, _ = _open(year)
+    assert _numbers(year) == [record.id for record in records]
+    assert source.labels_at("000003") == year / "Annotations/000003.xml"
 
 
 @pytest.mark.parametrize("folder", ["trainval", "images/trainval", "images"])
@@ -107,11 +122,11 @@ def test_images_are_found_in_each_place(coco, folder):
 
 
 def test_file_may_have_the_name_of_the_list_alone(coco):
-    before, _ = _scan(coco)
+    before = _scan(coco)[0]
     annotation_file(coco).rename(coco / "annotations/trainval.json")
-    records, _ = _scan(coco)
-    assert [r.coco_id for r in records] == [r.coco_id for r in before]
-    assert records[0].annotation_path == coco / "annotations/trainval.json"
+    source, records, _ = _open(coco)
+    assert records == before
+    assert source.labels_at(records[0].id) == coco / "annotations/trainval.json"
 
 
 def test_names_of_files_that_are_not_distinct_give_way_to_the_numbers(coco):
@@ -129,10 +144,10 @@ def test_names_of_files_that_are_not_distinct_give_way_to_the_numbers(coco):
 def test_missing_list_is_refused_and_the_others_are_named(coco):
     (coco / "annotations/captions_trainval.json").write_text("{}")
     with pytest.raises(DataError, match="no image list 'train2017'") as error:
-        scan_list(coco, "train2017", FaultCounts())
+        scan_list(open_source(coco), "train2017", FaultCounts())
     assert error.value.where == annotation_file(coco, "train2017")
     assert error.value.remedy.endswith("test, trainval, captions_trainval")
-    assert scan_list(coco, "train2017", FaultCounts(), required=False) == []
+    assert scan_list(open_source(coco), "train2017", FaultCounts(), required=False) == []
 
 
 def test_missing_images_are_counted(coco):
@@ -154,8 +169,8 @@ def test_file_name_that_leads_out_of_the_data_folder_is_counted(coco, tmp_path, 
         "within": "within/../../../outside.jpg",
     }[kind]
     change(coco, lambda d: d["images"][1].update(file_name=name))
-    records, faults = _scan(coco)
-    assert [record.coco_id for record in records] == [1000, 1002, 1003]
+    _, faults = _scan(coco)
+    assert _numbers(coco) == [1000, 1002, 1003]
     assert _counts(faults) == {"file name leads out of the data folder": 1}
 
 
@@ -176,31 +191,42 @@ def test_folder_without_any_image_is_refused_with_the_places_to_put_them(coco):
 
 def test_file_listed_twice_is_used_once(coco):
     change(coco, lambda d: d["images"].append(d["images"][0] | {"id": 7}))
-    records, faults = _scan(coco)
-    assert [record.coco_id for record in records] == [1000, 1001, 1002, 1003]
+    _, faults = _scan(coco)
+    assert _numbers(coco) == [1000, 1001, 1002, 1003]
     assert _counts(faults) == {"listed twice": 1}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("drop_empty", [False, True])
+def test_a_file_listed_twice_has_the_objects_of_both(coco, order, drop_empty):
+    """An image that two people labeled stands there twice, the empty answer first."""
+    boxes = _read(coco)[0]["000001"].boxes.tolist()
+
+    def twice(document):
+        document["images"].append(document["images"][0] | {"id": 7})
+        document["images"] = document["images"][::order]
+
+    change(coco, twice)
+    found, faults = _read_from(*_open(coco, drop_empty=drop_empty))
+    assert boxes and found["000001"].boxes.tolist() == boxes
+    assert faults["listed twice"] == 1
 
 
 # -------------------------------------------------------------------------------------- categories
 
 
 def test_classes_are_the_categories_in_the_order_of_their_ids(coco):
-    assert category_ids(annotation_file(coco)) == {"disc": 3, "square": 5}
+    assert list(_open(coco)[0].classes().items()) == [("disc", 3), ("square", 5)]
     change(coco, lambda d: d["categories"].append({"id": 1, "name": " zebra "}))
-    records, _ = _scan(coco)
-    assert declared_classes(records) == ["zebra", "disc", "square"]
-    assert audit(records, None)[0].index.tolist() == ["zebra", "disc", "square"]
-    assert audit(records, None)[0].loc["zebra", "objects"] == 0
-
-
-def test_categories_that_the_test_file_has_alone_come_last(coco):
-    change(coco, lambda d: d["categories"].append({"id": 1, "name": "ant"}), "test")
-    records = [*_scan(coco)[0], *scan_list(coco, "test", FaultCounts())]
-    assert declared_classes(records) == ["disc", "square", "ant"]
+    source, records, _ = _open(coco)
+    assert list(source.classes()) == ["zebra", "disc", "square"]
+    table = audit(source, records, None)[0]
+    assert table.index.tolist() == ["zebra", "disc", "square"]
+    assert table.loc["zebra", "objects"] == 0
 
 
 def test_voc_declares_no_classes(year):
-    assert declared_classes(_scan(year)[0]) == []
+    assert _open(year)[0].classes() == {}
 
 
 # ------------------------------------------------------------------------------------------ labels
@@ -237,11 +263,10 @@ def test_area_that_is_no_area_gives_way_to_that_of_the_box(coco, area):
 def test_pool_needs_no_annotations(coco):
     before, _ = _scan(coco)
     change(coco, lambda d: d.pop("annotations"))
-    records, faults = _scan(coco)
+    source, records, faults = _open(coco)
     assert records == before and faults.as_dict() == {}
     assert _read(coco) == ({}, {"annotation missing": 4})
-    with pytest.raises(AnnotationFault, match="^annotation missing$"):
-        read_annotation(records[0])
+    assert source.labels(records[0].id) is None
 
 
 def test_image_without_annotations_beside_others_is_background(coco):
@@ -249,6 +274,9 @@ def test_image_without_annotations_beside_others_is_background(coco):
     found, faults = _read(coco)
     assert [len(objects.boxes) for objects in found.values()] == [1, 0, 0, 0]
     assert faults == {"image without objects": 3}
+    source, records, _ = _open(coco)
+    labels = [source.labels(record.id) for record in records]
+    assert [one is not None and one.certain for one in labels] == [True, False, False, False]
 
 
 def test_images_without_annotations_are_left_out_when_asked(coco):
@@ -263,12 +291,6 @@ def test_nothing_is_left_of_a_file_without_annotations(coco):
     change(coco, lambda d: d.update(annotations=[]))
     with pytest.raises(DataError, match="4 x image without objects, left out"):
         _scan(coco, drop_empty=True)
-
-
-def test_voc_labels_are_not_opened_to_find_images_without_objects(year):
-    with pytest.raises(ConfigError, match="annotations would have to be opened") as error:
-        _scan(year, drop_empty=True)
-    assert "empty_images" in error.value.where and "empty_images=keep" in error.value.remedy
 
 
 # --------------------------------------------------------------------------------------- bad input
@@ -383,18 +405,17 @@ def test_repeated_ids_of_images_and_categories_are_refused(coco, kind, entry, fa
 
 
 def test_file_that_vanishes_is_named(coco):
-    records, _ = _scan(coco)
+    source, records, _ = _open(coco)
     annotation_file(coco).unlink()
     with pytest.raises(DataError, match="cannot be read") as error:
-        read_annotation(records[0])
+        source.labels(records[0].id)
     assert error.value.where == annotation_file(coco)
 
 
 def test_image_that_leaves_the_file_has_no_annotation(coco):
-    records, _ = _scan(coco)
+    source, records, _ = _open(coco)
     change(coco, lambda d: d["images"].pop(0))
-    with pytest.raises(AnnotationFault, match="^annotation missing$"):
-        read_annotation(records[0])
+    assert source.labels(records[0].id) is None
 
 
 # ---------------------------------------------------------------------------------------- the file
@@ -404,11 +425,12 @@ def test_file_is_read_once_and_again_when_changed(coco, monkeypatch, capfd):
     reads = []
     original = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or original(path))
+    source, records, faults = _open(coco)
     for _ in range(2):
-        _read(coco)
+        _read_from(source, records, FaultCounts())
     assert reads == [annotation_file(coco)]
     change(coco, lambda d: d["annotations"].clear())
-    assert _read(coco)[1] == {"annotation missing": 4}
+    assert _read_from(source, records, faults)[1] == {"annotation missing": 4}
     assert reads == [annotation_file(coco)] * 2
     assert "index" not in capfd.readouterr().out
 
@@ -420,8 +442,8 @@ def test_marks_of_the_encoding_are_accepted(coco):
 
 
 def test_objects_lie_where_they_were_drawn(coco):
-    records, _ = _scan(coco)
-    objects = Oracle(records).read([records[0].id], CLASSES, FaultCounts())[records[0].id]
+    source, records, _ = _open(coco)
+    objects = Oracle(source, records).read([records[0].id], CLASSES, FaultCounts())[records[0].id]
     image = load_image(records[0].image_path).float()
     x1, y1, x2, y2 = objects.boxes[0].astype(int)
     inside = image[:, y1 + 2 : y2 - 1, x1 + 2 : x2 - 1].flatten(1)

@@ -15,7 +15,7 @@ from torchvision.datasets.voc import DATASET_YEAR_DICT
 from miaod_nb.data import download as module
 from miaod_nb.data.download import ARCHIVES, download_voc
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
 from tests.conftest import write_voc
 
@@ -92,7 +92,7 @@ def server(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def ids(devkit: Path, list_name: str) -> list[str]:
     faults = FaultCounts()
-    records = scan_list(devkit, list_name, faults)
+    records = scan_list(open_source(devkit), list_name, faults)
     assert not faults.lines()
     return [record.id for record in records]
 

@@ -49,7 +49,7 @@ def test_pairs_are_as_many_as_the_longer_plan_has():
 
 def test_inference_plan_joins_images_of_one_padded_size():
     sizes = [(64, 48), (48, 64)] * 3  # landscape, portrait, landscape ...
-    records = [ImageRecord(str(i), "07", Path(), Path(), *size) for i, size in enumerate(sizes)]
+    records = [ImageRecord(str(i), "07", Path(), *size) for i, size in enumerate(sizes)]
     assert inference_plan(records, InputSize(64, 32), 2) == [[0, 2], [1, 3], [4], [5]]
     all_padded_alike = inference_plan(records, InputSize(64, 64), 4)
     assert all_padded_alike == [[0, 1, 2, 3], [4, 5]]

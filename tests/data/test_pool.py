@@ -154,7 +154,7 @@ def test_counts_that_do_not_fit_are_refused(value, total):
 
 def test_ids_by_source_keeps_the_order_and_names_every_source():
     records = [
-        ImageRecord(name, source, Path(), Path(), 64, 64)
+        ImageRecord(name, source, Path(), 64, 64)
         for name, source in (("a", "07"), ("b", "12"), ("c", "07"), ("d", "mine"))
     ]
     assert ids_by_source(records, [2, 1, 0]) == {"07": ["c", "a"], "12": ["b"], "mine": []}

@@ -10,15 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
+from miaod_nb.data import sources
+from miaod_nb.data.labels import Oracle
+from miaod_nb.data.layouts.coco import CocoSource
 from miaod_nb.data.layouts.voc import listed_ids
-from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import load_image, scan_list
+from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
+from miaod_nb.data.sources import load_image, open_source, scan_list
 from miaod_nb.errors import DataError
 
 
 def _scan(root: Path, list_name: str = "trainval") -> tuple[list[ImageRecord], FaultCounts]:
     faults = FaultCounts()
-    return scan_list(root, list_name, faults), faults
+    return scan_list(open_source(root), list_name, faults), faults
 
 
 def _set_list(year: Path, text: str, name: str = "trainval") -> None:
@@ -34,7 +37,6 @@ def test_scan_reads_ids_in_list_order_and_sizes_from_the_images(year):
     assert [record.id for record in records] == ["000003", "000001", "000002"]
     assert [(r.width, r.height) for r in records] == [(64, 48), (64, 48), (48, 64)]
     assert {record.source for record in records} == {"07"}
-    assert records[0].annotation_path == year / "Annotations/000003.xml"
     assert faults.as_dict() == {}
 
 
@@ -51,6 +53,26 @@ def test_listed_ids_are_those_of_all_years_usable_or_not(year, make_voc):
     assert listed_ids(year.parent, "trainval") == ["2012_000001", "2012_000002"]
     with pytest.raises(DataError, match="there is no image list 'trainval' in VOC layout"):
         listed_ids(year, "trainval")
+
+
+def test_ids_may_hold_blanks_and_dots_and_end_in_a_number(year):
+    """A second column is cut off where it is one: -1, 0 or 1, and no image is called so."""
+    names = ["my photo", "barn.v2", "cow 1", "cow", "street 12", "a  b"]
+    for name in names:
+        shutil.copy(year / "JPEGImages/000001.jpg", year / f"JPEGImages/{name}.jpg")
+    _set_list(year, "".join(f"{name}\n" for name in names))
+    records, faults = _scan(year)
+    assert [record.id for record in records] == names == listed_ids(year, "trainval")
+    assert faults.as_dict() == {}
+    _set_list(year, " my photo  -1\nbarn.v2 0\ncow 1 1\n000001\t1\n")
+    assert [r.id for r in _scan(year)[0]] == ["my photo", "barn.v2", "cow 1", "000001"]
+
+
+def test_names_of_files_in_a_list_mean_the_images_without_suffix(year):
+    _set_list(year, "000001.jpg -1\n000002.JPG\nnowhere.jpg 1\n")
+    records, faults = _scan(year)
+    assert [record.id for record in records] == ["000001", "000002"]
+    assert faults.as_dict()["listed image missing"]["examples"] == ["nowhere.jpg"]
 
 
 def test_size_in_the_annotation_does_not_matter(year, voc_xml):
@@ -82,6 +104,39 @@ def test_missing_root_is_refused(tmp_path):
     assert error.value.where == tmp_path / "nowhere"
 
 
+class FolderSource(CocoSource):
+    """A layout of one's own: a folder of photos, all of them labeled as empty."""
+
+    layout, needs = "photo folder", "photos"
+
+    @classmethod
+    def found_in(cls, data_root):
+        return cls(data_root) if any(data_root.glob("*.jpg")) else None
+
+    def list_file(self, name):
+        return next(self.root.glob("*.jpg"))
+
+    def images(self, list_name, faults):
+        paths = sorted(self.root.glob("*.jpg"))
+        return [ImageRecord(path.stem, list_name, path) for path in paths]
+
+    def labels(self, image_id):
+        return Labels([])
+
+
+def test_a_layout_is_one_class_and_one_entry(year, monkeypatch):
+    photos = year / "JPEGImages"
+    with pytest.raises(DataError, match="neither"):
+        open_source(photos)
+    monkeypatch.setattr(sources, "LAYOUTS", [*sources.LAYOUTS, FolderSource])
+    source, faults = open_source(photos), FaultCounts()
+    records = scan_list(source, "all", faults)
+    assert len(records) == 6 and records[0].width == 64
+    found = Oracle(source, records).read([records[0].id], ["dog"], faults)
+    assert len(found[records[0].id].boxes) == 0
+    assert faults.as_dict() == {"image without objects": {"count": 1, "examples": ["000001"]}}
+
+
 def test_folder_of_another_layout_is_refused(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match="neither in VOC layout nor in COCO layout") as error:
@@ -98,7 +153,7 @@ def test_missing_list_is_refused_and_the_others_are_named(year):
 
 
 def test_missing_list_is_accepted_when_not_required(year):
-    assert scan_list(year, "val", FaultCounts(), required=False) == []
+    assert scan_list(open_source(year), "val", FaultCounts(), required=False) == []
 
 
 @pytest.mark.parametrize("text", ["", "nothing\nthere\n"])
@@ -209,13 +264,6 @@ def test_palette_with_transparency_keeps_its_colors(tmp_path, recwarn):
     assert not recwarn.list
 
 
-def test_image_is_not_turned_by_its_exif_entry(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (64, 48)).save(tmp_path / "turned.jpg", exif=exif)
-    assert load_image(tmp_path / "turned.jpg").shape == (3, 48, 64)
-
-
 def test_unreadable_image_is_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     with pytest.raises(DataError) as error:
@@ -229,5 +277,5 @@ def test_link_that_leads_nowhere_is_a_missing_image(make_voc, tmp_path):
     image.unlink()
     image.symlink_to(tmp_path / "moved.jpg")
     faults = FaultCounts()
-    assert len(scan_list(root, "trainval", faults)) == 11
+    assert len(scan_list(open_source(root), "trainval", faults)) == 11
     assert faults.count("listed image missing") == 1

@@ -170,6 +170,8 @@ def _content(path: Path) -> Any:
     match path.name:
         case "config.json":
             return json.loads(path.read_text())["identity"]
+        case "pool.parquet":  # where images lie is no result
+            return pd.read_parquet(path).drop(columns=["source", "path"]).to_dict("records")
         case "log.jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             return [

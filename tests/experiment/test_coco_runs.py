@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from miaod_nb.boxes import Detections, Objects
-from miaod_nb.data import labels as annotations
+from miaod_nb.data.layouts.coco_file import CocoFile
 from miaod_nb.evaluation import evaluate
 from miaod_nb.runs.files import RunFolder
 from tests.coco import Document, annotation_file, change, write_coco
@@ -72,9 +72,9 @@ def test_run_knows_nothing_of_labels_that_were_not_asked_for(coco, data_root, tm
 
 def test_annotations_are_read_of_labeled_and_test_images_alone(coco, tmp_path, monkeypatch):
     read: set[int] = set()
-    original = annotations.read_coco
+    original = CocoFile.objects
     monkeypatch.setattr(
-        annotations, "read_coco", lambda path, number: read.add(number) or original(path, number)
+        CocoFile, "objects", lambda file, number: read.add(number) or original(file, number)
     )
     assert miaod(*run_arguments(coco, tmp_path / "run", **QUICK)).code == 0
     labeled = {1000 + i for i in np.load(tmp_path / "run/X_L_1.npy")}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from miaod_nb.experiment import training
+from miaod_nb.runs.record import RunRecord
 from tests.experiment.helpers import log_of, miaod, run_arguments
 
 NO_TEST = {"test_list": "none", "initial": 8, "budget": 2}
@@ -77,8 +78,7 @@ def test_holdout_is_the_same_for_all_and_never_trained_on(
     run_dir = tmp_path / "run"
     arguments = run_arguments(data_root, run_dir, **NO_TEST, holdout=0.4, strategy=strategy)
     assert miaod(*arguments).code == 0
-    described = json.loads((run_dir / "config.json").read_text())["identity"]["data"]["test"]
-    held_out = [entry.split()[0] for entry in described]  # each is "id widthxheight"
+    held_out = list(RunRecord.open(run_dir).test)
     pool = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
     shuffled = np.arange(12)
     np.random.RandomState(0).shuffle(shuffled)  # split_seed=0; 3 = 0.4 * 8, rounded down

@@ -66,7 +66,8 @@ def test_every_kind_of_fault_is_counted(data, voc_xml, tmp_path):
     for reason, count in expected.items():
         assert f"  {count} x {reason} (" in outcome.out
     (split,) = log_of(tmp_path / "run", "split")
-    assert (split["labeled"], split["trained"]) == (9, 6)  # 12 - 3 images, 3 annotations less
+    # 12 - 3 images, of which 3 have no usable annotation
+    assert (split["labeled"], split["asked"], split["trained"]) == (6, 3, 6)
     assert split["exclusions"] == exclusions
 
 

@@ -79,11 +79,12 @@ def test_missing_label_is_counted_when_its_image_is_selected(data_root, referenc
     shutil.copy(data_root / f"Annotations/{first}.xml", data / "Annotations")
     outcome = miaod(*run_arguments(data, tmp_path / "run", training="label_set"))
     assert outcome.code == 0
-    assert "6 of 12 images are labeled, 5 train" in outcome.out
+    assert "5 of 12 images are labeled, 5 train" in outcome.out
     exclusions = json.loads((tmp_path / "run/cycle1/exclusions.json").read_text())
     assert exclusions["annotation missing"] == {"count": 1, "examples": [second]}
     metrics = json.loads((tmp_path / "run/cycle1/metrics.json").read_text())["about"]
-    assert (metrics["labeled_images"], metrics["trained_images"]) == (6, 5)
+    assert (metrics["labeled_images"], metrics["trained_images"]) == (5, 5)
+    assert metrics["labeled_percent"] == round(100 * 5 / 12, 2)
 
 
 def test_selection_without_any_label_waits_for_them(data_root, reference, tmp_path):

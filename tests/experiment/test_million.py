@@ -47,8 +47,7 @@ class LazyPool(Sequence[ImageRecord]):
     def __getitem__(self, index: slice) -> Sequence[ImageRecord]: ...
     def __getitem__(self, index: Any) -> Any:
         one = self.records[index % len(self.records)]
-        paths = one.image_path, one.annotation_path
-        return ImageRecord(f"{index:07d}", one.source, *paths, one.width, one.height)
+        return replace(one, id=f"{index:07d}")
 
 
 def experiment(data_root: Path, run_dir: Path, num_images: int) -> Run:

@@ -23,7 +23,7 @@ def record(tmp_path):
     image[:, :24, 0] = 200
     path = tmp_path / "a.png"
     Image.fromarray(image).save(path)
-    return ImageRecord("a", "VOC", path, tmp_path / "a.xml", 48, 40)
+    return ImageRecord("a", "VOC", path, 48, 40)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import torch
 
 from miaod_nb.config import Config, make_config
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError, Stopped, TrainingError
 from miaod_nb.passes import image_pass, scoring
@@ -78,7 +78,7 @@ def prepared(data_root, scored) -> Callable[..., Scoring]:
     ) -> Scoring:  # fmt: skip
         config = make_config("tiny", SETTINGS | settings)
         folder, strategy = RunFolder(run_dir), MiAod(config)
-        pool = scan_list(data_root, "trainval", FaultCounts())
+        pool = scan_list(open_source(data_root), "trainval", FaultCounts())
         shards = ScoreShards(folder, 0, "scores", indices, pool, CLASSES, columns)
         session = Session(folder, config.save_every, processes=processes)
 

@@ -52,7 +52,7 @@ def test_id_lists(golden):
     num_07 = int(golden["n07"])
     ids = [f"{i:06d}" if i < num_07 else f"2008_{i - num_07:06d}" for i in range(int(golden["N"]))]
     records = [
-        ImageRecord(name, "07" if i < num_07 else "12", Path(), Path(), 64, 64)
+        ImageRecord(name, "07" if i < num_07 else "12", Path(), 64, 64)
         for i, name in enumerate(ids)
     ]
     for cycle in (c for c in _cycles(golden) if f"cycle{c}/files_X_L_07" in golden):

@@ -17,7 +17,7 @@ def decoded(monkeypatch) -> list[Path]:
     paths: list[Path] = []
     original = sources.check_image
 
-    def noted(path: Path) -> tuple[int, int] | str:
+    def noted(path: Path) -> sources.Measured | str:
         paths.append(path)
         return original(path)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from miaod_nb.data.layouts.voc import read_voc
 from miaod_nb.data.records import FaultCounts, RawObject
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
 from miaod_nb.toy import toy
 from miaod_nb.toy.scenes import FREQUENCIES, KINDS, LEAST_VISIBLE, paint_scene, take_photo
@@ -39,7 +39,9 @@ def ids_of(folder: Path, list_name: str) -> list[str]:
 
 
 def objects_of(folder: Path, image_id: str) -> list[RawObject]:
-    return read_voc(folder / "Annotations" / f"{image_id}.xml")
+    labels = read_voc(folder / "Annotations" / f"{image_id}.xml")
+    assert labels is not None
+    return list(labels.objects)
 
 
 def table_of(folder: Path) -> pd.DataFrame:
@@ -49,7 +51,7 @@ def table_of(folder: Path) -> pd.DataFrame:
 def test_its_lists_are_read_without_a_fault(made: Path) -> None:
     for list_name, count in (("trainval", 40), ("test", 12)):
         faults = FaultCounts()
-        records = scan_list(made, list_name, faults)
+        records = scan_list(open_source(made), list_name, faults)
         assert [record.id for record in records] == ids_of(made, list_name)
         assert len(records) == count
         assert {(record.width, record.height) for record in records} == {(64, 64)}

@@ -204,14 +204,14 @@ def test_boxes_are_in_pixels_of_the_file(tmp_path):
 
 def test_images_may_be_records_or_paths(tmp_path):
     path = photo(tmp_path / "a.png")
-    record = ImageRecord("a", "somewhere", path, path.with_suffix(".xml"), 64, 48)
+    record = ImageRecord("a", "somewhere", path, 64, 48)
     by_record, by_path = make_detector().predict([record, path])
     assert by_record.uncertainty == by_path.uncertainty and by_record.record is record
 
 
 def test_images_of_one_id_in_two_data_sets_have_results_of_their_own(tmp_path):
     paths = [photo(tmp_path / f"{i}.png", seed=i) for i in range(2)]
-    records = [ImageRecord("1", "data", p, p.with_suffix(".xml"), 64, 48) for p in paths]
+    records = [ImageRecord("1", "data", p, 64, 48) for p in paths]
     detector = make_detector()
     found = detector.predict(records)
     assert [result.record for result in found] == records

@@ -107,7 +107,7 @@ def test_an_image_that_disagrees_nowhere_has_empty_maps(values):
 def test_large_photos_are_made_smaller(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (2000, 1000), "red").save(path)
-    address = photo(ImageRecord("a", "VOC", path, tmp_path / "a.xml", 2000, 1000))
+    address = photo(ImageRecord("a", "VOC", path, 2000, 1000))
     content = base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))
     (tmp_path / "b.jpg").write_bytes(content)
     with Image.open(tmp_path / "b.jpg") as small:

@@ -1,31 +1,41 @@
-"""COCO data sets: which images a list names, and which classes."""
+"""COCO data sets: which images a list names, which classes, and their labels."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from miaod_nb.data.layouts.coco_file import CocoHeader, coco_header
-from miaod_nb.data.records import FaultCounts, ImageRecord, Listed
+from miaod_nb.data.layouts.coco_file import CocoFile
+from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 
 PREFIX = "instances_"
-Entry = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class CocoLayout:
-    """A data root with COCO files in `annotations`: instances_<list>.json or <list>.json."""
+class _Entry(NamedTuple):
+    """What the file says of an image: its numbers (an image may stand there twice) and size."""
 
-    root: Path
+    numbers: list[int]
+    size: tuple[Any, Any]
+
+
+class CocoSource:
+    """A data root with COCO files in `annotations`: instances_<list>.json or <list>.json.
+
+    An image's id is its file's name without suffix, or, unless these all differ, its COCO id.
+    """
+
+    layout = "COCO"
+    needs = "annotations/instances_<list>.json and the images in <list> or images"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._file = root  # of the list that was asked for last; its images and content:
+        self._entries: dict[str, _Entry] = {}
+        self._read: CocoFile | None = None
 
     @classmethod
-    def found_in(cls, data_root: Path) -> "CocoLayout | None":
-        """The layout of this folder; None when it is another one."""
+    def found_in(cls, data_root: Path) -> "CocoSource | None":
+        """The data set in this folder; None when it has another layout."""
         return cls(data_root) if any((data_root / "annotations").glob("*.json")) else None
-
-    def has_list(self, name: str) -> bool:
-        return self.list_file(name).is_file()
 
     def list_file(self, name: str) -> Path:
         """Where the list of that name is, or would have to be."""
@@ -43,40 +53,71 @@ class CocoLayout:
         """Where the images of a list belong, in words."""
         return f"{' or '.join(map(str, self._image_folders(name)))}, under their file_name"
 
-    def listed(self, name: str, faults: FaultCounts) -> list[Listed]:
-        """The images of the list's file, in its order; missing and repeated ones and those with a
-        path out of the data folder are counted, and annotations that belong to none of them.
-
-        An image's id is its file's name without suffix, or, unless these all differ, its COCO id.
-        Raises DataError for a file that is not COCO's or has two images of one id.
-        """
-        path = self.list_file(name)
-        header = coco_header(path)
-        _count_stray_annotations(header, faults)
-        images = _each_file_once(header.images, faults)
-        stems = [Path(image["file_name"]).stem for image in images]
-        ids = stems if len(set(stems)) == len(stems) else [str(image["id"]) for image in images]
-        found = []
-        for image_id, image in zip(ids, images, strict=True):
-            if _leads_out(image["file_name"]):
+    def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
+        """The images of the list's file, in its order, not opened; missing and repeated ones and
+        those with a path out of the data folder are counted, and annotations that belong to none
+        of them. Raises DataError for a file that is not COCO's or has two images of one id."""
+        self._file, self._entries = self.list_file(list_name), {}
+        self._content.count_strays(faults)
+        entries = self._by_file_name(faults)
+        stems = [Path(name).stem for name in entries]
+        if len(set(stems)) < len(stems):
+            stems = [str(entry.numbers[0]) for entry in entries.values()]
+        records = []
+        for image_id, (file_name, entry) in zip(stems, entries.items(), strict=True):
+            if _leads_out(file_name):
                 faults.add("file name leads out of the data folder", image_id)
-                continue
-            image_path = self._image_path(name, image["file_name"])
-            if image_path is None:
+            elif (path := self._image_path(list_name, file_name)) is None:
                 faults.add("listed image missing", image_id)
             else:
-                found.append(Listed(image_id, Path(name).name, image_path, path, image["id"]))
-        return found
+                self._entries[image_id] = entry
+                records.append(ImageRecord(image_id, Path(list_name).name, path))
+        return records
 
-    def with_objects(self, listed: list[Listed], faults: FaultCounts) -> list[Listed]:
-        """Those images that have an annotation, whatever it says; the others are counted."""
-        kept = []
-        for item in listed:
-            if item.coco_id in coco_header(item.annotation_path).annotated:
-                kept.append(item)
+    def labels(self, image_id: str) -> Labels | None:
+        """The image's annotations. A file that has some, but none of this image, cannot say whether
+        it was labeled: that is not certain then."""
+        content, entry = self._content, self._entries[image_id]
+        if not content.annotations or content.images.keys().isdisjoint(entry.numbers):
+            return None
+        objects = [one for number in entry.numbers for one in content.objects(number)]
+        return Labels(objects, entry.size, certain=bool(objects))
+
+    def labels_at(self, image_id: str) -> Path:
+        """The file of the list, which holds the labels of all its images."""
+        return self._file
+
+    def annotated(self) -> Container[str]:
+        """Ids of the images that have an annotation, whatever it says."""
+        with_some = self._content.annotations.keys() if self._entries else set()
+        return {i for i, e in self._entries.items() if not with_some.isdisjoint(e.numbers)}
+
+    def classes(self) -> dict[str, int]:
+        """The file's categories by their numbers, whether or not an object has them."""
+        return {name: number for number, name in self._content.categories.items()}
+
+    def result_id(self, image_id: str) -> int:
+        """The image's number, which result files name it by."""
+        return self._entries[image_id].numbers[0]
+
+    @property
+    def _content(self) -> CocoFile:
+        """The file as it is now: read once, and again when it was changed."""
+        self._read = CocoFile.read(self._file, self._read)
+        return self._read
+
+    def _by_file_name(self, faults: FaultCounts) -> dict[str, _Entry]:
+        """What the file says of each image file; one that stands there twice is counted."""
+        found: dict[str, _Entry] = {}
+        for number, image in self._content.images.items():
+            file_name = image["file_name"]
+            if file_name in found:
+                faults.add("listed twice", file_name)
+                found[file_name].numbers.append(number)
             else:
-                faults.add("image without objects, left out (empty_images=drop)", item.id)
-        return kept
+                size = image.get("width"), image.get("height")  # if they are told
+                found[file_name] = _Entry([number], size)
+        return found
 
     def _image_folders(self, name: str) -> list[Path]:
         return [self.root / name, self.root / "images" / name, self.root / "images"]
@@ -89,44 +130,3 @@ class CocoLayout:
 def _leads_out(file_name: str) -> bool:
     """Whether it is absolute or climbs with `..`; links inside the data folder are the user's."""
     return Path(file_name).is_absolute() or ".." in Path(file_name).parts
-
-
-def _each_file_once(images: Iterable[Entry], faults: FaultCounts) -> list[Entry]:
-    found: dict[str, Entry] = {}
-    for image in images:
-        if image["file_name"] in found:
-            faults.add("listed twice", image["file_name"])
-        found.setdefault(image["file_name"], image)
-    return list(found.values())
-
-
-def _count_stray_annotations(header: CocoHeader, faults: FaultCounts) -> None:
-    """Counts annotations without an image, and ids of more than one."""
-    image_ids = {image["id"] for image in header.images}
-    for annotation_id, image_id in header.annotations:
-        if image_id not in image_ids:
-            faults.add("annotation of an image that is not in the file", f"id {annotation_id}")
-    for annotation_id, count in Counter(one for one, _ in header.annotations).items():
-        if count > 1:
-            faults.add("annotation id used again", f"id {annotation_id}", count - 1)
-
-
-def category_ids(path: Path) -> dict[str, int]:
-    """The class names of a COCO file with their category ids, in the order of the ids."""
-    return {name: number for number, name in sorted(coco_header(path).categories.items())}
-
-
-def declared_classes(records: Iterable[ImageRecord]) -> list[str]:
-    """The class names that the COCO files of these images list, whether or not an object has
-    them, in category order; [] for images in VOC layout."""
-    paths = dict.fromkeys(r.annotation_path for r in records if r.coco_id is not None)
-    return list(dict.fromkeys(name for path in paths for name in category_ids(path)))
-
-
-def lacks_annotations(record: ImageRecord) -> bool:
-    """Whether the image's COCO file has no annotation of it: it is unlabeled or shows no object,
-    and the file cannot say which. Not so for images in VOC layout, which have files of their own.
-    """
-    if record.coco_id is None:
-        return False
-    return record.coco_id not in coco_header(record.annotation_path).annotated

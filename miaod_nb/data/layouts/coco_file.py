@@ -1,19 +1,13 @@
-"""A COCO annotation file, checked and indexed by pycocotools: its header for everyone, and the
-objects of an image for the oracle alone."""
+"""A COCO annotation file, checked: its images and classes, and the objects of an image."""
 
-import contextlib
-import io
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pycocotools.coco import COCO
-
-from miaod_nb.data.records import AnnotationFault, RawObject
+from miaod_nb.data.records import AnnotationFault, FaultCounts, RawObject
 from miaod_nb.errors import DataError, disk_fault
 
 NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
@@ -22,48 +16,57 @@ NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
     "annotations": {"id": int | str, "image_id": int, "category_id": int},
 }
 DISTINCT = (("images", "id"), ("categories", "id"), ("categories", "name"))
+Entry = Mapping[str, Any]
 
 
-class CocoHeader(NamedTuple):
-    """What a file says without its annotations: of those, no more than their ids and images.
+class CocoFile(NamedTuple):
+    """What a file says; made by `read`.
 
-    images: as in the file. categories: names by id. annotations: (id, image id) of each.
-    annotated: ids of the images that have one.
+    stamp: of the file as it was read. images: by id, as in the file. categories: names by id, in
+    the order of the ids. annotations: those of each image, by its id; empty if the file has none.
     """
 
-    images: Sequence[Mapping[str, Any]]
+    stamp: tuple[int, int]
+    images: Mapping[int, Entry]
     categories: Mapping[int, str]
-    annotations: Sequence[tuple[int | str, int]]
-    annotated: frozenset[int]
+    annotations: Mapping[int, Sequence[Entry]]
+
+    @classmethod
+    def read(cls, path: Path, before: "CocoFile | None" = None) -> "CocoFile":
+        """The file's content; `before` if the file did not change since that was read. Raises
+        DataError for one that cannot be read or is not a COCO annotation file."""
+        try:
+            status = path.stat()
+            stamp = status.st_mtime_ns, status.st_size
+            if before is not None and before.stamp == stamp:
+                return before
+            content = path.read_bytes()
+        except OSError as error:
+            fault, remedy = disk_fault(error)
+            raise DataError(
+                f"the annotation file cannot be read ({fault})", where=path, remedy=remedy
+            ) from None
+        return cls(stamp, *_checked(content, path))
+
+    def objects(self, image_id: int) -> list[RawObject]:
+        """The objects of an image, unchecked but for being complete and numeric. Raises
+        AnnotationFault for one of an unknown category or without a numeric box."""
+        return [
+            _read_object(entry, self.categories) for entry in self.annotations.get(image_id, ())
+        ]
+
+    def count_strays(self, faults: FaultCounts) -> None:
+        """Counts annotations without an image, and ids of more than one."""
+        for image_id in sorted(self.annotations.keys() - self.images.keys()):
+            for entry in self.annotations[image_id]:
+                faults.add("annotation of an image that is not in the file", f"id {entry['id']}")
+        ids = Counter(entry["id"] for entries in self.annotations.values() for entry in entries)
+        for annotation_id, count in ids.items():
+            if count > 1:
+                faults.add("annotation id used again", f"id {annotation_id}", count - 1)
 
 
-class _Loaded(NamedTuple):
-    header: CocoHeader
-    index: COCO
-
-
-def coco_header(path: Path) -> CocoHeader:
-    """The file's header; lists that the file lacks are empty.
-
-    The file is read once, and again when it was changed. Raises DataError for one that cannot be
-    read or is not a COCO annotation file.
-    """
-    return _loaded(path).header
-
-
-def read_coco(path: Path, coco_id: int) -> list[RawObject]:
-    """The objects of an image of a COCO file, unchecked but for being complete and numeric.
-
-    Raises AnnotationFault when the file has no annotations at all or no such image, and for an
-    object of an unknown category or without a numeric box; DataError as `coco_header`.
-    """
-    index = _loaded(path).index
-    if not index.anns or coco_id not in index.imgs:
-        raise AnnotationFault("annotation missing")
-    return [_read_object(entry, index.cats) for entry in index.imgToAnns.get(coco_id, [])]
-
-
-def _read_object(entry: dict[str, Any], categories: Mapping[int, dict[str, Any]]) -> RawObject:
+def _read_object(entry: Entry, categories: Mapping[int, str]) -> RawObject:
     if entry["category_id"] not in categories:
         raise AnnotationFault("annotation malformed: category that is not in the file")
     box = entry.get("bbox")
@@ -72,7 +75,7 @@ def _read_object(entry: dict[str, Any], categories: Mapping[int, dict[str, Any]]
     x, y, width, height = map(float, box)
     area = entry.get("area", -1)
     return RawObject(
-        name=categories[entry["category_id"]]["name"],
+        name=categories[entry["category_id"]],
         box=(x, y, x + width, y + height),
         crowd=entry.get("iscrowd") == 1,
         area=float(area) if _is_number(area) and area >= 0 else None,
@@ -84,21 +87,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
-def _loaded(path: Path) -> _Loaded:
+def _checked(
+    content: bytes, path: Path
+) -> tuple[dict[int, Entry], dict[int, str], dict[int, list[Entry]]]:
+    """Images, categories and annotations of a file's content, as CocoFile has them."""
     try:
-        status = path.stat()
-        return _load(path, status.st_mtime_ns, status.st_size)
-    except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(
-            f"the annotation file cannot be read ({fault})", where=path, remedy=remedy
-        ) from None
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, mtime_ns: int, size: int) -> _Loaded:
-    try:
-        dataset = json.loads(path.read_bytes())
+        dataset = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"the annotation file is damaged or cut off: it is no JSON ({error})",
@@ -112,25 +106,15 @@ def _load(path: Path, mtime_ns: int, size: int) -> _Loaded:
         _check_entries(dataset[kind], kind, needed, path)
     for category in dataset["categories"]:
         category["name"] = category["name"].strip()
-    for entry in dataset["annotations"]:
-        entry.pop("segmentation", None)  # most of a large file, and never used
     for kind, key in DISTINCT:
         _refuse_repeated(dataset[kind], kind, key, path)
-    index = COCO()
-    index.dataset = dataset
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        index.createIndex()
-    return _Loaded(_header_of(dataset), index)
-
-
-def _header_of(dataset: Mapping[str, Any]) -> CocoHeader:
-    annotations = [(entry["id"], entry["image_id"]) for entry in dataset["annotations"]]
-    return CocoHeader(
-        images=dataset["images"],
-        categories={category["id"]: category["name"] for category in dataset["categories"]},
-        annotations=annotations,
-        annotated=frozenset(image_id for _, image_id in annotations),
-    )
+    annotations: dict[int, list[Entry]] = {}
+    for entry in dataset["annotations"]:
+        entry.pop("segmentation", None)  # most of a large file, and never used
+        annotations.setdefault(entry["image_id"], []).append(entry)
+    names = {category["id"]: category["name"] for category in dataset["categories"]}
+    images = {image["id"]: image for image in dataset["images"]}
+    return images, dict(sorted(names.items())), annotations
 
 
 def _check_entries(entries: Any, kind: str, needed: dict[str, Any], path: Path) -> None:
@@ -144,7 +128,7 @@ def _check_entries(entries: Any, kind: str, needed: dict[str, Any], path: Path) 
                 raise _not_coco(f"{kind}[{number}] has no usable {key}", path)
 
 
-def _refuse_repeated(entries: list[dict[str, Any]], kind: str, key: str, path: Path) -> None:
+def _refuse_repeated(entries: Sequence[Entry], kind: str, key: str, path: Path) -> None:
     counts = Counter(entry[key] for entry in entries)
     repeated = next((value for value, count in counts.items() if count > 1), None)
     if repeated is not None:

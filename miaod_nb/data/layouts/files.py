@@ -43,14 +43,13 @@ def image_files(path: Path, but_not_in: Path | None = None) -> dict[str, Path]:
 def records_of_files(files: Iterable[tuple[str, Path]]) -> tuple[list[ImageRecord], dict[str, str]]:
     """The usable images, and why each other one is left out, by name.
 
-    Every image is decoded once, so that a damaged one is met here. `id` is the name; there is no
-    annotation.
+    Every image is decoded once, so that a damaged one is met here. `id` is the name.
     """
     records, left_out = [], {}
     for name, path in progress(list(files), "checking images"):
-        size = check_image(path)
-        if isinstance(size, str):
-            left_out[name] = size
+        found = check_image(path)
+        if isinstance(found, str):
+            left_out[name] = found
         else:
-            records.append(ImageRecord(name, SOURCE, path, path.with_suffix(".xml"), *size))
+            records.append(ImageRecord(name, SOURCE, path, *found))
     return records, left_out

@@ -1,41 +1,47 @@
 """VOC folders: which images a list names, and the objects of an XML file."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from miaod_nb.data.records import AnnotationFault, FaultCounts, Listed, RawObject
-from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
+from miaod_nb.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SOURCE_NAMES = {"VOC2007": "07", "VOC2012": "12"}  # as the authors' id lists name them
+SECOND_COLUMN = re.compile(r"\s+(-1|0|1)$")  # of a list of one class: whether the image shows it
 
 
-@dataclass(frozen=True)
-class VocLayout:
+class VocSource:
     """A data root that is a VOC year folder or holds several, sorted by name."""
 
-    years: tuple[Path, ...]
+    layout = "VOC"
+    needs = (
+        "JPEGImages, Annotations and ImageSets/Main, or year folders (VOC2007, VOC2012) that have "
+        "them"
+    )
+
+    def __init__(self, years: Sequence[Path]) -> None:
+        self.years = years
+        self._year_of: dict[str, Path] = {}  # of the images of the list that was asked for last
 
     @classmethod
-    def found_in(cls, data_root: Path) -> "VocLayout | None":
-        """The layout of this folder; None when it is another one."""
+    def found_in(cls, data_root: Path) -> "VocSource | None":
+        """The data set in this folder; None when it has another layout."""
         if (data_root / "ImageSets/Main").is_dir():
             return cls((data_root,))
         years = sorted(path.parent.parent for path in data_root.glob("*/ImageSets/Main"))
-        return cls(tuple(years)) if years else None
-
-    def has_list(self, name: str) -> bool:
-        return any(_list_path(year, name).is_file() for year in self.years)
+        return cls(years) if years else None
 
     def list_file(self, name: str) -> Path:
-        """Where the list of that name is looked for first."""
-        return _list_path(self.years[0], name)
+        """Where the list of that name is first, or would have to be."""
+        return next(iter(self._lists(name).values()), _list_path(self.years[0], name))
 
     def list_names(self) -> list[str]:
         """Names of the lists that are there, those of one class (VOC has sixty) last."""
@@ -47,59 +53,101 @@ class VocLayout:
         """Where the images of a list belong, in words."""
         return f"{self.years[0] / 'JPEGImages'}, as <id>.jpg"
 
-    def listed(self, name: str, faults: FaultCounts) -> list[Listed]:
-        """The images that the list names, in its order, one year after the other.
+    def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
+        """The images that the list names, in its order, one year after the other, not opened.
 
         Missing and repeated ones are counted. Raises DataError when one id stands for two
         different images.
         """
-        found: dict[str, Listed] = {}
-        for year in self.years:
-            if _list_path(year, name).is_file():
-                _add_listed(found, year, name, faults)
+        found: dict[str, ImageRecord] = {}
+        self._year_of = {}
+        for year, path in self._lists(list_name).items():
+            _add_listed(found, year, path, faults)
+            self._year_of |= dict.fromkeys(found.keys() - self._year_of.keys(), year)
         return list(found.values())
 
-    def with_objects(self, listed: list[Listed], faults: FaultCounts) -> list[Listed]:
-        raise ConfigError(
-            "images without objects cannot be left out of a data set in VOC layout: their "
-            "annotations would have to be opened, which the pool's must not be",
-            where="empty_images = drop",
-            remedy="set empty_images=keep, or leave these images out of the list",
-        )
+    def labels(self, image_id: str) -> Labels | None:
+        """The objects in the image's XML file; None: there is no such file."""
+        return read_voc(self.labels_at(image_id))
+
+    def labels_at(self, image_id: str) -> Path:
+        """The image's XML file."""
+        return self._year_of[image_id] / "Annotations" / f"{image_id}.xml"
+
+    def annotated(self) -> None:
+        """Not told: the pool's annotations would have to be opened."""
+        return None
+
+    def classes(self) -> dict[str, int]:
+        """None are declared."""
+        return {}
+
+    def result_id(self, image_id: str) -> str:
+        """What result files name the image by."""
+        return image_id
+
+    def listed_ids(self, list_name: str) -> list[str]:
+        """The ids in a list, one year after the other, whether or not their images are there."""
+        lists = self._lists(list_name)
+        return [i for year, path in lists.items() for i in _ids_in(path, _image_files(year))]
+
+    def _lists(self, name: str) -> dict[Path, Path]:
+        """The files of a list by year; a year without it is left out."""
+        paths = {year: _list_path(year, name) for year in self.years}
+        return {year: path for year, path in paths.items() if path.is_file()}
 
 
 def listed_ids(data_root: Path, name: str) -> list[str]:
     """The ids in a list of a data root in VOC layout, one year after the other, whether or not
     their images can be used. Raises DataError when there is no such list."""
-    layout = VocLayout.found_in(data_root)
-    if layout is None or not layout.has_list(name):
+    source = VocSource.found_in(data_root)
+    if source is None or not source.list_file(name).is_file():
         raise DataError(
             f"there is no image list '{name}' in VOC layout",
             where=data_root,
             remedy="give the folder with VOC2007 and VOC2012, or set train_list to a list that is "
             "there",
         )
-    paths = [_list_path(year, name) for year in layout.years]
-    return [image_id for path in paths if path.is_file() for image_id in _ids_in(path)]
-
-
-def _ids_in(path: Path) -> list[str]:
-    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
-    return [line.split()[0] for line in lines if line.strip()]  # a class list has a second column
+    return source.listed_ids(name)
 
 
 def _list_path(year: Path, list_name: str) -> Path:
     return year / "ImageSets/Main" / f"{list_name}.txt"
 
 
-def _add_listed(listed: dict[str, Listed], year: Path, list_name: str, faults: FaultCounts) -> None:
-    """Appends what this year's list names to `listed`, counting missing and repeated images."""
+def _image_files(year: Path) -> dict[str, list[Path]]:
+    """The image files of a year by the ids that they have."""
     files: dict[str, list[Path]] = {}
     for path in sorted((year / "JPEGImages").glob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():  # a link may lead nowhere
             files.setdefault(path.stem, []).append(path)
+    return files
+
+
+def _ids_in(path: Path, files: Container[str]) -> list[str]:
+    """The ids in a list file, one a line. files: ids of the images that are there."""
+    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    return [_id_of(line.strip(), files) for line in lines if line.strip()]
+
+
+def _id_of(line: str, files: Container[str]) -> str:
+    """The id in a line. It may hold blanks: what a list of one class says in its second column,
+    and a suffix that some tools write, are cut off only where no image is called so."""
+    name = SECOND_COLUMN.sub("", line)
+    if line in files:
+        return line
+    stem, suffix = os.path.splitext(name)
+    has_suffix = name not in files and suffix.lower() in IMAGE_SUFFIXES and stem in files
+    return stem if has_suffix else name
+
+
+def _add_listed(
+    listed: dict[str, ImageRecord], year: Path, list_path: Path, faults: FaultCounts
+) -> None:
+    """Appends what this year's list names to `listed`, counting missing and repeated images."""
+    files = _image_files(year)
     source = SOURCE_NAMES.get(year.name, year.name)
-    for image_id in _ids_in(_list_path(year, list_name)):
+    for image_id in _ids_in(list_path, files):
         paths = files.get(image_id, [])
         known = [listed[image_id].image_path] if image_id in listed else []
         different = [path for path in paths if not path.samefile((known + paths)[0])]
@@ -114,23 +162,23 @@ def _add_listed(listed: dict[str, Listed], year: Path, list_name: str, faults: F
         elif not paths:
             faults.add("listed image missing", image_id)
         else:
-            annotation = year / "Annotations" / f"{image_id}.xml"
-            listed[image_id] = Listed(image_id, source, paths[0], annotation)
+            listed[image_id] = ImageRecord(image_id, source, paths[0])
 
 
 # ------------------------------------------------------------------------------------- annotations
 
 
-def read_voc(path: Path) -> list[RawObject]:
-    """The objects of a VOC XML file, unchecked but for being complete and numeric.
+def read_voc(path: Path) -> Labels | None:
+    """The objects of a VOC XML file, unchecked but for being complete and numeric; None: there is
+    no such file.
 
-    Raises AnnotationFault for a file that is missing, empty, not well-formed or holds entity
-    definitions, and for an object without a name or a numeric box.
+    Raises AnnotationFault for a file that is empty, not well-formed or holds entity definitions,
+    and for an object without a name or a numeric box.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise AnnotationFault("annotation missing") from None
+        return None
     except OSError as error:
         raise AnnotationFault(f"annotation unreadable: {error.strerror}") from None
     if not content.strip():
@@ -141,7 +189,15 @@ def read_voc(path: Path) -> list[RawObject]:
         raise AnnotationFault("annotation malformed: entity definitions are refused") from None
     except (ElementTree.ParseError, ValueError, LookupError):  # the last two: bad encodings
         raise AnnotationFault("annotation malformed: not well-formed XML") from None
-    return [_read_object(element) for element in root.findall("object")]
+    return Labels([_read_object(element) for element in root.findall("object")], _size_in(root))
+
+
+def _size_in(root: Any) -> tuple[int, int] | None:
+    """Width and height that the annotation gives its picture, if they can be read."""
+    try:
+        return int(root.findtext("size/width")), int(root.findtext("size/height"))
+    except (TypeError, ValueError):
+        return None
 
 
 def voc_box(corners: Iterable[float]) -> tuple[float, float, float, float]:

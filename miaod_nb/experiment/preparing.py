@@ -1,0 +1,226 @@
+"""Reads the data of an experiment: its images, the first sets, the classes and the test labels."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from miaod_nb.boxes import Objects
+from miaod_nb.config import Config, count_of
+from miaod_nb.data.checked import CheckedImages
+from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_absent_classes
+from miaod_nb.data.pool import Indices, initial_sets, resolve_count
+from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
+from miaod_nb.data.sources import Source, open_source, scan_list
+from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.experiment.dataset import CycleSets, Dataset, num_scored
+from miaod_nb.experiment.imported import ImportedSets
+from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.pool_file import read_pool
+
+
+class Sources(NamedTuple):
+    """The data set twice, as each stands for the images of one list."""
+
+    pool: Source
+    test: Source
+
+    @classmethod
+    def open(cls, data_root: Path) -> "Sources":
+        """Raises DataError for a folder that holds no data set."""
+        return cls(open_source(data_root), open_source(data_root))
+
+
+class Known(NamedTuple):
+    """What a run folder says of its pool. joined: of every image, by id in the order of the
+    indices, the first cycle that it takes part in. next_cycle: the first one not begun."""
+
+    joined: Mapping[str, int]
+    next_cycle: int
+
+    @classmethod
+    def of(cls, folder: RunFolder, otherwise: pd.DataFrame | None) -> "Known | None":
+        """The pool of a run; otherwise: the table of a folder that has none yet."""
+        table = read_pool(folder)
+        table = otherwise if table is None else table
+        if table is None:
+            return None
+        pool = table[table["list"] == "pool"]
+        next_cycle = next(c for c in count() if "split" not in folder.done_steps(c))
+        return cls(dict(zip(pool["id"], pool["joined"].tolist(), strict=True)), next_cycle)
+
+    def arrange(
+        self, found: list[ImageRecord]
+    ) -> tuple[list[ImageRecord], dict[int, int], list[str]]:
+        """The images in the order of the indices, new ones last, how many of them joined in which
+        cycle, and ids of those that are missing. Where some are, none can join; where all are, it
+        is another data set."""
+        records = {record.id: record for record in found}
+        missing = [image_id for image_id in self.joined if image_id not in records]
+        if missing:
+            return found, {}, missing if len(missing) < len(self.joined) else []
+        cycles = dict(self.joined)
+        for image_id in records:
+            cycles.setdefault(image_id, max(self.next_cycle, 1))
+        counts = Counter(cycle for cycle in cycles.values() if cycle > 0)
+        return [records[image_id] for image_id in cycles], dict(counts), []
+
+
+def prepare(
+    config: Config, sources: Sources, labels_all: bool = False,
+    imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
+    answers: LabelReader | None = None, known: Known | None = None,
+) -> Dataset:  # fmt: skip
+    """Reads the image lists, the labels of the test images and those of the first labeled images.
+
+    labels_all: every pool image is labeled from the start (full supervision). imported: the sets
+    of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
+    of pool images that hold before those of the data set. known: the pool as the run has it; other
+    images join it. Raises ConfigError and DataError for what cannot work.
+    """
+    faults, test_faults = FaultCounts(), FaultCounts()
+    _refuse_to_drop(config, sources.pool)
+    drop_empty = config.empty_images == "drop"
+    pool = scan_list(
+        sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
+    )
+    pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
+    taken_over = [sets.indices(pool, faults) for sets in imported]
+    first = _draw(config, len(pool) - sum(joined.values()), taken_over, labels_all)
+    test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
+    _refuse_overlap(config, pool, test)
+    reader = AnswersFirst(answers, sources.pool) if answers else sources.pool
+    oracle, held_out = Oracle(reader, pool), first.held_out[:0] if test else first.held_out
+    test_oracle = Oracle(sources.test, test) if test else oracle
+    test = test or [pool[i] for i in held_out]
+    first_ids = [pool[i].id for i in first.sets[0][0]]
+    classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
+    given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
+    return Dataset(
+        config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
+        all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
+        joined=joined, missing=missing, given=given,
+        imported=[] if labels_all else [sets.digest for sets in imported], held_out=held_out,
+        test=test, test_objects=_test_objects(test_oracle, test, classes, test_faults),
+        oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
+    )  # fmt: skip
+
+
+class _First(NamedTuple):
+    """What is drawn at the beginning. sets: labeled images and unlabeled sample of the first cycle,
+    of several if they are imported. held_out: to evaluate on, should there be no test list."""
+
+    all_indices: Indices
+    sets: Sequence[tuple[Indices, Indices]]
+    held_out: Indices
+    budget: int
+
+
+def _draw(
+    config: Config, num_images: int, imported: Sequence[tuple[Indices, Indices]], labels_all: bool
+) -> _First:
+    """Draws the first sets. imported: those that stand for them. Raises ConfigError."""
+    num_initial = (
+        len(imported[0][0]) if imported else resolve_count(config.initial, num_images, "initial")
+    )
+    budget = 0 if labels_all else _budget(config, num_images, num_initial)
+    all_indices, labeled, sample = initial_sets(
+        num_images, num_images if labels_all else num_initial, config.split_seed,
+        config.first_unlabeled,
+    )  # fmt: skip
+    begins_with = imported[0][0] if imported else labeled
+    # The same images for every strategy, also for full supervision.
+    order = all_indices[np.isin(all_indices, begins_with)]
+    held_out = np.sort(order[: count_of(config.holdout, num_initial)])
+    drawn = imported if imported and not labels_all else [(labeled, sample)]
+    return _First(all_indices, drawn, held_out, budget)
+
+
+def _budget(config: Config, num_images: int, num_initial: int) -> int:
+    """How many images a cycle selects. Raises ConfigError if there are not so many."""
+    budget = resolve_count(config.budget, num_images, "budget")
+    if budget > num_images - num_initial:
+        raise ConfigError(
+            f"the budget of {budget} images is larger than the pool: of {num_images} usable images "
+            f"{num_initial} are labeled from the start",
+            where="budget, initial",
+            remedy="lower budget or initial",
+        )
+    if budget > num_scored(config, num_images):
+        raise ConfigError(
+            f"of {num_images} images {num_scored(config, num_images)} are scored in a cycle, fewer "
+            f"than the budget of {budget}",
+            where=f"score_fraction = {config.score_fraction:g}",
+            remedy="raise score_fraction or lower budget",
+        )
+    return budget
+
+
+def _refuse_to_drop(config: Config, source: Source) -> None:
+    if config.empty_images == "drop" and source.annotated() is None:
+        raise ConfigError(
+            f"images without objects cannot be left out of a data set in {source.layout} layout: "
+            "their annotations would have to be opened, which the pool's must not be",
+            where="empty_images = drop",
+            remedy="set empty_images=keep, or leave these images out of the list",
+        )
+
+
+def _refuse_overlap(
+    config: Config, pool: Sequence[ImageRecord], test: Sequence[ImageRecord]
+) -> None:
+    """Raises DataError for images that would be trained on and evaluated on."""
+    paths = {record.image_path for record in pool}
+    both = [record.id for record in test if record.image_path in paths]
+    if both:
+        raise DataError(
+            f"{len(both)} images stand in both lists, '{config.train_list}' and "
+            f"'{config.test_list}', first {both[0]}: metrics would be measured on training images",
+            where="train_list, test_list",
+            remedy="choose lists without common images, for example train_list=train test_list=val",
+        )
+
+
+def _classes(
+    config: Config, sources: Sources, oracle: Oracle, first_ids: Sequence[str],
+    test_oracle: Oracle, test_ids: Sequence[str],
+) -> tuple[str, ...]:  # fmt: skip
+    """The configured class names, or those that the data set declares (COCO), or else those in the
+    labels of the first and the test images, which are read."""
+    seen = set(test_oracle.class_names(test_ids)) | set(oracle.class_names(first_ids))
+    labels_at = oracle.labels_at(first_ids[0])
+    if not seen:
+        raise DataError(
+            f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
+            "and no test image, has an annotation that names a class",
+            where=labels_at,
+            remedy="label the images drawn first (VOC XML in the Annotations folder, or "
+            "annotations in the COCO file), or choose another split_seed or initial; they are: "
+            f"{', '.join(first_ids)}",
+        )
+    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
+    known = declared or sorted(seen)
+    if config.classes is None:
+        return tuple(known)
+    refuse_absent_classes(config.classes, known, labels_at)
+    return config.classes
+
+
+def _test_objects(
+    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts
+) -> dict[str, Objects]:
+    """The labels of the images to evaluate on. Raises DataError if no object counts."""
+    found = oracle.read([record.id for record in test], classes, faults)
+    if test and all(objects.ignored.all() for objects in found.values()):
+        raise DataError(
+            f"none of the {len(test)} images to evaluate on has a labeled object that counts "
+            f"({'; '.join(faults.lines()) or 'all are marked difficult or crowd'})",
+            where=oracle.labels_at(test[0].id),
+            remedy="add their annotations, or set test_list to a list that has some (without a "
+            "test list: give `initial` more images, or set holdout=0)",
+        )
+    return found
