@@ -196,13 +196,13 @@ def review(
         apply_decisions,
         batch_lines,
         newest_batch,
-        open_reviewed,
     )
+    from miaod_nb.runs.record import RunRecord
 
     with _stoppable():
-        opened = open_reviewed(run)
-        cycle = newest_batch(opened) if cycle is None else cycle
-        selection = apply_decisions(opened, cycle, replace, decisions)
+        record = RunRecord.open(run)
+        cycle = newest_batch(record) if cycle is None else cycle
+        selection = apply_decisions(record, cycle, replace, decisions)
         typer.echo("\n".join(batch_lines(selection, MOST_ROWS)))
 
 

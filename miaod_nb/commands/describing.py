@@ -17,12 +17,12 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP
-from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import read_metrics, stacked_table
+from miaod_nb.selection.choosing import why_empty
 from miaod_nb.selection.registry import card_of
 from miaod_nb.trained.weight_files import is_ours, our_weights
 
@@ -144,7 +144,7 @@ def _progress(folder: RunFolder, config: Config, is_evaluated: bool) -> list[str
     """A line for each cycle that was begun, and one for what comes next."""
     card = card_of(config.strategy)
     names = step_names(
-        stage_names(config, config.trains_adversarially), evaluates=is_evaluated,
+        stage_names(config, card.training_of(config.training) == "mi_aod"), evaluates=is_evaluated,
         scores=bool(card.columns), chooses=not card.labels_all,
     )  # fmt: skip
     lines: list[str] = []

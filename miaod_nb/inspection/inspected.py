@@ -76,7 +76,8 @@ def refuse_other_settings(run: Run) -> None:
     """Raises RunFolderError if the folder's run was made with other settings: what is kept there
     would be of both."""
     if run.folder.exists("config.json"):
-        refuse_another(run.folder, run.config)  # images may be gone
+        of_auto = run.card.training_of("auto")
+        refuse_another(run.folder, run.config, None, of_auto)  # images may be gone
 
 
 def _refuse_missing_images(run: Run, table: pd.DataFrame) -> None:

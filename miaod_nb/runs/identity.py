@@ -9,6 +9,7 @@ import pandas as pd
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import RunFolderError
 from miaod_nb.progress import say
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.pool_file import POOL, digested, read_pool, save_pool
 from miaod_nb.runs.schema import VERSION, read_document
@@ -42,18 +43,20 @@ def stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def refuse_another(
-    folder: RunFolder, config: Config, data: Mapping[str, Any] | None = None,
+    folder: RunFolder, config: Config, data: Mapping[str, Any] | None, of_auto: str,
     missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Raises RunFolderError naming every difference in what decides results, if the folder holds
-    another experiment. data: its identity; None: whatever the folder says. missing: ids of images
-    of the run's pool that cannot be used now."""
+    another experiment. data: its identity; None: whatever the folder says. of_auto: what
+    training=auto means. missing: ids of images of the run's pool that cannot be used now."""
     before, stored_data = stored_identity(folder)
     now_data = stored_data if data is None else digested(data)
     now = config.identity()
     # A setting that did not exist when the run began had its default.
     defaults = validated({}).model_dump(mode="json")
     before = {key: defaults[key] for key in now.keys() - before.keys()} | before
+    if before["training"] == of_auto:  # another spelling
+        before["training"] = "auto"
     differing = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
@@ -85,7 +88,7 @@ def _count(of_data: Sequence[Any] | Mapping[str, Any]) -> int:
 
 
 def claim_folder(
-    folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
+    folder: RunFolder, config: Config, card: Card, data: Mapping[str, Any], fingerprint: str,
     environment: Mapping[str, Any], data_root: Path, images: pd.DataFrame,
     missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
@@ -97,7 +100,7 @@ def claim_folder(
     Another environment is a warning. Raises RunFolderError as `refuse_another` does.
     """
     if folder.exists("config.json"):
-        refuse_another(folder, config, data, missing)
+        refuse_another(folder, config, data, card.training_of("auto"), missing)
         if folder.exists("environment.json"):
             recorded = read_document(folder, "environment.json", dict[str, Any])
             _warn_of_changes(recorded, environment)
@@ -115,7 +118,7 @@ def claim_folder(
     folder.save_json(
         "config.json",
         {"version": VERSION, "settings": config.model_dump(mode="json"),
-         "data_root": str(data_root.resolve()),
+         "data_root": str(data_root.resolve()), "card": card.as_dict(),
          "identity": config.identity() | {"data": digested(data)}},
     )  # fmt: skip
 
