@@ -40,15 +40,15 @@ class RunState:
     for when a step needs them. A new one reads the image lists, the test labels and the first
     labels at once, so that what cannot work is refused before anything is written.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
-    folder has taken over. like: a run on the same data, whose pool a new run has too.
-    Raises ConfigError, DataError and RunFolderError.
+    folder has taken over. like: a run on the same data, whose pool a new one has too. Raises
+    ConfigError, DataError and RunFolderError.
     """
 
     def __init__(
         self, config: Config, data_root: Path, run_dir: Path | None = None,
         imported: Sequence[ImportedSets] = (), like: "RunState | None" = None,
     ) -> None:  # fmt: skip
-        self.data_root = Path(data_root)
+        self.data_root, self._like = Path(data_root), like
         begun = RunRecord.open(run_dir) if run_dir is not None and is_run(run_dir) else None
         _check_shares(config)
         alone = resolve_device(config.device)
@@ -59,15 +59,15 @@ class RunState:
         spelled = "auto" if config.training == self.card.training_of("auto") else config.training
         self.config = config.model_copy(update={"training": spelled})
         self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
-        self.checked, self._like = CheckedImages(self.data_root, known_images(run_dir)), like
-        if begun is None:
-            check_names(config)
-        if run_dir is None:  # it follows from the data, which then follow from what stands there
-            dataset = self._prepare(None)
-            run_dir = default_run_dir(self.config, fingerprint(self.config, dataset.identity))
-            if not run_dir.is_dir():
-                self.dataset = dataset
+        self.checked = CheckedImages(self.data_root, known_images(run_dir))
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
+        if begun is None:
+            check_names(self.config)
+        if run_dir is None:  # it follows from the data, which then follow from what stands there
+            found = self._prepare(None)
+            run_dir = default_run_dir(self.config, fingerprint(self.config, found.identity))
+            if not run_dir.is_dir():
+                self.dataset = found
         self.folder = folder_type(run_dir)
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
         self.stages: list[StagePlan] = cycle_stages(
@@ -85,20 +85,22 @@ class RunState:
     @cached_property
     def dataset(self) -> Dataset:
         """Images, classes and labels; read when they are first asked for."""
-        return self._prepare(self.folder)
+        return self._prepare(RunFolder(self.folder.root))
 
     def _prepare(self, folder: RunFolder | None) -> Dataset:
+        """The data as a run in that folder has them."""
         before = self._like.dataset.table(self.data_root) if self._like else None
         return prepare(
             self.config, self.sources, self.card.labels_all, self.imported, self.checked,
-            LabelStore(folder) if folder else None,
-            Known.of(folder, before) if folder else None,
+            LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
         )  # fmt: skip
 
     @cached_property
     def sources(self) -> Sources:
-        """Where images and labels come from."""
-        return self._like.sources if self._like else Sources.open(self.data_root)
+        """The data set; a run on the same lists has it open already."""
+        if self._like and _lists(self._like.config) == _lists(self.config):
+            return self._like.sources
+        return Sources.open(self.data_root)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -206,6 +208,10 @@ class RunState:
         if not found:  # nothing was evaluated: a table without rows
             return pd.DataFrame(columns=["cycle", "strategy", "labeled_images", "evaluated_on"])
         return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+
+
+def _lists(config: Config) -> tuple[str, str]:
+    return config.train_list, config.test_list
 
 
 def _check_shares(config: Config) -> None:

@@ -109,6 +109,11 @@ class RunRecord:
         """Ids of the images to choose from, in the order of their indices."""
         return ids_of(self._images, "pool")
 
+    def num_images(self, cycle: int) -> int:
+        """How many images the pool has in a cycle."""
+        table = self._images
+        return int(((table["list"] == "pool") & (table["joined"] <= cycle)).sum())
+
     @cached_property
     def test(self) -> tuple[str, ...]:
         """Ids of the images that metrics are measured on; () if there are none."""

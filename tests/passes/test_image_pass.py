@@ -11,7 +11,7 @@ import torch
 
 from miaod_nb.config import make_config
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import Stopped
 from miaod_nb.passes import image_pass, kept_detections
 from miaod_nb.passes.image_pass import compute_rows, load_results, save_results
@@ -40,7 +40,7 @@ def small_shards(monkeypatch):
 
 @pytest.fixture
 def records(data_root):
-    return scan_list(data_root, "trainval", FaultCounts())
+    return scan_list(open_source(data_root), "trainval", FaultCounts())
 
 
 @pytest.fixture(scope="module")

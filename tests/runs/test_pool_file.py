@@ -100,7 +100,7 @@ def test_a_run_of_an_earlier_version_gets_a_table(tmp_path):
     run = open_run(data_root=data, run_dir=run_dir, overrides={"device": "cpu"})
     assert run.fingerprint == before.fingerprint
     assert not (run_dir / "pool.parquet").exists()
-    with run.opened():
+    with run.hold():
         pass
     after = RunRecord.open(run_dir)
     assert after.pool == before.pool and after.test == before.test
@@ -109,7 +109,7 @@ def test_a_run_of_an_earlier_version_gets_a_table(tmp_path):
     assert now["classes"] == old["classes"] and now["pool"]["images"] == len(old["pool"]) == 48
     again = open_run(run_dir=run_dir, overrides={"device": "cpu"})
     assert again.fingerprint == before.fingerprint
-    with again.opened():
+    with again.hold():
         pass
 
 
@@ -158,10 +158,10 @@ def test_a_run_that_grew_goes_on_as_if_it_had_been_so(data, tmp_path):
 
 def test_images_that_come_before_the_first_cycle_join_the_second(data, tmp_path):
     run_dir = tmp_path / "run"
-    with opened(data, run_dir).opened():
+    with opened(data, run_dir).hold():
         pass
     add_image(data, "new")
-    with opened(data, run_dir).opened() as run:
+    with opened(data, run_dir).hold() as run:
         assert run.dataset.num_images(0) == 12 and run.dataset.num_images(1) == 13
 
 
@@ -188,7 +188,7 @@ def test_a_cycle_that_another_process_began_is_not_joined(data, tmp_path):
     late = opened(data, run_dir, cycles=2)
     shutil.move(data / "JPEGImages/new.jpg", tmp_path / "new.jpg")
     begun(data, run_dir, 2)
-    with pytest.raises(Exception, match="another process has begun cycle 1"), late.opened():
+    with pytest.raises(Exception, match="another process has begun cycle 1"), late.hold():
         pass
 
 
