@@ -186,6 +186,7 @@ def test_a_cycle_that_another_process_began_is_not_joined(data, tmp_path):
     run_dir = begun(data, tmp_path / "run")
     add_image(data, "new")
     late = opened(data, run_dir, cycles=2)
+    assert late.dataset.joined == {1: 1}
     shutil.move(data / "JPEGImages/new.jpg", tmp_path / "new.jpg")
     begun(data, run_dir, 2)
     with pytest.raises(Exception, match="another process has begun cycle 1"), late.hold():
