@@ -57,7 +57,9 @@ def _load(root: Path, experiment: Run | None, all_roots: Sequence[Path]) -> Repo
 def _opened(root: Path) -> tuple[Run | None, str]:
     """The experiment, or why there is none."""
     try:
-        return open_run(run_dir=root, overrides={"device": "auto"}), ""
+        run = open_run(run_dir=root, overrides={"device": "auto"})
+        _ = run.dataset  # its images and labels are there
+        return run, ""
     except MiaodError as error:
         place = f" ({error.where})" if error.where is not None else ""
         return None, f"{error.what}{place}"

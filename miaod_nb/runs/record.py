@@ -125,10 +125,6 @@ class RunRecord:
         assert table is not None  # there is a config.json
         return table
 
-    def num_images(self, cycle: int) -> int:
-        """How many images the pool had in a cycle: it may have grown since."""
-        return int(((self._images["list"] == "pool") & (self._images["joined"] <= cycle)).sum())
-
     @cached_property
     def _rows(self) -> dict[str, int]:
         """Where each image stands in the table; one that was held out is the same twice."""

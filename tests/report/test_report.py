@@ -292,6 +292,7 @@ def test_seeds_of_a_strategy_are_one_kind_and_other_settings_are_not(runs, copie
         document = json.loads((folder / "config.json").read_text())
         for part in ("settings", "identity"):
             document[part] |= {"strategy": "mi_aod", name: value}
+        document["card"] = runs[0].card.as_dict()
         (folder / "config.json").write_text(json.dumps(document))
     loaded = load_runs([runs[0], *folders])
     first, seed, other = (run.label for run in loaded)
