@@ -12,8 +12,8 @@ from miaod_nb.runs.schema import VERSION
 from miaod_nb.selection.batch import Chosen, choose_batch
 from miaod_nb.selection.decisions import Verdicts
 from miaod_nb.selection.protocol import Candidates, Strategy
+from miaod_nb.selection.words import ASIDE
 
-ASIDE = {"skip": "skipped", "defer": "deferred"}
 Selection = dict[str, Any]  # as runs.schema.Selection has it
 
 
@@ -64,27 +64,3 @@ def select(
 def _row(one: Chosen, index: int, pool: Candidates, ranks_by: str | None) -> dict[str, Any]:
     score = float(pool.columns[ranks_by][one.position]) if ranks_by else None
     return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": one.reason}
-
-
-def counted(selection: Mapping[str, Any]) -> list[str]:
-    """How many images to choose from were set aside, in words: 2 skipped, 1 deferred."""
-    aside = selection.get("set_aside", {})
-    return [f"{aside[word]} {word}" for word in ASIDE.values() if word in aside]
-
-
-def why_empty(selection: Mapping[str, Any]) -> str:
-    """Why a selection has no image, in words; "" if it has some."""
-    if selection["selected"]:
-        return ""
-    if parts := counted(selection):
-        return f"all images to choose from are set aside ({', '.join(parts)}; see miaod review)"
-    return "the pool is empty"
-
-
-def shortage(selection: Mapping[str, Any]) -> str:
-    """What to say of a selection that is smaller than the budget; "" if it is not."""
-    count, budget = len(selection["selected"]), selection["budget"]
-    if count == budget:
-        return ""
-    besides = "".join(f", {part}" for part in counted(selection))
-    return f"cut short: {count} images are left{besides}, the budget is {budget}"

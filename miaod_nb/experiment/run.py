@@ -10,7 +10,6 @@ import pandas as pd
 
 from miaod_nb.config import lr_rescaling
 from miaod_nb.errors import ConfigError, RunFolderError
-from miaod_nb.experiment.choosing import why_empty
 from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.steps import CycleSteps
 from miaod_nb.progress import say, say_detail
@@ -19,6 +18,7 @@ from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, step_names
+from miaod_nb.selection.words import why_empty
 
 
 @dataclass(frozen=True)

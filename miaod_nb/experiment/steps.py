@@ -18,7 +18,7 @@ from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, DecisionError
 from miaod_nb.evaluation import evaluate
-from miaod_nb.experiment.choosing import PoolIds, Selection, select, shortage
+from miaod_nb.experiment.choosing import PoolIds, Selection, select
 from miaod_nb.experiment.dataset import CycleSets, digest_of, prepare
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.training import (
@@ -44,6 +44,7 @@ from miaod_nb.runs.sharing import equal_training, is_of_training, training_recor
 from miaod_nb.selection.decisions import Decision, Expected, Verdicts, stored_decisions, verdicts
 from miaod_nb.selection.protocol import Candidates, Columns
 from miaod_nb.selection.registry import build_strategy, refuse_unknown
+from miaod_nb.selection.words import shortage
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
 

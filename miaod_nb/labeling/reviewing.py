@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from miaod_nb.errors import DecisionError
-from miaod_nb.experiment.choosing import Selection, counted
+from miaod_nb.experiment.choosing import Selection
 from miaod_nb.experiment.opening import open_run
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.files import RunFolder
@@ -19,6 +19,7 @@ from miaod_nb.selection.decisions import (
     make_decision,
     read_decisions,
 )
+from miaod_nb.selection.words import counted
 
 
 def open_reviewed(run_dir: Path) -> Run:
@@ -158,5 +159,6 @@ def _refuse_empty(run: Run, cycle: int, selection: Selection) -> None:
     raise DecisionError(
         f"no image would be left to label: {', '.join(counted(selection))}",
         where=run.folder.path(decision_file(cycle)),
-        remedy="accept some of them, or let others take their places (without --no-replace)",
+        remedy="accept some of them, or let others take their places (replace=True; without "
+        "--no-replace)",
     )
