@@ -138,6 +138,7 @@ def _convert_work_folder(
     """A work folder of the authors' code becomes a run folder."""
     from miaod_nb.authors.work_folder import is_work_folder
     from miaod_nb.authors.work_folder_import import import_work_folder
+    from miaod_nb.runs.outputs import check_out
 
     if not is_work_folder(source):
         raise _refusal(
@@ -151,6 +152,7 @@ def _convert_work_folder(
     if data_root is None:
         remedy = "give --data-root, the data set of the work folder"
         raise _refusal("data_root", "the run goes on with the images", remedy)
+    check_out(out)
     import_work_folder(
         source, preset=preset or "voc0712", data_root=data_root, run_dir=out, overrides=overrides
     )
