@@ -15,18 +15,7 @@ from miaod_nb.runs.record import is_run
 
 def check_out(path: Path, option: str = "--out") -> None:
     """Refuses a folder that no files can be written into. Raises DataError."""
-    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not nearest.is_dir():
-        what = f"{option} is a file" if nearest == path else f"{option} lies below a file"
-        raise DataError(
-            f"{what}, but a folder is written", where=nearest, remedy=f"choose another {option}"
-        )
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise DataError(
-            f"no write permission: {option} cannot be written",
-            where=nearest,
-            remedy=f"make the folder writable, or choose another {option}",
-        )
+    _check_nearest(path, path, option)
 
 
 def check_file(path: Path, option: str = "--out") -> None:
@@ -37,7 +26,23 @@ def check_file(path: Path, option: str = "--out") -> None:
             where=path,
             remedy="add a file name to it",
         )
-    check_out(path.parent, option)
+    _check_nearest(path.parent, path, option)
+
+
+def _check_nearest(path: Path, given: Path, option: str) -> None:
+    """Refuses a folder where it, or the nearest one above it, cannot be written into."""
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        what = f"{option} is a file" if nearest == given else f"{option} lies below a file"
+        raise DataError(
+            f"{what}, but a folder is written", where=nearest, remedy=f"choose another {option}"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataError(
+            f"no write permission: {option} cannot be written",
+            where=nearest,
+            remedy=f"make the folder writable, or choose another {option}",
+        )
 
 
 def refuse_run(path: Path) -> None:

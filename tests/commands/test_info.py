@@ -100,7 +100,11 @@ def test_info_of_nothing_known(tmp_path):
     [
         ("metrics.csv", 'cycle,"strategy\n0,mi_aod\n', "not a table of metrics"),
         ("metrics.csv", "cycle,labeled_images\n0,4\n", "there is no column strategy, evaluated_on"),
-        ("config.json", '{"settings": {}, "identity": []}', "does not describe an experiment"),
+        (
+            "config.json",
+            '{"settings": {}, "identity": []}',
+            "does not describe what it should: identity is wrong",
+        ),
     ],
 )
 def test_info_of_a_damaged_run(finished, tmp_path, name, content, words):
