@@ -19,7 +19,7 @@ from miaod_nb.commands import (
     report,
     review,
     run,
-)  # fmt: skip
+)
 from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 

@@ -44,7 +44,7 @@ def import_work_folder(
     if experiment.strategy.card.labels_all:
         raise ConfigError(f"strategy={config.strategy} has nothing to go on with", where="strategy",
                           remedy="choose a strategy that selects images")  # fmt: skip
-    with experiment.opened():
+    with experiment.hold():
         for cycle in range(experiment.first_cycle):
             _take_over(experiment, work, cycle)
     say(f"imported {experiment.first_cycle} cycles of {work.path}; next is cycle "

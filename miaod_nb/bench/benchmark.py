@@ -35,7 +35,7 @@ from miaod_nb.config import Config
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.folding import fold
 from miaod_nb.errors import ConfigError
-from miaod_nb.experiment.steps import check_names
+from miaod_nb.experiment.state import check_names
 from miaod_nb.experiment.training import without_pretrained
 from miaod_nb.runs.machine import (
     describe_environment,

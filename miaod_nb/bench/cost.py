@@ -95,7 +95,8 @@ def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[st
     steps = _epoch_steps(config, labeled)
     pairs = max(steps, _epoch_steps(config, _unlabeled_images(config, labeled, protocol.pool)))
     passes: Counter[str] = Counter()
-    for plan in cycle_stages(config):
+    adversarial = card_of(config.strategy).training_of(config.training) == "mi_aod"
+    for plan in cycle_stages(config, adversarial):
         if plan.stage.uses_unlabeled:
             for half in ("labeled", "unlabeled"):
                 passes[f"{plan.stage.name} {half}"] += plan.epochs * pairs * config.batch_size

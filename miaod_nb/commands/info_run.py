@@ -10,8 +10,8 @@ from miaod_nb.config import changes
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import stacked_table
+from miaod_nb.selection.choosing import why_empty
 from miaod_nb.selection.registry import card_of_run
-from miaod_nb.selection.words import why_empty
 
 WIDTH = 80
 NOT_METRICS = (
@@ -72,7 +72,7 @@ def _progress(record: RunRecord) -> list[str]:
     """A line for each cycle that was begun, and one for what comes next."""
     config, card = record.config, card_of_run(record)
     names = step_names(
-        stage_names(config, config.trains_adversarially),
+        stage_names(config, card.training_of(config.training) == "mi_aod"),
         evaluates=bool(record.test),
         scores=bool(card.columns),
         chooses=not card.labels_all,

@@ -42,8 +42,9 @@ def review(
     begun.
     """
     from miaod_nb.labeling import reviewing
+    from miaod_nb.runs.record import RunRecord
 
-    opened = reviewing.open_reviewed(run)
-    cycle = reviewing.newest_batch(opened) if cycle is None else cycle
-    selection = reviewing.apply_decisions(opened, cycle, replace, decisions)
+    record = RunRecord.open(run)
+    cycle = reviewing.newest_batch(record) if cycle is None else cycle
+    selection = reviewing.apply_decisions(record, cycle, replace, decisions)
     typer.echo("\n".join(reviewing.batch_lines(selection, MOST_ROWS)))

@@ -29,9 +29,7 @@ def label_runs(records: Sequence[RunRecord]) -> list[str]:
 def settings_of(record: RunRecord) -> dict[str, Any]:
     """The settings that decide a run's results, two spellings of one training as one."""
     found = {name: value for name, value in record.described["identity"].items() if name != "data"}
-    if found.get("training") == "auto":
-        found["training"] = "mi_aod" if card_of_run(record).trains_adversarially else "label_set"
-    return found
+    return found | {"training": card_of_run(record).training_of(record.config.training)}
 
 
 def differing(settings: Sequence[Mapping[str, Any]], but: Collection[str]) -> list[str]:

@@ -261,10 +261,3 @@ class Config(BaseModel):
         if self.backbone_weights not in ("imagenet", "none"):
             fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
         return fields
-
-    @property
-    def trains_adversarially(self) -> bool:
-        """Whether cycles contain the minimize and maximize stages."""
-        if self.training == "auto":
-            return self.strategy == "mi_aod"
-        return self.training == "mi_aod"

@@ -5,20 +5,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
-from miaod_nb.config import lr_rescaling
+from miaod_nb.config import lr_rescaling, validated
 from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.experiment import steps
 from miaod_nb.experiment.imported import save_imported
-from miaod_nb.experiment.steps import CycleSteps
+from miaod_nb.experiment.state import RunState, check_names
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.identity import claim_folder
 from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
-from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, step_names
-from miaod_nb.selection.words import why_empty
+from miaod_nb.selection.choosing import why_empty
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Step:
     run: Callable[[], None]
 
 
-class Run(CycleSteps):
+class Run(RunState):
     """An active-learning run on a data set, in a run folder that it continues if it exists.
 
     Making one reads the image lists, the test labels and the first labels, and refuses what
@@ -42,7 +43,7 @@ class Run(CycleSteps):
 
         Ctrl-C ends the current step cleanly and raises Stopped, which says how to go on.
         """
-        with self.opened():
+        with self.hold():
             for cycle in range(self.config.cycles):
                 if self.is_over(cycle):
                     break
@@ -51,14 +52,15 @@ class Run(CycleSteps):
         return self.metrics()
 
     @contextmanager
-    def opened(self) -> Iterator["Run"]:
+    def hold(self) -> Iterator["Run"]:
         """Holds the run folder: locked, and checked to be this experiment's."""
+        check_names(self.config)
         prepare_torch(self.config, self.device)
         with self.session.held():
             environment = describe_environment(self.device, self.processes) | {"code": self.code}
             claim_folder(
-                self.folder, self.config, self.dataset.identity, self.fingerprint, environment,
-                self.data_root,
+                self.folder, self.config, self.card, self.dataset.identity, self.fingerprint,
+                environment, self.data_root,
             )  # fmt: skip
             save_images(self.folder, self.checked)
             if self.imported:
@@ -99,7 +101,7 @@ class Run(CycleSteps):
         missing.
         """
         self.refuse_cycle(cycle)
-        with self.opened():
+        with self.hold():
             for before in range(cycle):
                 self._refuse_missing(before, [step.name for step in self.steps(before)], cycle)
             if self.is_over(cycle):
@@ -110,11 +112,11 @@ class Run(CycleSteps):
             self._walk(cycle, names)
 
     def _walk(self, cycle: int, names: Sequence[str]) -> None:
-        steps = self.steps(cycle)
-        for position, step in enumerate(steps):
+        work = self.steps(cycle)
+        for position, step in enumerate(work):
             if step.name not in names:
                 continue
-            self._refuse_missing(cycle, [s.name for s in steps[:position]], cycle)
+            self._refuse_missing(cycle, [s.name for s in work[:position]], cycle)
             if step.name in self.folder.done_steps(cycle):
                 say(f"cycle {cycle} {shown(step.name)}: done before, loaded from "
                     f"{self.folder.path(f'cycle{cycle}')}")  # fmt: skip
@@ -122,18 +124,8 @@ class Run(CycleSteps):
             start = time.monotonic()
             self._carry_out(cycle, step)
             say(f"cycle {cycle} {shown(step.name)}: done in {time.monotonic() - start:.1f} s")
-        if steps[-1].name in self.folder.done_steps(cycle):
+        if work[-1].name in self.folder.done_steps(cycle):
             self.folder.delete(f"cycle{cycle}/state.pt")
-
-    def refuse_cycle(self, cycle: int) -> None:
-        """Raises ConfigError for a cycle that this run does not have."""
-        if not isinstance(cycle, int) or not 0 <= cycle < self.config.cycles:
-            raise ConfigError(
-                f"this run has no cycle {cycle!r}",
-                where="cycle",
-                remedy=f"choose a whole number from 0 to {self.config.cycles - 1}, or ask for more "
-                f"cycles, for example by overrides={{'cycles': {self.config.cycles + 4}}}",
-            )
 
     def _refuse_absent(self, names: Sequence[str], known: Sequence[str]) -> None:
         """Says which names are no steps of this run; raises ConfigError if none is."""
@@ -163,21 +155,21 @@ class Run(CycleSteps):
 
     def steps(self, cycle: int) -> list[Step]:
         """The cycle's work, in order."""
-        work: dict[str, Callable[[int], None]] = {
-            "split": self._split, "evaluate": self._evaluate, "score": self._score,
-            "select": self._select,
+        work: dict[str, Callable[..., None]] = {
+            "split": steps.split, "evaluate": steps.evaluate, "score": steps.score,
+            "select": steps.select_images,
         }  # fmt: skip
         for index, plan in enumerate(self.stages):
-            work[plan.name] = partial(self._train, index=index)
+            work[plan.name] = partial(steps.train, index=index)
         names = step_names(
             [plan.name for plan in self.stages], evaluates=bool(self.dataset.test),
-            scores=bool(self.strategy.card.columns), chooses=not self.strategy.card.labels_all,
+            scores=bool(self.card.columns), chooses=not self.card.labels_all,
         )  # fmt: skip
-        return [Step(name, partial(work[name], cycle)) for name in names]
+        return [Step(name, partial(work[name], self, cycle)) for name in names]
 
     def is_finished(self) -> bool:
         """Whether no step of any cycle is left."""
-        cycles = range(1 if self.strategy.card.labels_all else self.config.cycles)
+        cycles = range(1 if self.card.labels_all else self.config.cycles)
         return all(
             {step.name for step in self.steps(cycle)} <= set(self.folder.done_steps(cycle))
             for cycle in cycles
@@ -188,29 +180,27 @@ class Run(CycleSteps):
         aside by people."""
         if cycle == 0:
             return False
-        if self.strategy.card.labels_all:
+        if self.card.labels_all:
             return True
-        selection = self.folder.load_json(f"cycle{cycle - 1}/selection.json")
+        selection = self.record.selection(cycle - 1)
         reason = why_empty(selection)
         if reason:
             say(f"cycle {cycle} and later ones are left out: {reason}")
             self.session.log(cycle, "all set aside" if "set_aside" in selection else "pool empty")
         return bool(reason)
 
+    def vary(self, **overrides: Any) -> "Run":
+        """The same experiment with some settings changed, in a folder beside this one that is
+        called after their values: `<run folder>-random`."""
+        config = validated(self.config.model_dump() | overrides)
+        name = "-".join([self.folder.root.name, *map(str, overrides.values())])
+        return Run(config, self.data_root, self.folder.root.with_name(name), self.imported[:1])
+
     def control(self, strategy: str) -> "Run":
-        """The same experiment with another strategy, in the folder `<run folder>-<strategy>`."""
-        root = self.folder.root
-        config = self.config.model_copy(update={"strategy": strategy})
-        beside = root.with_name(f"{root.name}-{strategy}")
-        return Run(config, self.data_root, beside, self.imported[:1])
+        """The same experiment with another strategy."""
+        return self.vary(strategy=strategy)
 
     def controls(self) -> list["Run"]:
         """The control of every strategy in the setting `controls` but this experiment's own."""
         names = self.config.controls
         return [self.control(name) for name in names if name != self.config.strategy]
-
-    @property
-    def record(self) -> RunRecord:
-        """What the run folder says, for whoever reads it. Raises RunFolderError before the run was
-        begun."""
-        return RunRecord.open(self.folder.root)

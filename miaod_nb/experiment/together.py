@@ -66,7 +66,7 @@ def _can_run_elsewhere(run: Run) -> bool:
 
 
 def _start(run: Run) -> "subprocess.Popen[bytes]":
-    with run.opened():
+    with run.hold():
         pass  # now its folder alone says what to do
     root = run.folder.root.resolve()
     say(f"{root.name} runs beside this one; it prints to {run.folder.path(OUTPUT)}")

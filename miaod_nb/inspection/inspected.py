@@ -77,7 +77,7 @@ def refuse_other_settings(run: Run) -> None:
     would be of both."""
     if run.folder.exists("config.json"):
         data = run.folder.load_json("config.json")["identity"]["data"]  # images may be gone
-        refuse_another(run.folder, run.config, data)
+        refuse_another(run.folder, run.config, data, run.card.training_of("auto"))
 
 
 def _refuse_missing_images(run: Run, table: pd.DataFrame) -> None:

@@ -1,64 +1,65 @@
-"""The review of a batch: what people decide about the images that a cycle chose is applied."""
+"""The review of a batch: what people decide about the images that a cycle chose is applied.
+
+All of it works on the run folder alone: no data set is opened and no detector asked.
+"""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from miaod_nb.errors import DecisionError
-from miaod_nb.experiment.choosing import Selection
-from miaod_nb.experiment.opening import open_run
-from miaod_nb.experiment.run import Run
-from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.identity import refuse_another
+from miaod_nb.errors import ConfigError, DecisionError
+from miaod_nb.runs.record import RunRecord, refuse_cycle
+from miaod_nb.runs.schema import SelectedImage, Selection
+from miaod_nb.runs.session import Session
+from miaod_nb.selection.choosing import candidates_of, counted, select, strategy_of, with_notes
 from miaod_nb.selection.decisions import (
     Action,
     Decision,
+    Verdicts,
     append_decision,
     decision_file,
+    decisions_of,
+    expected_of,
     make_decision,
     read_decisions,
+    verdicts_of,
 )
-from miaod_nb.selection.words import counted
+from miaod_nb.selection.registry import card_of_run
 
 
-def open_reviewed(run_dir: Path) -> Run:
-    """The run in a folder that has one. Raises DecisionError, and what `open_run` raises."""
-    if not RunFolder(run_dir).exists("config.json"):
-        raise DecisionError("there is no run in this folder", where=run_dir,
-                            remedy="name the run folder of `miaod run`")  # fmt: skip
-    return open_run(run_dir=run_dir)
-
-
-def newest_batch(run: Run) -> int:
+def newest_batch(record: RunRecord) -> int:
     """The newest cycle that has chosen images. Raises DecisionError if none has."""
-    _refuse_full(run)
-    for cycle in reversed(range(run.config.cycles)):
-        if "select" in run.folder.done_steps(cycle):
+    _refuse_full(record)
+    for cycle in reversed(range(record.config.cycles)):
+        if "select" in record.done(cycle):
             return cycle
-    raise DecisionError("no cycle of this run has chosen images yet", where=run.folder.root,
-                        remedy=f"miaod run --run-dir {run.folder.root}")  # fmt: skip
+    raise DecisionError("no cycle of this run has chosen images yet", where=record.root,
+                        remedy=f"miaod run --run-dir {record.root}")  # fmt: skip
 
 
-def decide(run: Run, cycle: int, image_id: str, action: Action, note: str = "") -> Decision:
+def decide(
+    record: RunRecord, cycle: int, image_id: str, action: Action, note: str = ""
+) -> Decision:
     """Notes a decision in the cycle's decision file; `apply_decisions` makes it count.
 
     Raises ConfigError for a cycle that the run does not have, and DecisionError for an image that
     its pool does not have and for an unknown action.
     """
-    run.refuse_cycle(cycle)
-    expected = run.expected(cycle)
+    refuse_cycle(cycle, record.config)
+    expected = expected_of(record, cycle)
     values = {
         "id": image_id, "action": action, "note": note, "fingerprint": expected.fingerprint,
         "cycle": cycle, "time": time.time(),
     }  # fmt: skip
     decision = make_decision(values, expected)
-    append_decision(run.folder, decision)
+    append_decision(record.folder, decision)
     return decision
 
 
 def apply_decisions(
-    run: Run, cycle: int, replace: bool = True, file: Path | None = None
+    record: RunRecord, cycle: int, replace: bool = True, file: Path | None = None
 ) -> Selection:
     """Writes the cycle's selection.json anew as its decisions say, and returns what stands there.
 
@@ -70,24 +71,43 @@ def apply_decisions(
     Raises DecisionError for faulty lines, when the next cycle has begun or this one has not chosen
     yet, and when no image would be left; nothing is written then.
     """
-    _refuse_unreviewable(run, cycle)
-    with run.session.held():
-        _refuse_unreviewable(run, cycle)  # another process may have gone on meanwhile
-        refuse_another(run.folder, run.config, run.dataset.identity)
-        more = _new_lines(run, cycle, file) if file else []
-        before = {row["id"]: row for row in _stored(run, cycle)["selected"]}
-        verdicts = run.verdicts(cycle, more)
-        selection = run.choose(cycle, verdicts, None if replace else before)
-        _refuse_empty(run, cycle, selection)
+    _refuse_unreviewable(record, cycle)
+    session = Session(record.folder, record.config.save_every)
+    with session.held():
+        _refuse_unreviewable(record, cycle)  # another process may have gone on meanwhile
+        more = _new_lines(record, cycle, file) if file else []
+        stored = record.selection(cycle)
+        before = {row["id"]: row for row in stored["selected"]}
+        selection = _chosen_anew(
+            record, stored, verdicts_of(record, cycle, more), None if replace else before
+        )
+        _refuse_empty(record, cycle, selection)
         for decision in more:
-            append_decision(run.folder, decision)
-        run.folder.save_json(f"cycle{cycle}/selection.json", selection)
+            append_decision(record.folder, decision)
+        record.folder.save_json(f"cycle{cycle}/selection.json", selection)
         now = {row["id"] for row in selection["selected"]}
-        run.session.log(
+        session.log(
             cycle, "review", selected=len(now), set_aside=selection.get("set_aside", {}),
             added=sorted(now - before.keys()), dropped=sorted(before.keys() - now),
         )  # fmt: skip
         return selection
+
+
+def _chosen_anew(
+    record: RunRecord, stored: Selection, verdicts: Verdicts,
+    now: Mapping[str, SelectedImage] | None,
+) -> Selection:  # fmt: skip
+    """What the cycle chooses with these verdicts; now: rows of the only images that may be in it.
+    A batch of which nobody ever set anything aside needs no strategy: it stays."""
+    cycle = stored["cycle"]
+    if not verdicts.barred and "set_aside" not in stored:
+        rows = stored["selected"]
+        return {**stored, "selected": with_notes(rows, verdicts) if verdicts.notes else rows}
+    indices, pool = candidates_of(record, cycle)
+    return select(
+        strategy_of(record), cycle, record.config.seed, stored["budget"],
+        stored["pool"] + len(pool.labeled_ids), indices, pool, verdicts, now,
+    )  # fmt: skip
 
 
 def batch_lines(selection: Selection, most: int) -> list[str]:
@@ -108,35 +128,36 @@ def batch_lines(selection: Selection, most: int) -> list[str]:
     return [*lines, ", ".join([*parts, *counted(selection)])]
 
 
-def _stored(run: Run, cycle: int) -> Selection:
-    return dict(run.folder.load_json(f"cycle{cycle}/selection.json"))
-
-
-def _new_lines(run: Run, cycle: int, file: Path) -> list[Decision]:
+def _new_lines(record: RunRecord, cycle: int, file: Path) -> list[Decision]:
     """The decisions in the file that the run folder does not have yet."""
-    expected = run.expected(cycle)
+    expected = expected_of(record, cycle)
     changed = file.stat().st_mtime if file.is_file() else 0.0  # so that a line remains the same
     about = {"fingerprint": expected.fingerprint, "cycle": cycle, "time": changed}
-    stored = set(run.decisions(cycle))
+    stored = set(decisions_of(record, cycle))
     return [one for one in read_decisions(file, expected, about) if one not in stored]
 
 
-def _refuse_full(run: Run) -> None:
-    if run.strategy.card.labels_all:
+def _refuse_full(record: RunRecord) -> None:
+    if card_of_run(record).labels_all:
         raise DecisionError(
-            f"this run labels every image from the start (strategy={run.config.strategy}): there "
-            "is no batch to review",
-            where=run.folder.path("config.json"),
+            "this run labels every image from the start "
+            f"(strategy={record.config.strategy}): there is no batch to review",
+            where=record.folder.path("config.json"),
             remedy="name a run with another strategy",
         )
 
 
-def _refuse_unreviewable(run: Run, cycle: int) -> None:
+def _refuse_unreviewable(record: RunRecord, cycle: int) -> None:
     """Raises DecisionError or ConfigError for a cycle whose batch cannot be changed now."""
-    _refuse_full(run)
-    run.refuse_cycle(cycle)
-    run.refuse_imported(cycle)
-    folder = run.folder
+    _refuse_full(record)
+    refuse_cycle(cycle, record.config)
+    folder = record.folder
+    if cycle < record.first_cycle:
+        raise ConfigError(
+            f"cycle {cycle} was imported: its batch was labeled before this run began",
+            where=folder.path(f"cycle{cycle}"),
+            remedy=f"choose cycle={record.first_cycle}, this run's first, or later",
+        )
     if "select" not in folder.done_steps(cycle):
         raise DecisionError(
             f"cycle {cycle} has not chosen images yet",
@@ -152,13 +173,13 @@ def _refuse_unreviewable(run: Run, cycle: int) -> None:
         )
 
 
-def _refuse_empty(run: Run, cycle: int, selection: Selection) -> None:
+def _refuse_empty(record: RunRecord, cycle: int, selection: Selection) -> None:
     """Raises DecisionError for a batch that decisions leave nothing of: no cycle could follow."""
     if selection["selected"] or "set_aside" not in selection:
         return
     raise DecisionError(
         f"no image would be left to label: {', '.join(counted(selection))}",
-        where=run.folder.path(decision_file(cycle)),
+        where=record.folder.path(decision_file(cycle)),
         remedy="accept some of them, or let others take their places (replace=True; without "
         "--no-replace)",
     )

@@ -39,12 +39,14 @@ class StagePlan:
     drop_after: int | None = None
 
 
-def cycle_stages(config: Config, processes: Processes = ALONE) -> list[StagePlan]:
+def cycle_stages(
+    config: Config, adversarial: bool, processes: Processes = ALONE
+) -> list[StagePlan]:
     """The stages of one cycle in order; without unlabeled images a single label-set stage with as
     many passes over the labeled images as all stages together."""
     method = Method.of(config)
     dropped = max(config.label_set_epochs - config.drop_epoch, 0)  # epochs at the lower rate
-    names = stage_names(config, config.trains_adversarially)
+    names = stage_names(config, adversarial)
     kinds: list[Stage] = [kind(method, processes=processes) for kind in STAGES]
     plans = []
     for name in names:
@@ -53,7 +55,7 @@ def cycle_stages(config: Config, processes: Processes = ALONE) -> list[StagePlan
         epochs = config.label_set_epochs if is_label_set else config.adversarial_epochs
         plans.append(StagePlan(name, stage, epochs))
     last = plans.pop()
-    if not config.trains_adversarially:
+    if not adversarial:
         per_round = 2 * config.adversarial_epochs + config.label_set_epochs
         last = replace(last, epochs=last.epochs + config.rounds * per_round)
     return [*plans, replace(last, drop_after=last.epochs - dropped)]

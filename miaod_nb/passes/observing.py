@@ -5,7 +5,8 @@ from torch import Tensor
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import TrainingError
-from miaod_nb.selection.protocol import PER_CLASS, Strategy
+from miaod_nb.runs.card import PER_CLASS
+from miaod_nb.selection.protocol import Strategy
 
 
 def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) -> dict[str, Tensor]:

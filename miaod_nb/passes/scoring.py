@@ -21,9 +21,11 @@ from miaod_nb.passes.image_pass import (
     load_results,
 )
 from miaod_nb.progress import progress, say
+from miaod_nb.runs.card import PER_CLASS
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.score_table import headers_of, load_column, table_place
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.protocol import PER_CLASS, Columns
+from miaod_nb.selection.protocol import Columns
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ScoreShards:
     @property
     def place(self) -> str:
         """The folder of the shards, in the run folder."""
-        return f"cycle{self.cycle}/{self.name}.parquet"
+        return table_place(self.cycle, self.name)
 
     def __len__(self) -> int:
         return max(math.ceil(len(self.indices) / SHARD_IMAGES), 1)  # an empty pool has a table too
@@ -75,7 +77,7 @@ class ScoreShards:
         file = self.file(number)
         if not self.folder.exists(file):
             return False
-        headers = [header for name in self.columns for header in self._headers(name)]
+        headers = [header for name in self.columns for header in headers_of(name, self.classes)]
         try:
             table = self.folder.load_parquet(file, ["id", "index", *headers])
         except RunFolderError as error:
@@ -94,15 +96,11 @@ class ScoreShards:
         table = pd.DataFrame({"id": ids, "index": self.part(number)})
         for name in self.columns:
             values = [shard.results[image_id][name] for image_id in ids]
-            for position, header in enumerate(self._headers(name)):
+            for position, header in enumerate(headers_of(name, self.classes)):
                 cells = [value[position] for value in values] if name == PER_CLASS else values
                 table[header] = [float(c) if np.ndim(c) == 0 else c for c in cells]
         self.folder.save_parquet(self.file(number), table)
         self.folder.delete(shard.file)
-
-    def _headers(self, name: str) -> list[str]:
-        """What a column of the strategy is called in the table: a class has a column of its own."""
-        return [f"class {one}" for one in self.classes] if name == PER_CLASS else [name]
 
     def remove_others(self) -> None:
         """Removes what does not belong to the table: shards beyond its end, and the single file
@@ -114,26 +112,11 @@ class ScoreShards:
 
     def columns_read(self) -> Columns:
         """The columns, each read when it is first asked for."""
-        return Columns(self.columns, lambda name: self.load([name])[name])
+        return Columns(self.columns, self.load)
 
-    def load(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Columns of the images at `indices`: float32 (N,), or (N, ...) of vectors. Raises
-        RunFolderError."""
-        headers = [header for name in names for header in self._headers(name)]
-        table = self.folder.load_parquet(self.place, ["index", *headers])
-        if not np.array_equal(table["index"], self.indices):
-            raise RunFolderError(
-                f"these are not the scores of the {len(self.indices)} images to choose among",
-                where=self.folder.path(self.place),
-                remedy="restore the folder from a copy, or choose another run_dir",
-            )
-        return {name: self._values(table, name) for name in names}
-
-    def _values(self, table: pd.DataFrame, name: str) -> np.ndarray:
-        if name == PER_CLASS:
-            return table[self._headers(name)].to_numpy(np.float32)
-        is_number = table[name].dtype != object
-        return table[name].to_numpy(np.float32) if is_number else np.stack(table[name].to_list())
+    def load(self, column: str) -> np.ndarray:
+        """A column of the images at `indices`. Raises RunFolderError."""
+        return load_column(self.folder, self.place, column, self.classes, self.indices)
 
 
 def score_pool(

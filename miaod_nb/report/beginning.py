@@ -107,7 +107,7 @@ def _difference(group: Measured) -> str:
     if last["runs"].min() < 3:
         text += (" With fewer than three runs of a kind, chance cannot be told from such a "
                  "difference.")  # fmt: skip
-    trainings = {run.config.trains_adversarially for run in group.runs if not run.labels_all}
+    trainings = {run.trains_adversarially for run in group.runs if not run.labels_all}
     if len(trainings) > 1:
         text += (" Whole methods are compared: MI-AOD also trains on images without labels, the "
                  "others do not.")  # fmt: skip
@@ -119,7 +119,7 @@ def what_was_compared(runs: Sequence[ReportedRun]) -> Section:
     rows = [
         {"run": run.name, "the next images are": STRATEGIES.get(run.config.strategy,
                                                                 run.config.strategy),
-         "trained on": "labeled and unlabeled images" if run.config.trains_adversarially
+         "trained on": "labeled and unlabeled images" if run.trains_adversarially
          else "labeled images alone", "cycles finished": run.finished,
          "cycles evaluated": len(run.metrics), "seed": run.config.seed}
         for run in runs

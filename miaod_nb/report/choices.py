@@ -24,7 +24,7 @@ def choices(runs: Sequence[ReportedRun]) -> Section:
 def _histogram(run: ReportedRun) -> list[Piece]:
     cycle = run.last_selection
     path = f"cycle{cycle}/scores.parquet"
-    if cycle is None or not run.folder.exists(path):
+    if cycle is None or run.selected(cycle)[0]["score"] is None:  # nothing ranks the pool
         return []
     table = run.folder.load_parquet(path, ["id", "score"])
     chosen = table["id"].isin([row["id"] for row in run.selected(cycle)]).to_numpy()

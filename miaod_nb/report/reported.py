@@ -13,7 +13,9 @@ from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.plots.look import FULL
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.tables import read_metrics
+from miaod_nb.selection.registry import card_of_run
 from miaod_nb.trained.weight_files import cycles_with_weights
 
 
@@ -42,6 +44,12 @@ class ReportedRun:
     def labels_all(self) -> bool:
         """Whether it is the ceiling, a run on all labels."""
         return self.config.strategy == FULL
+
+    @property
+    def trains_adversarially(self) -> bool:
+        """Whether images without labels are trained on too."""
+        card = card_of_run(RunRecord.open(self.folder.root))
+        return card.training_of(self.config.training) == "mi_aod"
 
     @property
     def cycles(self) -> int:

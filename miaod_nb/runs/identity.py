@@ -7,8 +7,9 @@ from typing import Any
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import RunFolderError
 from miaod_nb.progress import say
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.schema import read_document
+from miaod_nb.runs.schema import VERSION, read_document
 
 
 def project_folder() -> Path:
@@ -37,14 +38,18 @@ def _stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
         ) from error
 
 
-def refuse_another(folder: RunFolder, config: Config, data: Mapping[str, Any]) -> None:
+def refuse_another(
+    folder: RunFolder, config: Config, data: Mapping[str, Any], of_auto: str
+) -> None:
     """Raises RunFolderError naming every difference in what decides results, if the folder holds
-    another experiment. data: its identity."""
+    another experiment. data: its identity. of_auto: what training=auto means."""
     before, stored_data = _stored_identity(folder)
     now = config.identity()
     # A setting that did not exist when the run began had its default.
     defaults = validated({}).model_dump(mode="json")
     before = {key: defaults[key] for key in now.keys() - before.keys()} | before
+    if before["training"] == of_auto:  # another spelling
+        before["training"] = "auto"
     differing = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
@@ -64,7 +69,7 @@ def refuse_another(folder: RunFolder, config: Config, data: Mapping[str, Any]) -
 
 
 def claim_folder(
-    folder: RunFolder, config: Config, data: Mapping[str, Any], fingerprint: str,
+    folder: RunFolder, config: Config, card: Card, data: Mapping[str, Any], fingerprint: str,
     environment: Mapping[str, Any], data_root: Path,
 ) -> None:  # fmt: skip
     """Describes the experiment in its run folder, or checks that the folder holds the same one.
@@ -74,7 +79,7 @@ def claim_folder(
     Another environment is a warning. Raises RunFolderError as `refuse_another` does.
     """
     if folder.exists("config.json"):
-        refuse_another(folder, config, data)
+        refuse_another(folder, config, data, card.training_of("auto"))
         if folder.exists("environment.json"):
             recorded = read_document(folder, "environment.json", dict[str, Any])
             _warn_of_changes(recorded, environment)
@@ -90,7 +95,8 @@ def claim_folder(
         folder.save_text("fingerprint.txt", fingerprint + "\n")
     folder.save_json(
         "config.json",
-        {"settings": config.model_dump(mode="json"), "data_root": str(data_root.resolve()),
+        {"version": VERSION, "settings": config.model_dump(mode="json"),
+         "data_root": str(data_root.resolve()), "card": card.as_dict(),
          "identity": config.identity() | {"data": dict(data)}},
     )  # fmt: skip
 

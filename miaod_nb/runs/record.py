@@ -13,6 +13,7 @@ import pandas as pd
 
 from miaod_nb.config import Config, validated
 from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import LOG, RunFolder
 from miaod_nb.runs.schema import (
     CycleLabels,
@@ -74,6 +75,11 @@ class RunRecord:
             ) from error
 
     @cached_property
+    def card(self) -> Card | None:
+        """What the run says of its strategy; None in a folder of the versions before."""
+        return Card.from_dict(self.described["card"]) if "card" in self.described else None
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all that decides the results; "" of a folder that lost the file."""
         name = "fingerprint.txt"
@@ -116,6 +122,14 @@ class RunRecord:
     def done(self, cycle: int) -> list[str]:
         """Names of the cycle's finished steps, in the order in which they ended."""
         return self.folder.done_steps(cycle)
+
+    @property
+    def first_cycle(self) -> int:
+        """The first cycle that the run trained itself: those before it were imported."""
+        name = "imported.json"
+        if not self.folder.exists(name):
+            return 0
+        return max(len(read_document(self.folder, name, dict[str, list[Any]])["cycles"]) - 1, 0)
 
     @property
     def trained(self) -> list[int]:
@@ -241,6 +255,17 @@ class RunRecord:
 def is_run(path: str | Path) -> bool:
     """Whether the folder is a run's."""
     return (Path(path) / CONFIG).is_file()
+
+
+def refuse_cycle(cycle: int, config: Config) -> None:
+    """Raises ConfigError for a cycle that a run of these settings does not have."""
+    if not isinstance(cycle, int) or not 0 <= cycle < config.cycles:
+        raise ConfigError(
+            f"this run has no cycle {cycle!r}",
+            where="cycle",
+            remedy=f"choose a whole number from 0 to {config.cycles - 1}, or ask for more cycles, "
+            f"for example by overrides={{'cycles': {config.cycles + 4}}}",
+        )
 
 
 def _ids(described: Sequence[str]) -> tuple[str, ...]:

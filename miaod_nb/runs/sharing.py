@@ -5,27 +5,26 @@ from typing import Any
 
 import numpy as np
 
-from miaod_nb.config import Config
 from miaod_nb.errors import MiaodError
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 
-# Settings of the choice between images. With equal labels and all else equal, weights are equal.
-OF_SELECTION = frozenset({
-    "strategy", "training", "entropy_aggregate", "weighted_selection", "uncertainty_norm",
-})  # fmt: skip
+# Settings of the choice between images, besides those that the strategy's card names. With equal
+# labels and all else equal, weights are equal.
+OF_SELECTION = {"strategy", "entropy_aggregate", "weighted_selection", "uncertainty_norm"}
 
 
-def equal_training(folder: RunFolder, config: Config, cycle: int) -> RunFolder | None:
+def equal_training(folder: RunFolder, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
 
     Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
     is another: the same experiment in two folders is meant to be run twice.
     """
-    here = folder.load_json("config.json")["identity"]
+    here = folder.load_json("config.json")
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
         try:
-            if _is_equal(here, beside, folder, config, cycle):
+            if _is_equal(here, beside, folder, cycle):
                 return beside
         except (MiaodError, KeyError, TypeError, ValueError):
             continue  # not a run folder of ours, or one that is damaged: not a reason to stop
@@ -42,16 +41,11 @@ def is_of_training(record: Mapping[str, Any]) -> bool:
     return "stage" in record
 
 
-def _is_equal(
-    here: Mapping[str, Any], beside: RunFolder, folder: RunFolder, config: Config, cycle: int
-) -> bool:
-    stored = beside.load_json("config.json")
-    there, settings = stored["identity"], stored["settings"]
-    if there["strategy"] == here["strategy"]:
+def _is_equal(here: Mapping[str, Any], beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
+    there = beside.load_json("config.json")
+    if there["identity"]["strategy"] == here["identity"]["strategy"]:
         return False
-    if _without_selection(there) != _without_selection(here):
-        return False
-    if Config(**settings).trains_adversarially != config.trains_adversarially:
+    if _of_training(there) != _of_training(here):
         return False
     files = ["environment.json", f"cycle{cycle}/labels.json"]
     if any(beside.load_json(file) != folder.load_json(file) for file in files):
@@ -64,5 +58,8 @@ def _is_equal(
     return beside.exists(f"cycle{cycle}/weights.pt")
 
 
-def _without_selection(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in identity.items() if key not in OF_SELECTION}
+def _of_training(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the weights besides the labels: all settings but those of the choice alone."""
+    identity, card = described["identity"], Card.from_dict(described["card"])
+    kept = {k: v for k, v in identity.items() if k not in OF_SELECTION.union(card.settings)}
+    return kept | {"training": card.training_of(identity["training"])}

@@ -8,5 +8,4 @@
 - k_center: points that leave no other far from all of them
 - batch: the batch of a cycle when people have set images aside
 - decisions: what people decided about the images of a batch
-- words: what people are told of a selection that is smaller than it could be
 """

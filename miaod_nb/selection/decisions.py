@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from miaod_nb.errors import DecisionError
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 
 Action = Literal["accept", "skip", "defer", "note"]
 
@@ -137,6 +138,22 @@ def stored_decisions(folder: RunFolder, expected: Expected) -> list[Decision]:
     """The decisions about a cycle in the run folder; [] if there are none."""
     relative = decision_file(expected.cycle)
     return read_decisions(folder.path(relative), expected) if folder.exists(relative) else []
+
+
+def expected_of(record: RunRecord, cycle: int) -> Expected:
+    """What decisions about a cycle of a run have to be about."""
+    return Expected(record.fingerprint, cycle, frozenset(record.pool))
+
+
+def decisions_of(record: RunRecord, cycle: int) -> list[Decision]:
+    """What people decided about a cycle's images. Raises DecisionError for a faulty file."""
+    return stored_decisions(record.folder, expected_of(record, cycle))
+
+
+def verdicts_of(record: RunRecord, cycle: int, more: Sequence[Decision] = ()) -> Verdicts:
+    """What the decisions up to a cycle, and perhaps `more` about it, mean for it."""
+    before = [one for earlier in range(cycle) for one in decisions_of(record, earlier)]
+    return verdicts(before, [*decisions_of(record, cycle), *more])
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from miaod_nb.config import Config
-from miaod_nb.selection.protocol import Candidates, Card, Choice, choose_highest
+from miaod_nb.runs.card import Card
+from miaod_nb.selection.protocol import Candidates, Choice, choose_highest
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from miaod_nb.selection.protocol import Card
+from miaod_nb.runs.card import Card
 from miaod_nb.selection.random import Random
 
 

@@ -1,11 +1,13 @@
 """What a strategy is: a card that describes it, what it sees in images, and what it chooses."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from miaod_nb.runs.card import Card
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
@@ -14,49 +16,6 @@ if TYPE_CHECKING:  # to choose needs no torch
     from miaod_nb.detector.model import DetectionModel
 
 Positions = NDArray[np.int64]
-PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
-
-
-@dataclass(frozen=True)
-class Card:
-    """What all who show or compare a strategy know of it.
-
-    label: its name in figures. words: which images it wants, one sentence for people. reason: why
-    an image was chosen. paper: where it was published. look: the slot of the palette that is
-    reserved for it; "": the next free one.
-    ranks_by: the column whose highest values it wants; None: it looks at several images together,
-    or at none. columns: what `observe` says of every image; () if it looks at none. `per_class`
-    (B, C) becomes a column for each class. observes_labeled: the columns of labeled images too.
-    labels_all: every label at once, the ceiling. trains_adversarially: what training=auto means.
-    settings: fields of the configuration that its choice alone reads.
-    """
-
-    name: str
-    label: str
-    words: str
-    reason: str
-    paper: str = ""
-    ranks_by: str | None = None
-    columns: tuple[str, ...] = ()
-    observes_labeled: bool = False
-    labels_all: bool = False
-    trains_adversarially: bool = False
-    settings: tuple[str, ...] = ()
-    look: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON has them."""
-        lists = {"columns": list(self.columns), "settings": list(self.settings)}
-        return asdict(self) | lists
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The card that `as_dict` wrote, by a later version perhaps."""
-        known: dict[str, Any] = {
-            name: tuple(values[name]) if isinstance(values[name], list) else values[name]
-            for name in {one.name for one in fields(cls)} & values.keys()
-        }
-        return cls(**known)
 
 
 class Columns(Mapping[str, np.ndarray]):
@@ -134,7 +93,8 @@ class Choice:
 class Strategy(Protocol):
     """A rule that says which images to label next."""
 
-    card: Card
+    @property
+    def card(self) -> Card: ...
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
         """The card's columns of the images of a batch, (B, ...) each; batch equals single."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from miaod_nb.config import Config, make_config
 from miaod_nb.errors import ConfigError, MiaodError
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
 from miaod_nb.selection.mi_aod import MiAod
-from miaod_nb.selection.protocol import Card, Strategy
+from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 
 PLUGINS = "MIAOD_PLUGINS"  # environment: modules or .py files, separated as in PATH
@@ -46,8 +47,8 @@ def card_of(name: str) -> Card:
 def card_of_run(record: RunRecord) -> Card:
     """The card of a run's strategy, as the run noted it; of an older run as a built-in has it, or
     as little as its newest selection says."""
-    if "card" in record.described:
-        return Card.from_dict(record.described["card"])
+    if record.card:
+        return record.card
     name, cycle = record.config.strategy, record.last_selection
     if name in _BUILT_IN or cycle is None:
         return _BUILT_IN.get(name, Card(name, name, "", ""))

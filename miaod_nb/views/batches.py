@@ -26,7 +26,7 @@ def batch_of(run: Run, cycle: int | None = None) -> Batch:
     """The batch of a cycle, or of the newest that has one. Raises ConfigError, DecisionError and
     RunFolderError."""
     if cycle is None:
-        cycle = newest_batch(run)
+        cycle = newest_batch(run.record)
     run.refuse_cycle(cycle)
     if "select" not in run.folder.done_steps(cycle):
         raise RunFolderError(

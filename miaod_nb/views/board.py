@@ -10,7 +10,7 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.features import look_alikes
 from miaod_nb.inspection.reasons import class_mix
 from miaod_nb.labeling.reviewing import apply_decisions, decide
-from miaod_nb.selection.decisions import decision_file, latest
+from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
@@ -65,7 +65,7 @@ class Board(View):
             for event in [one for one in self.events if one["n"] > self.saved]:
                 self.saved = event["n"]
                 try:
-                    decide(self._run, cycle, event["id"], event["action"], event["note"])
+                    decide(self._run.record, cycle, event["id"], event["action"], event["note"])
                 except MiaodError as error:
                     faults.append(error)
             self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
@@ -79,7 +79,7 @@ class Board(View):
         before, cycle = set(self._batch.ids), self._batch.cycle
         with self.hold_sync(), self.explaining():
             try:
-                apply_decisions(self._run, cycle, self.replace)
+                apply_decisions(self._run.record, cycle, self.replace)
                 self._show(batch_of(self._run, cycle))
                 now = set(self._batch.ids)
                 self.status = (
@@ -112,7 +112,7 @@ class Board(View):
         self._show_page()
 
     def _read_decisions(self, cycle: int) -> None:
-        lines = self._run.decisions(cycle)
+        lines = decisions_of(self._run.record, cycle)
         self.decisions = {
             image_id: {"action": "" if one.action == "note" else one.action, "note": one.note}
             for image_id, one in latest(lines).items()

@@ -133,7 +133,7 @@ def uncertainty_viewer(
 def _all_looked_at(
     run: Run, cycle: int | None, beside: Iterable[Any], ids: tuple[str, ...]
 ) -> list[LookedAt]:
-    cycle = newest_batch(run) if cycle is None else cycle
+    cycle = newest_batch(run.record) if cycle is None else cycle
     run.refuse_cycle(cycle)
     found = [LookedAt(run, cycle, ids=ids)]
     for other, other_cycle in beside:

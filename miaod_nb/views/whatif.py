@@ -12,6 +12,7 @@ from miaod_nb.inspection.anchor_values import keep_anchor_values
 from miaod_nb.inspection.inspected import BEST_BUDGETS
 from miaod_nb.inspection.replay import STRATEGIES, difference, kept_counts, replay
 from miaod_nb.plots.look import label_of
+from miaod_nb.selection.decisions import verdicts_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import batch_of
@@ -41,7 +42,7 @@ class WhatIf(View):
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
         _refuse_unknown_strategy(run)
-        table, barred = keep_anchor_values(run, cycle), run.verdicts(cycle).barred
+        table, barred = keep_anchor_values(run, cycle), verdicts_of(run.record, cycle).barred
         self._run, self._table = run, table[~table["id"].isin(list(barred))]
         self._known: dict[str, str] = {}  # pictures made so far
         with self.hold_sync():

@@ -105,7 +105,7 @@ def test_controls_begin_with_the_same_sets_and_choose_themselves(imported):
     assert control.first_cycle == 0
     assert control.sets(0).labeled.tolist() == LABELED[0]
     assert control.sets(0).unlabeled_sample.tolist() == SAMPLE[0]
-    with control.opened():
+    with control.hold():
         pass
     again = open_run(run_dir=control.folder.root)
     assert again.fingerprint == control.fingerprint != imported.fingerprint

@@ -44,8 +44,9 @@ def test_help_does_not_wait_for_what_is_heavy(verb):
     assert imported_by(*filter(None, [verb]), "--help") == set()
 
 
-def test_describing_a_run_imports_no_torch(finished):
-    assert imported_by("info", finished[0]) == {"pandas", "numpy"}
+@pytest.mark.parametrize("verb", ["info", "review"])
+def test_reading_a_run_imports_no_torch(workplace, verb):
+    assert imported_by(verb, "runs/mine") == {"pandas", "numpy"}
 
 
 @pytest.mark.parametrize(

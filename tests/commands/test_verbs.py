@@ -50,7 +50,7 @@ def test_log_has_all_that_curves_need(finished):
 )
 def test_learning_rate_that_follows_the_batch_is_said(data_root, tmp_path, capsys, settings, said):
     config = make_config("tiny", {"initial": 4, "budget": 2, "threads": 1, **settings})
-    with Run(config, data_root, tmp_path / "run").opened():
+    with Run(config, data_root, tmp_path / "run").hold():
         pass
     assert ("the preset's 0.001 in proportion" in capsys.readouterr().out) == said
 

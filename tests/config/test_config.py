@@ -20,6 +20,7 @@ from miaod_nb.config import (
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.dataset import num_scored
+from miaod_nb.selection.registry import card_of
 
 DATA = {"ids": ["a", "b"], "classes": ["dog"], "split": [0]}
 FIELDS = sorted(Config.model_fields)
@@ -167,7 +168,9 @@ def test_rate_of_every_preset_scales_and_says_so_after_a_round_trip_too(preset: 
 def test_adversarial_stages_follow_strategy_or_training(
     overrides: dict[str, Any], trains: bool
 ) -> None:
-    assert make_config("voc0712", overrides).trains_adversarially is trains
+    config = make_config("voc0712", overrides)
+    training = card_of(config.strategy).training_of(config.training)
+    assert training == ("mi_aod" if trains else "label_set")
 
 
 # --- settings as text -------------------------------------------------------------------------

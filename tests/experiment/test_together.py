@@ -97,7 +97,7 @@ def test_a_strategy_that_a_new_process_would_not_know_stays_here(opened, started
 @pytest.mark.slow
 def test_what_stops_the_other_process_is_said(opened):
     first, control = opened("first", cycles=1), opened("control", strategy="entropy", cycles=1)
-    with control.opened():
+    with control.hold():
         control.folder.save_bytes("cycle0/state.pt", b"no checkpoint")
     with pytest.raises(CheckpointError, match="the file is broken"):
         run_all([first, control])

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from miaod_nb.errors import ConfigError, DecisionError, RunFolderError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.labeling.reviewing import apply_decisions, batch_lines, decide, newest_batch
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.selection.decisions import decisions_of
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
 QUICK = {"rounds": 0, "min_epoch_steps": 1, "training": "label_set", "cycles": 1}
@@ -81,8 +84,8 @@ def select_again(run: Run, cycle: int = 0) -> None:
 def test_without_decisions_nothing_changes(run):
     before = results(run.folder.root)
     log = before.pop("log.jsonl")
-    apply_decisions(run, 0)
-    apply_decisions(run, 0, replace=False)
+    apply_decisions(run.record, 0)
+    apply_decisions(run.record, 0, replace=False)
     after = results(run.folder.root)
     assert after.pop("log.jsonl")[:-1] == log and after == before
     assert not run.folder.exists("cycle0/decisions.jsonl")
@@ -92,9 +95,9 @@ def test_without_decisions_nothing_changes(run):
 def test_the_next_best_takes_the_place_of_a_skipped_image(run_of, strategy):
     run = run_of(strategy)
     first, second = stored(run)["selected"]
-    decide(run, 0, first["id"], "skip", "the lens was dirty")
-    decide(run, 0, second["id"], "note", "a rare one")
-    found = apply_decisions(run, 0)
+    decide(run.record, 0, first["id"], "skip", "the lens was dirty")
+    decide(run.record, 0, second["id"], "note", "a rare one")
+    found = apply_decisions(run.record, 0)
     kept, new = found["selected"]
     assert kept == second | {"note": "a rare one"} and (kept["rank"], new["rank"]) == (2, 3)
     assert new["id"] not in ids({"selected": [first, second]}) and new["note"] == ""
@@ -111,8 +114,8 @@ def test_the_next_best_takes_the_place_of_a_skipped_image(run_of, strategy):
 def test_before_and_after_the_select_step_is_the_same(run_of, strategy):
     run = run_of(strategy)
     first, second = ids(stored(run))
-    decide(run, 0, second, "defer", "ask the customer")
-    applied = apply_decisions(run, 0)
+    decide(run.record, 0, second, "defer", "ask the customer")
+    applied = apply_decisions(run.record, 0)
     select_again(run)
     assert stored(run) == applied and ids(applied)[0] == first and second not in ids(applied)
     assert log_of(run.folder.root, "select")[0]["set_aside"] == {"deferred": 1}
@@ -123,28 +126,43 @@ def test_what_is_taken_back_comes_back(run_of, strategy):
     run = run_of(strategy)
     before = stored(run)
     for image_id in ids(before):
-        decide(run, 0, image_id, "skip")
-    between = apply_decisions(run, 0)
+        decide(run.record, 0, image_id, "skip")
+    between = apply_decisions(run.record, 0)
     assert len(between["selected"]) == 2 and not set(ids(between)) & set(ids(before))
     for image_id in ids(before):
-        decide(run, 0, image_id, "accept")
-    assert apply_decisions(run, 0) == before
+        decide(run.record, 0, image_id, "accept")
+    assert apply_decisions(run.record, 0) == before
+
+
+def test_a_rule_that_compares_images_chooses_anew_among_those_that_are_left(run_of):
+    run = run_of("coreset")
+    before = stored(run)
+    first, second = ids(before)
+    decide(run.record, 0, first, "skip")
+    found = apply_decisions(run.record, 0)
+    assert first not in ids(found) and [row["rank"] for row in found["selected"]] == [1, 2]
+    select_again(run)
+    assert stored(run) == found
+    decide(run.record, 0, first, "accept")
+    assert apply_decisions(run.record, 0) == before
+    decide(run.record, 0, first, "defer")
+    assert ids(apply_decisions(run.record, 0, replace=False)) == [second]
 
 
 def test_without_replacement_the_batch_shrinks(run):
     first, second = ids(stored(run))
-    decide(run, 0, first, "skip")
-    found = apply_decisions(run, 0, replace=False)
+    decide(run.record, 0, first, "skip")
+    found = apply_decisions(run.record, 0, replace=False)
     assert ids(found) == [second] and found["selected"][0]["rank"] == 2
     assert batch_lines(found, 9)[-1] == "cycle 0: 1 images to label of a budget of 2, 1 skipped"
 
 
 def test_what_is_taken_back_comes_back_without_replacement_too(run):
     before = stored(run)
-    decide(run, 0, ids(before)[0], "skip")
-    apply_decisions(run, 0, replace=False)
-    decide(run, 0, ids(before)[0], "accept")
-    assert apply_decisions(run, 0, replace=False) == before
+    decide(run.record, 0, ids(before)[0], "skip")
+    apply_decisions(run.record, 0, replace=False)
+    decide(run.record, 0, ids(before)[0], "accept")
+    assert apply_decisions(run.record, 0, replace=False) == before
 
 
 def test_a_batch_of_an_empty_pool_has_a_line_alone():
@@ -155,25 +173,25 @@ def test_a_batch_of_an_empty_pool_has_a_line_alone():
 def test_a_replacement_stays_when_the_batch_shrinks(run):
     """What was let in and looked at does not go because another image is skipped later."""
     wanted = order(run)
-    decide(run, 0, wanted[0], "skip")
-    assert ids(apply_decisions(run, 0)) == wanted[1:3]
-    decide(run, 0, wanted[1], "skip")
-    assert ids(apply_decisions(run, 0, replace=False)) == wanted[2:3]
+    decide(run.record, 0, wanted[0], "skip")
+    assert ids(apply_decisions(run.record, 0)) == wanted[1:3]
+    decide(run.record, 0, wanted[1], "skip")
+    assert ids(apply_decisions(run.record, 0, replace=False)) == wanted[2:3]
 
 
 def test_a_skip_in_advance_counts_and_a_label_is_not_taken_away(run):
     wanted, labeled = order(run), run.dataset.ids(run.sets(0).labeled)[0]
-    decide(run, 0, wanted[2], "skip")  # was not selected
-    decide(run, 0, labeled, "skip")
-    decide(run, 0, wanted[0], "skip")
-    found = apply_decisions(run, 0)
+    decide(run.record, 0, wanted[2], "skip")  # was not selected
+    decide(run.record, 0, labeled, "skip")
+    decide(run.record, 0, wanted[0], "skip")
+    found = apply_decisions(run.record, 0)
     assert ids(found) == [wanted[1], wanted[3]] and found["set_aside"] == {"skipped": 2}
 
 
 def test_no_label_is_read_for_a_review(run, monkeypatch):
     monkeypatch.setattr(type(run.dataset.oracle), "read", lambda *_, **__: pytest.fail("was read"))
-    decide(run, 0, ids(stored(run))[0], "skip")
-    apply_decisions(run, 0)
+    decide(run.record, 0, ids(stored(run))[0], "skip")
+    apply_decisions(run.record, 0)
 
 
 # ---------------------------------------------------------------------------- in the cycles after
@@ -181,9 +199,9 @@ def test_no_label_is_read_for_a_review(run, monkeypatch):
 
 def test_skipped_images_come_in_no_later_batch_and_deferred_ones_may(run):
     wanted = order(run)
-    decide(run, 0, wanted[0], "skip")
-    decide(run, 0, wanted[1], "defer", "too many of these")
-    apply_decisions(run, 0)
+    decide(run.record, 0, wanted[0], "skip")
+    decide(run.record, 0, wanted[1], "defer", "too many of these")
+    apply_decisions(run.record, 0)
     whole = open_run(run_dir=run.folder.root, overrides={"cycles": 9})
     whole.run()
     rows = [row for cycle in range(4) for row in whole.folder.load_json(
@@ -197,7 +215,7 @@ def test_skipped_images_come_in_no_later_batch_and_deferred_ones_may(run):
 def test_a_run_that_has_only_skipped_images_left_says_so(run):
     wanted = order(run)
     for image_id in wanted[2:]:
-        decide(run, 0, image_id, "skip")
+        decide(run.record, 0, image_id, "skip")
     path = run.folder.root
     outcome = miaod("run", "--run-dir", path, "--set", "cycles=4")
     assert outcome.code == 0
@@ -208,14 +226,14 @@ def test_a_run_that_has_only_skipped_images_left_says_so(run):
     assert f"  next        nothing: {reason}" in miaod("info", path).out
     assert log_of(path, "all set aside") and not log_of(path, "pool empty")
     longer = open_run(run_dir=path)
-    decide(longer, 1, wanted[5], "accept")
-    assert ids(apply_decisions(longer, 1)) == [wanted[5]]
+    decide(longer.record, 1, wanted[5], "accept")
+    assert ids(apply_decisions(longer.record, 1)) == [wanted[5]]
     assert miaod("run", "--run-dir", path).code == 0 and (path / "cycle2/weights.pt").exists()
 
 
 def test_a_batch_whose_decisions_were_not_applied_is_not_trained_on(run):
     first = ids(stored(run))[0]
-    decide(run, 0, first, "defer")
+    decide(run.record, 0, first, "defer")
     arguments = ("run", "--run-dir", run.folder.root, "--set", "cycles=2")
     outcome = miaod(*arguments)
     assert outcome.code == 1 and not run.folder.exists("X_L_1.npy")
@@ -227,8 +245,8 @@ def test_a_batch_whose_decisions_were_not_applied_is_not_trained_on(run):
 
 
 def test_the_authors_names_of_the_next_cycle_say_what_the_batch_says(run, tmp_path):
-    decide(run, 0, ids(stored(run))[0], "skip")
-    batch = apply_decisions(run, 0)
+    decide(run.record, 0, ids(stored(run))[0], "skip")
+    batch = apply_decisions(run.record, 0)
     assert miaod("run", "--run-dir", run.folder.root, "--set", "cycles=2").code == 0
     export_run(RunFolder(run.folder.root), tmp_path / "work")
     before, after = (set(np.load(tmp_path / f"work/X_L_{c}.npy").tolist()) for c in (0, 1))
@@ -242,57 +260,60 @@ def test_the_authors_names_of_the_next_cycle_say_what_the_batch_says(run, tmp_pa
 
 def test_once_the_next_cycle_has_begun_a_batch_stands(reference, tmp_path):
     run = open_run(run_dir=shutil.copytree(reference, tmp_path / "run"))
-    decide(run, 0, ids(stored(run, 1))[0], "skip")  # of an earlier cycle: counts for later ones
+    decide(
+        run.record, 0, ids(stored(run, 1))[0], "skip"
+    )  # of an earlier cycle: counts for later ones
     before = stored(run)
     with pytest.raises(DecisionError, match="cycle 1 has begun with the batch of cycle 0"):
-        apply_decisions(run, 0)
-    assert stored(run) == before and newest_batch(run) == 1
-    assert ids(stored(run, 1))[0] not in ids(apply_decisions(run, 1))
+        apply_decisions(run.record, 0)
+    assert stored(run) == before and newest_batch(run.record) == 1
+    assert ids(stored(run, 1))[0] not in ids(apply_decisions(run.record, 1))
 
 
 @pytest.mark.parametrize("replace", [True, False])
 def test_a_batch_of_which_nothing_is_left_is_refused(run, replace):
     before = stored(run)
     for image_id in order(run) if replace else ids(before):
-        decide(run, 0, image_id, "skip")
+        decide(run.record, 0, image_id, "skip")
     with pytest.raises(DecisionError, match="no image would be left to label: [82] skipped"):
-        apply_decisions(run, 0, replace)
+        apply_decisions(run.record, 0, replace)
     assert stored(run) == before and not log_of(run.folder.root, "review")
 
 
 def test_decisions_about_nothing_are_refused(run):
     with pytest.raises(ConfigError, match="no cycle 1"):
-        decide(run, 1, ids(stored(run))[0], "skip")
+        decide(run.record, 1, ids(stored(run))[0], "skip")
     with pytest.raises(DecisionError, match="no image of the pool has the id 'other'"):
-        decide(run, 0, "other", "skip")
+        decide(run.record, 0, "other", "skip")
     with pytest.raises(DecisionError, match="action = 'drop' is not allowed"):
-        decide(run, 0, ids(stored(run))[0], "drop")  # type: ignore[arg-type]
+        decide(run.record, 0, ids(stored(run))[0], "drop")  # type: ignore[arg-type]
     assert not run.folder.exists("cycle0/decisions.jsonl")
 
 
 def test_a_cycle_that_has_not_chosen_is_refused(run):
     longer = open_run(run_dir=run.folder.root, overrides={"cycles": 2})
-    assert newest_batch(longer) == 0
+    with longer.hold():
+        pass  # now the folder says so
+    assert newest_batch(longer.record) == 0
     with pytest.raises(DecisionError, match="cycle 1 has not chosen images yet"):
-        apply_decisions(longer, 1)
+        apply_decisions(longer.record, 1)
 
 
-def test_a_folder_in_use_and_another_experiment_are_refused(run):
+def test_a_folder_in_use_is_refused(run):
     with run.folder.lock(), pytest.raises(RunFolderError, match="in use by process"):
-        apply_decisions(run, 0)
-    other = open_run(run_dir=run.folder.root, overrides={"budget": 3})
-    with pytest.raises(RunFolderError, match="budget: 2.0 there, 3.0 now"):
-        apply_decisions(other, 0)
+        apply_decisions(run.record, 0)
 
 
 def test_full_supervision_has_no_batch(data_root, tmp_path):
     config = make_config("tiny", SETTINGS | QUICK | {"strategy": "full"})
     run = Run(config, data_root, tmp_path / "run")
+    with run.hold():
+        pass
     with pytest.raises(DecisionError, match="labels every image from the start"):
-        newest_batch(run)
+        newest_batch(run.record)
     with pytest.raises(DecisionError, match="labels every image from the start"):
-        apply_decisions(run, 0)
-    assert not run.folder.root.exists()
+        apply_decisions(run.record, 0)
+    assert not run.folder.exists("cycle0")
 
 
 def test_a_faulty_line_stops_the_select_step_too(run):
@@ -308,9 +329,9 @@ def test_a_faulty_line_stops_the_select_step_too(run):
 
 def test_review_from_a_file_gives_what_the_board_gives(begun, run, tmp_path):
     first, second = ids(stored(run))
-    decide(run, 0, first, "skip", "dark")
-    decide(run, 0, second, "accept")
-    expected = apply_decisions(run, 0)
+    decide(run.record, 0, first, "skip", "dark")
+    decide(run.record, 0, second, "accept")
+    expected = apply_decisions(run.record, 0)
     headless = shutil.copytree(begun("mi_aod"), tmp_path / "headless")
     file = tmp_path / "decided.jsonl"
     lines = [{"id": first, "action": "skip", "note": "dark"}, {"id": second, "action": "accept"}]
@@ -337,16 +358,16 @@ def test_a_review_that_is_cut_off_is_done_by_giving_it_again(run, tmp_path, monk
     with monkeypatch.context() as patched:
         patched.setattr(RunFolder, "save_json", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            apply_decisions(run, 0, file=tmp_path / "decided.jsonl")
+            apply_decisions(run.record, 0, file=tmp_path / "decided.jsonl")
     assert ids(stored(run)) == [first, second]
-    found = apply_decisions(run, 0, file=tmp_path / "decided.jsonl")
+    found = apply_decisions(run.record, 0, file=tmp_path / "decided.jsonl")
     assert ids(found) == ids(stored(run)) == [first, order(run)[2]]
-    assert len(run.decisions(0)) == 1
+    assert len(decisions_of(run.record, 0)) == 1
 
 
 def test_review_shows_a_random_batch_with_its_notes(run_of):
     run = run_of("random")
-    decide(run, 0, ids(stored(run))[1], "note", "rare")
+    decide(run.record, 0, ids(stored(run))[1], "note", "rare")
     outcome = miaod("review", run.folder.root)
     header, *rows, last = outcome.out.splitlines()
     assert header.split() == ["rank", "id", "reason", "note"]
@@ -377,3 +398,39 @@ def test_review_of_what_is_no_run(tmp_path):
     outcome = miaod("review", tmp_path / "nothing")
     assert outcome.code == 1 and "there is no run in this folder" in outcome.err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_review_needs_neither_torch_nor_images_nor_labels(begun, tmp_path):
+    """Also when another image has to take the place of one that is skipped."""
+    for strategy in ("mi_aod", "random", "coreset"):
+        folder = shutil.copytree(begun(strategy), tmp_path / strategy)
+        document = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(document | {"data_root": "/gone"}))
+        first = json.loads((folder / "cycle0/selection.json").read_text())["selected"][0]["id"]
+        code = (
+            "import sys\nfrom miaod_nb.labeling.reviewing import apply_decisions, decide\n"
+            "from miaod_nb.runs.record import RunRecord\n"
+            f"record = RunRecord.open({str(folder)!r})\ndecide(record, 0, {first!r}, 'skip')\n"
+            "assert len(apply_decisions(record, 0)['selected']) == 2\n"
+            "assert 'torch' not in sys.modules"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run):
+    """As of one's own strategy in another process; one that compares images must be known."""
+    path = run.folder.path("config.json")
+    document = json.loads(path.read_text())
+
+    def rename(**changes: object) -> None:
+        card = document["card"] | {"name": "margin"} | changes
+        settings = document["settings"] | {"strategy": "margin"}
+        path.write_text(json.dumps(document | {"card": card, "settings": settings}))
+
+    rename()
+    expected = order(run)
+    decide(run.record, 0, expected[0], "skip")
+    assert ids(apply_decisions(run.record, 0)) == expected[1:3]
+    rename(ranks_by=None)
+    with pytest.raises(ConfigError, match="there is no strategy 'margin'"):
+        apply_decisions(run.record, 0)

@@ -7,12 +7,14 @@ from miaod_nb.config import Config, make_config
 from miaod_nb.detector.retinanet import RetinaNet
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
 from miaod_nb.learning.train import (
+    StagePlan,
     cycle_stages,
     learning_rates,
     make_optimizer,
     optimization_step,
     train_stage,
 )
+from miaod_nb.selection.registry import card_of
 from tests.tiny import labeled, lively_detector, noise, tiny_detector, unlabeled
 
 
@@ -21,11 +23,17 @@ def config(**settings: object) -> Config:
     return make_config("voc0712", {"learning_rate": 1.0} | settings)
 
 
+def stages_of(config: Config) -> list[StagePlan]:
+    """The stages of a run with this configuration."""
+    adversarial = card_of(config.strategy).training_of(config.training) == "mi_aod"
+    return cycle_stages(config, adversarial)
+
+
 # ----------------------------------------------------------------------------- the cycle's stages
 
 
 def test_stages_of_the_authors_cycle():
-    plans = cycle_stages(config())
+    plans = stages_of(config())
     assert [(plan.name, plan.epochs, plan.drop_after) for plan in plans] == [
         ("label_set", 3, None),
         ("minimize_1", 1, None), ("maximize_1", 1, None), ("label_set_1", 3, None),
@@ -36,7 +44,7 @@ def test_stages_of_the_authors_cycle():
 
 
 def test_the_papers_order():
-    plans = cycle_stages(config(stage_order="maximize_first", rounds=1, adversarial_epochs=2))
+    plans = stages_of(config(stage_order="maximize_first", rounds=1, adversarial_epochs=2))
     found = [(plan.name, type(plan.stage), plan.epochs) for plan in plans]
     assert found == [
         ("label_set", LabelSet, 3),
@@ -45,7 +53,7 @@ def test_the_papers_order():
 
 
 def test_every_stage_follows_the_configured_method():
-    plans = cycle_stages(config(discrepancy_norm="l2", mil_softmax="image"))
+    plans = stages_of(config(discrepancy_norm="l2", mil_softmax="image"))
     expected = Method(discrepancy_norm="l2", mil_softmax="image")
     assert {plan.stage.method for plan in plans} == {expected}
 
@@ -54,26 +62,26 @@ def test_every_stage_follows_the_configured_method():
     "settings", [{"strategy": "random"}, {"training": "label_set"}, {"strategy": "full"}]
 )
 def test_label_set_training_passes_over_the_labeled_images_equally_often(settings):
-    full = cycle_stages(config())
-    (plan,) = cycle_stages(config(**settings))
+    full = stages_of(config())
+    (plan,) = stages_of(config(**settings))
     assert (plan.name, type(plan.stage)) == ("label_set", LabelSet)
     assert plan.epochs == sum(p.epochs for p in full) == 13
     assert plan.drop_after == 12  # one epoch at the lower rate, as in the full cycle
 
 
 def test_strategies_without_adversarial_training_can_have_it():
-    assert len(cycle_stages(config(strategy="random", training="mi_aod"))) == 7
+    assert len(stages_of(config(strategy="random", training="mi_aod"))) == 7
 
 
 @pytest.mark.parametrize(("drop_epoch", "last", "alone"), [(0, 0, 10), (1, 1, 11), (7, 3, 13)])
 def test_epochs_before_the_drop(drop_epoch, last, alone):
-    assert cycle_stages(config(drop_epoch=drop_epoch))[-1].drop_after == last
-    (plan,) = cycle_stages(config(drop_epoch=drop_epoch, training="label_set"))
+    assert stages_of(config(drop_epoch=drop_epoch))[-1].drop_after == last
+    (plan,) = stages_of(config(drop_epoch=drop_epoch, training="label_set"))
     assert plan.drop_after == alone
 
 
 def test_without_rounds_there_is_one_label_set_stage():
-    (plan,) = cycle_stages(config(rounds=0))
+    (plan,) = stages_of(config(rounds=0))
     assert (plan.name, plan.epochs, plan.drop_after) == ("label_set", 3, 2)
 
 
@@ -82,7 +90,7 @@ def test_without_rounds_there_is_one_label_set_stage():
 
 def rates(index: int, steps_per_epoch: int = 4, **settings: object) -> list[float]:
     asked = config(rounds=1, **settings)
-    plans = cycle_stages(asked)
+    plans = stages_of(asked)
     return learning_rates(asked, plans, index, [steps_per_epoch] * len(plans))
 
 
@@ -102,7 +110,7 @@ def test_warm_up_starts_anew_in_every_stage():
 
 def test_cosine_spans_the_cycle():
     asked = config(rounds=1, schedule="cosine")
-    plans = cycle_stages(asked)
+    plans = stages_of(asked)
     steps = [4, 4, 2, 4]
     found = sum((learning_rates(asked, plans, i, steps) for i in range(len(plans))), [])
     assert len(found) == 12 + 4 + 2 + 12

@@ -121,7 +121,7 @@ def test_shards_are_one_table_in_the_order_of_the_indices(prepared, tmp_path):
     assert table["id"].tolist() == [f"{index + 1:06d}" for index in INDICES]
     assert np.ptp(table["score"]) > 0
     pd.testing.assert_frame_equal(RunFolder(tmp_path).load_parquet(PLACE), table)
-    scores = scoring_of_all.shards.load(["score"])["score"]
+    scores = scoring_of_all.shards.load("score")
     assert scores.dtype == np.float32 and scores.tolist() == table["score"].tolist()
     assert others_in(tmp_path) == []
 
@@ -181,7 +181,7 @@ def test_a_strategy_keeps_what_it_says_of_an_image(prepared, tmp_path, scored):
     table, numbers = table_of(tmp_path), INDICES + 1
     assert list(table) == ["id", "index", "feature", "number"]
     assert table["feature"].map(list).tolist() == [[n, n + 0.5] for n in numbers]
-    kept = of_features.shards.load(["number", "feature"])
+    kept = {name: of_features.shards.load(name) for name in ("number", "feature")}
     assert kept["feature"].shape == (11, 2) and kept["feature"].dtype == np.float32
     assert kept["number"].tolist() == numbers.tolist()
 
@@ -190,7 +190,7 @@ def test_parts_of_the_classes_come_back(prepared, tmp_path):
     of_all = prepared(tmp_path)
     of_all.run()
     expected = table_of(tmp_path)[["class square", "class disc"]].to_numpy(np.float32)
-    np.testing.assert_array_equal(of_all.shards.load(["per_class"])["per_class"], expected)
+    np.testing.assert_array_equal(of_all.shards.load("per_class"), expected)
 
 
 def test_processes_share_the_shards(prepared, tmp_path, scored):
@@ -226,7 +226,7 @@ def test_an_empty_pool_has_an_empty_table(prepared, tmp_path):
     scoring_of_none = prepared(tmp_path, np.array([], dtype=np.int64))
     scoring_of_none.run()
     assert len(table_of(tmp_path)) == 0
-    assert len(scoring_of_none.shards.load(["score"])["score"]) == 0
+    assert len(scoring_of_none.shards.load("score")) == 0
 
 
 def test_the_bar_counts_images(prepared, tmp_path, monkeypatch):
@@ -338,7 +338,7 @@ def test_a_single_file_of_an_earlier_version_is_read_and_replaced(prepared, tmp_
     prepared(tmp_path / "new").run()
     old = RunFolder(tmp_path / "old")
     old.save_parquet(PLACE, table_of(tmp_path / "new"))
-    scores = [prepared(tmp_path / name).shards.load(["score"])["score"] for name in ("old", "new")]
+    scores = [prepared(tmp_path / name).shards.load("score") for name in ("old", "new")]
     assert (scores[0] == scores[1]).all()
     prepared(tmp_path / "old").run()
     assert list(shards_of(tmp_path / "old")) == list(shards_of(tmp_path / "new"))
@@ -394,11 +394,11 @@ def test_what_a_strategy_sees_is_what_its_card_promises(monkeypatch, change, fau
 def test_scores_of_other_images_choose_nothing(prepared, tmp_path):
     prepared(tmp_path).run()
     with pytest.raises(RunFolderError, match="not the scores of the 10 images"):
-        prepared(tmp_path, INDICES[:10]).shards.load(["score"])
+        prepared(tmp_path, INDICES[:10]).shards.load("score")
     (tmp_path / PLACE / "part-00000.parquet").unlink()
     with pytest.raises(RunFolderError, match="not the scores of the 11 images"):
-        prepared(tmp_path).shards.load(["score"])
+        prepared(tmp_path).shards.load("score")
     for path in (tmp_path / PLACE).iterdir():
         path.unlink()
     with pytest.raises(RunFolderError, match="missing"):
-        prepared(tmp_path).shards.load(["score"])
+        prepared(tmp_path).shards.load("score")

@@ -27,7 +27,7 @@ def decoded(monkeypatch) -> list[Path]:
 
 def begin(data_root: Path, run_dir: Path | None, **settings: object) -> Run:
     run = Run(make_config("tiny", SETTINGS | settings), data_root, run_dir)
-    with run.opened():
+    with run.hold():
         return run
 
 
@@ -49,7 +49,7 @@ def test_runs_beside_it_know_too(data_root, tmp_path, decoded):
     """Controls, and another seed; each then has a table of its own."""
     first = begin(data_root, tmp_path / "run")
     for run in (first.control("random"), begin(data_root, tmp_path / "other", seed=3)):
-        with run.opened():
+        with run.hold():
             assert (run.folder.root / "images.parquet").is_file()
     assert len(decoded) == 16
     shutil.rmtree(tmp_path / "run")

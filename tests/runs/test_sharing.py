@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from miaod_nb.detector.retinanet import build_retinanet
-from miaod_nb.experiment import open_run, steps
+from miaod_nb.experiment import open_run, state
 from miaod_nb.runs import code
 from miaod_nb.runs.files import RunFolder
 from tests.experiment.helpers import SETTINGS
@@ -80,7 +80,7 @@ def test_damaged_neighbors_are_passed_over(random, data_root, tmp_path, capsys):
 
 def test_weights_of_other_code_are_not_taken_over(random, data_root, tmp_path, capsys, monkeypatch):
     """As after an edit of a loss: the digest of the code is another one."""
-    monkeypatch.setattr(steps, "code_digest", lambda maker: "edited")
+    monkeypatch.setattr(state, "code_digest", lambda maker: "edited")
     run(data_root, tmp_path / "entropy", "entropy")
     assert "taken over" not in capsys.readouterr().out
 

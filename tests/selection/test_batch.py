@@ -5,8 +5,9 @@ import pytest
 
 from miaod_nb.config import make_config
 from miaod_nb.errors import ConfigError
+from miaod_nb.runs.card import Card
 from miaod_nb.selection.batch import choose_batch
-from miaod_nb.selection.protocol import Candidates, Card, Choice, Strategy
+from miaod_nb.selection.protocol import Candidates, Choice, Strategy
 from miaod_nb.selection.registry import build_strategy
 
 VALUES = np.array([0.2, 0.9, 0.1, 0.9, 0.5, 0.7, 0.5])

@@ -22,7 +22,8 @@ from tests.experiment.helpers import SHELL_COMMAND, miaod, run_arguments
 
 PLUGIN = '''
 import numpy as np
-from miaod_nb.selection.protocol import Card, Choice
+from miaod_nb.runs.card import Card
+from miaod_nb.selection.protocol import Choice
 from miaod_nb.selection.registry import STRATEGIES
 
 

@@ -14,9 +14,10 @@ from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.head import Predictions
 from miaod_nb.detector.mil import instance_class_scores
 from miaod_nb.detector.retinanet import RetinaNet
+from miaod_nb.runs.card import Card
 from miaod_nb.selection.entropy import Entropy, binary_entropy
 from miaod_nb.selection.full import Full
-from miaod_nb.selection.protocol import Candidates, Card, Strategy, choose_highest
+from miaod_nb.selection.protocol import Candidates, Strategy, choose_highest
 from miaod_nb.selection.random import Random
 from miaod_nb.selection.registry import STRATEGIES, build_strategy
 from miaod_nb.selection.uncertainty import image_uncertainty, instance_uncertainty, num_averaged

@@ -115,7 +115,7 @@ def test_an_image_that_the_view_does_not_list_is_not_kept_in_it(finished):
 def test_a_run_that_selected_nothing_is_a_message(finished, tmp_path):
     run = open_run("tiny", data_root=finished.data_root, run_dir=tmp_path / "new",
                    overrides=OVERRIDES)  # fmt: skip
-    assert "no cycle of this run has chosen images yet" in uncertainty_viewer(run).message
+    assert "this run has not begun" in uncertainty_viewer(run).message
 
 
 def test_an_image_deleted_since_is_a_message(finished, tmp_path):

@@ -26,8 +26,8 @@ def test_the_own_settings_choose_the_own_batch(run):
 
 def test_images_that_were_set_aside_are_in_no_batch(run):
     first, *others = selection(run)
-    decide(run, 1, first, "skip")
-    batch = [row["id"] for row in apply_decisions(run, 1)["selected"]]
+    decide(run.record, 1, first, "skip")
+    batch = [row["id"] for row in apply_decisions(run.record, 1)["selected"]]
     view = what_if(run)
     assert view.result["ids"] == batch and batch[:2] == others
     view.settings = view.settings | {"budget": view.options["most"]}

@@ -1,0 +1,213 @@
+"""What a run works with, and what it has found so far."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from miaod_nb.config import Config, fingerprint
+from miaod_nb.data.cache import ImageCache
+from miaod_nb.data.checked import CheckedImages
+from miaod_nb.detector import DETECTORS, build_detector
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
+from miaod_nb.experiment.dataset import CycleSets, Dataset, prepare
+from miaod_nb.experiment.imported import ImportedSets, load_imported
+from miaod_nb.experiment.training import load_weights, without_pretrained
+from miaod_nb.learning.train import StagePlan, cycle_stages
+from miaod_nb.processes import current_processes, launched
+from miaod_nb.runs.card import Card
+from miaod_nb.runs.code import code_digest
+from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
+from miaod_nb.runs.identity import default_run_dir
+from miaod_nb.runs.known_images import known_images
+from miaod_nb.runs.machine import resolve_device
+from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
+from miaod_nb.runs.session import Session
+from miaod_nb.selection.protocol import Strategy
+from miaod_nb.selection.registry import build_strategy, card_of_run, refuse_unknown
+
+
+class RunState:
+    """A run as its steps have it: what is done (config, dataset, strategy, stages), where (folder,
+    session, device), and what is there already.
+
+    A run that was begun is opened without reading its data or knowing its strategy: both are asked
+    for when a step needs them. A new one reads the image lists, the test labels and the first
+    labels at once, so that what cannot work is refused before anything is written.
+    imported: the sets of the first cycles where they are not drawn; left out: those that the run
+    folder has taken over. Raises ConfigError, DataError and RunFolderError.
+    """
+
+    def __init__(
+        self, config: Config, data_root: Path, run_dir: Path | None = None,
+        imported: Sequence[ImportedSets] = (),
+    ) -> None:  # fmt: skip
+        self.data_root = Path(data_root)
+        begun = RunRecord.open(run_dir) if run_dir is not None and is_run(run_dir) else None
+        _check_shares(config)
+        alone = resolve_device(config.device)
+        self.processes = current_processes(config.device)
+        self.device = self.processes.device or alone
+        self.card = self._card_of(config, begun)
+        # Two spellings of one training are one experiment.
+        spelled = "auto" if config.training == self.card.training_of("auto") else config.training
+        self.config = config.model_copy(update={"training": spelled})
+        self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
+        self.checked = CheckedImages(self.data_root, known_images(run_dir))
+        folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
+        if begun is None:
+            check_names(self.config)
+        self.folder = folder_type(run_dir or default_run_dir(self.config, self.fingerprint))
+        self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
+        self.stages: list[StagePlan] = cycle_stages(
+            self.config, self.trains_adversarially, self.processes
+        )
+        self._images, self._images_of = ImageCache((), 0), -1
+        if begun is None:
+            _ = self.dataset
+
+    @staticmethod
+    def _card_of(config: Config, begun: RunRecord | None) -> Card:
+        is_own = begun is not None and begun.config.strategy == config.strategy
+        return card_of_run(begun) if begun and is_own else build_strategy(config).card
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Images, classes and labels; read when they are first asked for."""
+        return prepare(
+            self.config, self.data_root, self.card.labels_all, self.imported, self.checked
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides the results."""
+        return fingerprint(self.config, self.dataset.identity)
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """How the run chooses images. Raises ConfigError if this process does not know it."""
+        return build_strategy(self.config)
+
+    @property
+    def trains_adversarially(self) -> bool:
+        """Whether images without labels are trained on too."""
+        return self.card.training_of(self.config.training) == "mi_aod"
+
+    def keep_images(self, cycle: int, ids: Sequence[str]) -> ImageCache:
+        """The images that a cycle trains on, kept from stage to stage."""
+        if self._images_of != cycle:
+            records = [self.dataset.records[image_id] for image_id in ids]
+            self._images, self._images_of = ImageCache(records, self.config.cache_mb), cycle
+        return self._images
+
+    @property
+    def code(self) -> str:
+        """What code trains here, as a digest."""
+        return code_digest(DETECTORS[self.config.detector])
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run folder says, for whoever reads it. Raises RunFolderError before the run was
+        begun."""
+        root = self.folder.root
+        if not is_run(root):
+            raise RunFolderError("this run has not begun: there is nothing to read yet",
+                                 where=root, remedy=f"miaod run --run-dir {root}")  # fmt: skip
+        return RunRecord.open(root)
+
+    # ------------------------------------------------------------------------- results so far
+
+    @property
+    def first_cycle(self) -> int:
+        """The first cycle that this run trains: those before it were imported."""
+        return max(len(self.imported) - 1, 0)
+
+    def sets(self, cycle: int) -> CycleSets:
+        """Which images are labeled in a cycle; needs the selections of the cycles before."""
+        return self.dataset.sets([self.selection(before) for before in range(cycle)])
+
+    def selection(self, cycle: int) -> list[int]:
+        """Pool indices that a finished cycle chose, most wanted first."""
+        return [
+            row["index"]
+            for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
+        ]
+
+    def load_model(self, cycle: int) -> DetectionModel:
+        """The detector that a finished cycle trained, ready for inference."""
+        self.refuse_imported(cycle)
+        relative = f"cycle{cycle}/weights.pt"
+        path = self.folder.path(relative)
+        checkpoint = self.folder.load_tensors(relative, self.device)
+        classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
+        if classes != list(self.dataset.classes):
+            raise CheckpointError(
+                f"the weights are of other classes: {classes}, "
+                f"expected {list(self.dataset.classes)}",
+                where=path,
+                remedy="restore the file, or choose another run_dir",
+            )
+        return self._built(checkpoint, path)
+
+    def model_so_far(self, cycle: int) -> DetectionModel:
+        """The detector of a cycle as it is now: finished, or as its training saved it last."""
+        relative = f"cycle{cycle}/state.pt"
+        if self.folder.exists(f"cycle{cycle}/weights.pt") or not self.folder.exists(relative):
+            return self.load_model(cycle)
+        state = self.folder.load_tensors(relative, self.device)
+        return self._built(state, self.folder.path(relative))
+
+    def _built(self, checkpoint: Mapping[str, Any], path: Path) -> DetectionModel:
+        """The detector with the weights of a file, ready for inference."""
+        model = build_detector(without_pretrained(self.config), len(self.dataset.classes))
+        load_weights(model.to(self.device), checkpoint.get("model", {}), path)
+        return model.eval()
+
+    def refuse_cycle(self, cycle: int) -> None:
+        """Raises ConfigError for a cycle that this run does not have."""
+        refuse_cycle(cycle, self.config)
+
+    def refuse_imported(self, cycle: int) -> None:
+        """Raises ConfigError for a cycle that was not trained here, but imported."""
+        if cycle < self.first_cycle:
+            raise ConfigError(
+                f"cycle {cycle} was imported: its training and its detector are not in this run",
+                where=self.folder.path(f"cycle{cycle}"),
+                remedy=f"choose cycle={self.first_cycle}, this run's first, or later; if "
+                "the import was cut off, import the work folder again into this run_dir",
+            )
+
+    def metrics(self) -> pd.DataFrame:
+        """Metrics of all evaluated cycles, one row each."""
+        paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
+        found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
+        if not found:  # nothing was evaluated: a table without rows
+            return pd.DataFrame(columns=["cycle", "strategy", "labeled_images", "evaluated_on"])
+        return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+
+
+def _check_shares(config: Config) -> None:
+    (_, count), size = launched(), config.batch_size
+    if size % count:
+        fitting = [str(n) for n in range(1, size + 1) if size % n == 0]
+        raise ConfigError(
+            f"{count} processes cannot have equal parts of a batch of {size} images",
+            where=f"batch_size = {size}",
+            remedy=f"launch another number of processes ({', '.join(fitting)}), or set batch_size "
+            f"to a multiple of {count}",
+        )
+
+
+def check_names(config: Config) -> None:
+    """Raises ConfigError for a detector or strategy that no registry has."""
+    for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
+        for name in names:
+            refuse_unknown(name, field)
+    if config.detector not in DETECTORS:
+        raise ConfigError(
+            f"there is no detector '{config.detector}'", where="detector",
+            remedy="choose one of: " + ", ".join(sorted(DETECTORS)),
+        )  # fmt: skip

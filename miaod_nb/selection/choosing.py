@@ -1,0 +1,141 @@
+"""What stands in a cycle's selection.json: the images to label next, and why these."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from miaod_nb.data.pool import Indices, remaining_pool
+from miaod_nb.runs.card import Card
+from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.schema import VERSION, SelectedImage, Selection
+from miaod_nb.runs.score_table import load_column, table_place
+from miaod_nb.selection.batch import Chosen, choose_batch
+from miaod_nb.selection.decisions import Verdicts
+from miaod_nb.selection.protocol import (
+    Candidates,
+    Choice,
+    Columns,
+    Strategy,
+    choose_highest,
+)
+from miaod_nb.selection.registry import STRATEGIES, build_strategy, card_of_run, load_plugins
+
+if TYPE_CHECKING:  # to choose needs no torch
+    from torch import Tensor
+
+    from miaod_nb.data.batches import UnlabeledBatch
+    from miaod_nb.detector.model import DetectionModel
+
+ASIDE = {"skip": "skipped", "defer": "deferred"}
+
+
+def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
+    """The images that a finished cycle could choose from, as the run folder has them: their pool
+    indices, and what the strategy has seen in them. Raises RunFolderError."""
+    card, folder = card_of_run(record), record.folder
+    labeled = folder.load_npy(f"X_L_{cycle}.npy")
+
+    def columns(name: str, indices: Indices) -> Columns:
+        place = table_place(cycle, name)
+        return Columns(
+            card.columns, lambda one: load_column(folder, place, one, record.classes, indices)
+        )
+
+    if card.columns:
+        indices = record.scores(cycle, ["index"])["index"].to_numpy()
+    else:
+        indices = remaining_pool(np.arange(len(record.pool)), labeled)
+    ids = [record.pool[index] for index in indices]
+    return indices, Candidates.of_all(
+        ids, record.labeled(cycle), columns("scores", indices),
+        columns("labeled", labeled) if card.observes_labeled else None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ByColumn:
+    """What a strategy does that ranks by a column, for a process that does not know it."""
+
+    card: Card
+
+    def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
+        raise TypeError("the strategy is not known to this process: it cannot look at images")
+
+    def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+        return choose_highest(pool, str(self.card.ranks_by), budget)
+
+
+def strategy_of(record: RunRecord) -> Strategy:
+    """What chooses for a run. Raises ConfigError for a strategy that looks at several images at
+    once and that this process does not know."""
+    card = card_of_run(record)
+    load_plugins()
+    if card.ranks_by is not None and card.name not in STRATEGIES:
+        return ByColumn(card)
+    return build_strategy(record.config)
+
+
+def select(
+    strategy: Strategy, cycle: int, seed: int, budget: int, num_images: int, indices: Indices,
+    pool: Candidates, verdicts: Verdicts, now: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Selection:  # fmt: skip
+    """The selection of a cycle.
+
+    seed: of the run; num_images: of its pool, those that are labeled among them. indices, pool:
+    the images to choose among. now: rows by id of the batch as it is, where no image may take the
+    place of one that was set aside; None: any may.
+    """
+    card = strategy.card
+    chosen = choose_batch(strategy, pool, budget, [seed, cycle], verdicts.barred, now)
+    rows = [_row(one, int(indices[one.position]), pool, card.ranks_by) for one in chosen]
+    if verdicts.notes:
+        rows = with_notes(rows, verdicts)
+    aside = Counter(
+        ASIDE[verdicts.barred[i]] for i in (pool.ids if verdicts.barred else ())
+        if i in verdicts.barred
+    )  # fmt: skip
+    found: Selection = {
+        "version": VERSION, "cycle": cycle, "strategy": card.name, "card": card.as_dict(),
+        "budget": budget, "pool": num_images - len(pool.labeled_ids),
+        "scored": pool.total if card.columns else 0, "selected": rows,
+    }  # fmt: skip
+    if aside:
+        found["set_aside"] = dict(aside)
+    return found
+
+
+def with_notes(rows: Sequence[SelectedImage], verdicts: Verdicts) -> list[SelectedImage]:
+    """The rows with what people noted about their images."""
+    return [{**row, "note": verdicts.notes.get(row["id"], "")} for row in rows]
+
+
+def _row(one: Chosen, index: int, pool: Candidates, ranks_by: str | None) -> SelectedImage:
+    score = float(pool.columns[ranks_by][one.position]) if ranks_by else None
+    return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": one.reason}
+
+
+def counted(selection: Mapping[str, Any]) -> list[str]:
+    """How many images to choose from were set aside, in words: 2 skipped, 1 deferred."""
+    aside = selection.get("set_aside", {})
+    return [f"{aside[word]} {word}" for word in ASIDE.values() if word in aside]
+
+
+def why_empty(selection: Mapping[str, Any]) -> str:
+    """Why a selection has no image, in words; "" if it has some."""
+    if selection["selected"]:
+        return ""
+    if parts := counted(selection):
+        return f"all images to choose from are set aside ({', '.join(parts)}; see decisions.jsonl)"
+    return "the pool is empty"
+
+
+def shortage(selection: Mapping[str, Any]) -> str:
+    """What to say of a selection that is smaller than the budget; "" if it is not."""
+    count, budget = len(selection["selected"]), selection["budget"]
+    if count == budget:
+        return ""
+    besides = "".join(f", {part}" for part in counted(selection))
+    return f"cut short: {count} images are left{besides}, the budget is {budget}"
