@@ -29,6 +29,7 @@ from miaod_nb.runs.files import RunFolder
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks"
 ENGINE = "miaod"
+PATIENCE = 300  # seconds for a kernel to start and to send its last news, on a busy machine
 EMPTY_NAMESPACE = "get_ipython().reset()"
 
 
@@ -206,5 +207,12 @@ class _LiveEngine(Engine):
         cls, nb_man: Any, kernel_name: str, kernel: AsyncKernelManager, **options: Any
     ) -> Any:
         quiet = ["--log-level=ERROR"]  # the kernel's remarks on its own start are not for users
-        client = _LiveClient(nb_man, km=kernel, timeout=None, extra_arguments=quiet)
+        client = _LiveClient(
+            nb_man,
+            km=kernel,
+            timeout=None,
+            startup_timeout=PATIENCE,
+            iopub_timeout=PATIENCE,
+            extra_arguments=quiet,
+        )
         return client.execute()

@@ -13,7 +13,7 @@ from miaod_nb.compare.groups import label_runs, refuse_other_data
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
 from miaod_nb.plots.look import FULL
-from miaod_nb.runs.outputs import out_folder
+from miaod_nb.runs.outputs import check_out, out_folder
 from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import read_metrics
 
@@ -90,6 +90,7 @@ def _rows_of_work_folder(run: Path) -> pd.DataFrame:
 
 def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
     """Writes `curves.csv` and `curves.png` of these runs into the folder `out`."""
+    check_out(out)
     table = gather_metrics(runs)
     image = io.BytesIO()
     with plots.style():

@@ -180,5 +180,6 @@ def _refuse_empty(record: RunRecord, cycle: int, selection: Selection) -> None:
     raise DecisionError(
         f"no image would be left to label: {', '.join(counted(selection))}",
         where=record.folder.path(decision_file(cycle)),
-        remedy="accept some of them, or let others take their places (without --no-replace)",
+        remedy="accept some of them, or let others take their places (replace=True; without "
+        "--no-replace)",
     )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from miaod_nb.commands.describing import is_run
 from miaod_nb.compare.groups import label_runs
 from miaod_nb.config import validated
 from miaod_nb.errors import DataError, MiaodError
@@ -14,7 +13,7 @@ from miaod_nb.experiment.opening import stored_experiment
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.pool_file import first_data, read_pool
-from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.record import RunRecord, is_run
 
 
 def load_runs(runs: Sequence[Run | str | Path]) -> list[ReportedRun]:

@@ -187,6 +187,10 @@ class RunRecord:
         """What the cycle knew of its labels when it began: counts, not the labels themselves."""
         return read_document(self.folder, f"cycle{cycle}/labels.json", CycleLabels)
 
+    def labels_noted(self, cycle: int) -> bool:
+        """Whether the cycle has noted what it knew of its labels."""
+        return cycle >= 0 and self.folder.exists(f"cycle{cycle}/labels.json")
+
     def has_chosen(self, cycle: int) -> bool:
         """Whether the cycle has chosen images."""
         return self.folder.exists(f"cycle{cycle}/selection.json")

@@ -128,7 +128,7 @@ def why_empty(selection: Mapping[str, Any]) -> str:
     if selection["selected"]:
         return ""
     if parts := counted(selection):
-        return f"all images to choose from are set aside ({', '.join(parts)}; see miaod review)"
+        return f"all images to choose from are set aside ({', '.join(parts)}; see decisions.jsonl)"
     return "the pool is empty"
 
 

@@ -203,13 +203,14 @@ def _check(decision: Decision, expected: Expected, place: str) -> None:
             f"the decision is about another run ({decision.fingerprint[:12]}..., this one is "
             f"{expected.fingerprint[:12]}...)",
             where=_field(place, "fingerprint"),
-            remedy="give the decisions of this run; a file for --decisions may leave the field out",
+            remedy="give the decisions of this run; lines to take over (--decisions) may leave the "
+            "field out",
         )
     if decision.cycle != expected.cycle:
         raise DecisionError(
             f"the decision is about cycle {decision.cycle}, not {expected.cycle}",
             where=_field(place, "cycle"),
-            remedy=f"give the decision file of cycle {expected.cycle}, or another --cycle",
+            remedy=f"give the decision file of cycle {expected.cycle}, or another cycle (--cycle)",
         )
     if decision.id not in expected.ids:
         raise DecisionError(

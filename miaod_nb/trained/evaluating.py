@@ -26,7 +26,7 @@ from miaod_nb.trained.prediction_files import (
     categories_beside,
     list_beside,
     read_entries,
-    to_entries,
+    save_predictions,
 )
 
 
@@ -106,7 +106,7 @@ def evaluate_what(
         raise ConfigError(
             "there are no labels to evaluate against",
             where="data_root",
-            remedy="give --data-root, the data set that has the labels",
+            remedy="name the data set that has the labels (data_root, --data-root)",
         )
     if is_predictions:
         return evaluate_predictions(what, root, list_name or list_beside(what))
@@ -147,7 +147,8 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
         raise DataError(
             f"there is no image list '{list_name}'",
             where=data_root,
-            remedy="name another by --list, one of labeled images that were never trained on",
+            remedy="name another one (list_name, --list) of labeled images that were never trained "
+            "on",
         )
     objects = Oracle(source, records).read([record.id for record in records], classes, faults)
     if not any(map(len, objects.values())):
@@ -181,7 +182,8 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
         raise DataError(
             f"none of the {others} boxes lies in an image of the list '{list_name}'",
             where=path,
-            remedy="name the list that the predictions were made for: --list",
+            remedy="name the list that the predictions were made for (list_name, --list); those of "
+            "`miaod predict` call an image by its path in the folder that was given",
         )
     if others:
         test.faults.add("predicted box in an image outside the list", path.name, others)
@@ -191,7 +193,6 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
 def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
     """Writes `metrics.json`, `per_class.csv`, `predictions.json` and `categories.json`."""
     test, evaluation = evaluated.test, evaluated.evaluation
-    categories = [{"id": key, "name": name} for key, name in evaluated.categories.items()]
     about = {"evaluated_on": test.described, "list": test.list_name,
              "classes": list(evaluated.categories.values())}  # fmt: skip
     refuse_run(out)
@@ -199,9 +200,7 @@ def write_evaluation(evaluated: Evaluated, out: Path) -> list[Path]:
         folder.save_json("metrics.json", {"about": about, "metrics": evaluation.metrics,
                                           "exclusions": test.faults.as_dict()})  # fmt: skip
         folder.save_csv("per_class.csv", evaluation.per_class)
-        folder.save_json(CATEGORIES, categories)
-        entries = to_entries(evaluated.detections, test.image_ids, evaluated.categories)
-        folder.save_json(PREDICTIONS, entries)
+        save_predictions(folder, evaluated.detections, test.image_ids, evaluated.categories)
     return [out / name for name in ("metrics.json", "per_class.csv", PREDICTIONS, CATEGORIES)]
 
 

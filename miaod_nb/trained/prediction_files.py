@@ -24,6 +24,17 @@ _FORMAT = (
 )
 
 
+def save_predictions(
+    folder: RunFolder,
+    detections: Mapping[str, Detections],
+    image_ids: Mapping[str, ImageId],
+    categories: Categories,
+) -> None:
+    """Writes `predictions.json`, entries as `to_entries` has them, and `categories.json`."""
+    folder.save_json(CATEGORIES, [{"id": key, "name": name} for key, name in categories.items()])
+    folder.save_json(PREDICTIONS, to_entries(detections, image_ids, categories))
+
+
 def to_entries(
     detections: Mapping[str, Detections], image_ids: Mapping[str, ImageId], categories: Categories
 ) -> list[dict[str, Any]]:
@@ -51,10 +62,12 @@ def read_entries(
 ) -> tuple[dict[str, Detections], int]:
     """Detections of each of these images, and the number of boxes in other images.
 
-    Raises DataError naming the first entry that cannot be used.
+    image_ids: what the file calls each image; an id of ours is understood too. Raises DataError
+    naming the first entry that cannot be used.
     """
     entries = _read_list(path, _FORMAT)
-    names = {image_id: name for name, image_id in image_ids.items()}
+    names: dict[ImageId, str] = {name: name for name in image_ids}
+    names |= {image_id: name for name, image_id in image_ids.items()}
     labels = {category: label for label, category in enumerate(categories)}
     rows: dict[str, list[tuple[list[float], float, int]]] = {name: [] for name in image_ids}
     others = 0
@@ -99,7 +112,8 @@ def list_beside(path: Path) -> str:
             "the predictions are of images that a run held out of its train list, and no list "
             "names them" if name == "" else f"list = {name!r} is no name of an image list",
             where=beside.path("metrics.json"),
-            remedy="write the ids of these images into a list of the data set and name it: --list",
+            remedy="write the ids of these images into a list of the data set and name it "
+            "(list_name, --list)",
         )  # fmt: skip
     return name
 

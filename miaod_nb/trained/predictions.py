@@ -1,9 +1,9 @@
-"""What a detector finds in image files: pictures with boxes, a JSON file and a table."""
+"""What a detector finds in image files: pictures with boxes, a prediction file and a table."""
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -16,6 +16,7 @@ from miaod_nb.inspection.seeing import pixels
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import check_out, out_folder, refuse_run
 from miaod_nb.trained.detector import Detector, ImageResult
+from miaod_nb.trained.prediction_files import save_predictions
 
 LONGEST_SIDE = 7.0  # inches of a picture, so that texts and lines keep their share of it
 MIN_PIXELS = 1000  # of the longest side of a picture: small images are enlarged
@@ -27,9 +28,10 @@ def predict_files(
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Writes what is found in an image, or in those of a folder, into the folder `out`.
 
-    Pictures show the boxes from `score` on, `predictions.json` has all. Returns a table with the
-    columns rank, file, uncertainty and boxes (those shown), the most uncertain image first, and
-    why files were left out, by name. Raises DataError.
+    Pictures show the boxes from `score` on; `predictions.json` has all, in COCO's results format;
+    `images.csv` has a row for every image. Returns a table with the columns rank, file, uncertainty
+    and boxes (those shown), the most uncertain image first, and why files were left out, by name.
+    Raises DataError.
     """
     check_out(out)
     refuse_run(out)
@@ -44,19 +46,26 @@ def predict_files(
         name, reason = next(iter(left_out.items()))
         raise DataError(f"no image can be used ({len(left_out)} tried; {name}: {reason})",
                         where=path, remedy="give JPEG or PNG files that are whole")  # fmt: skip
-    entries: list[dict[str, Any]] = []
+    results: list[ImageResult] = []
     with out_folder(out) as folder, memory_explained():
         for result in detector.look_at(records):
             folder.save_bytes(picture_name(result.record.id), picture(detector, result, score))
-            entries.append(_entry(detector, result))
-        entries.sort(key=lambda entry: -entry["uncertainty"])
-        for rank, entry in enumerate(entries, start=1):
-            entry["rank"] = rank
-        folder.save_json(
-            "predictions.json",
-            {"classes": list(detector.classes), "images": entries, "left_out": left_out},
-        )
-    return _table(entries, score), left_out
+            results.append(result)
+        results.sort(key=lambda result: -result.uncertainty)
+        ids = image_ids(list(files))
+        folder.save_csv("images.csv", _table(results, left_out, ids))
+        detections = {result.record.id: result.detections for result in results}
+        save_predictions(folder, detections, ids, dict(enumerate(detector.classes, start=1)))
+    shown = [len(result.detections.above(score)) for result in results]
+    return _ranked(results).assign(boxes=shown), left_out
+
+
+def image_ids(names: Sequence[str]) -> dict[str, str]:
+    """What a prediction file calls each of these image files: its name without the suffix, as data
+    sets have it, or with it where another file would be called the same."""
+    stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
+    counts = Counter([*stems.values(), *names])
+    return {name: stem if counts[stem] == 1 else name for name, stem in stems.items()}
 
 
 def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:
@@ -93,19 +102,20 @@ def picture(detector: Detector, result: ImageResult, score: float) -> bytes:
     return buffer.getvalue()
 
 
-def _entry(detector: Detector, result: ImageResult) -> dict[str, Any]:
-    found = result.detections
-    rows = zip(found.boxes.tolist(), found.names(detector.classes), found.scores.tolist(),
-               strict=True)  # fmt: skip
-    return {
-        "file": result.record.id,
-        "width": result.record.width,
-        "height": result.record.height,
-        "uncertainty": result.uncertainty,
-        "boxes": [{"box": box, "label": name, "score": score} for box, name, score in rows],
-    }
+def _ranked(results: Sequence[ImageResult]) -> pd.DataFrame:
+    """Of the images, most uncertain first: rank, file, uncertainty."""
+    rows = [(rank, one.record.id, one.uncertainty) for rank, one in enumerate(results, start=1)]
+    return pd.DataFrame(rows, columns=["rank", "file", "uncertainty"])
 
 
-def _table(entries: Sequence[Mapping[str, Any]], score: float) -> pd.DataFrame:
-    shown = [sum(box["score"] >= score for box in entry["boxes"]) for entry in entries]
-    return pd.DataFrame(entries, columns=["rank", "file", "uncertainty"]).assign(boxes=shown)
+def _table(
+    results: Sequence[ImageResult], left_out: Mapping[str, str], ids: Mapping[str, str]
+) -> pd.DataFrame:
+    """What `images.csv` says: the images by rank, then those that were left out, and why."""
+    sizes = pd.DataFrame({"width": [one.record.width for one in results],
+                          "height": [one.record.height for one in results]})  # fmt: skip
+    others = pd.DataFrame(left_out.items(), columns=["file", "left_out"])
+    table = pd.concat([_ranked(results).join(sizes).assign(left_out=""), others])
+    whole = dict.fromkeys(["rank", "width", "height"], "Int64")  # empty where there is none
+    columns = ["rank", "file", "image_id", "width", "height", "uncertainty", "left_out"]
+    return table.assign(image_id=table["file"].map(ids)).astype(whole)[columns]

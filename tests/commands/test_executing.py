@@ -135,7 +135,7 @@ def test_any_other_error_names_the_notebook(write, folder):
 
 def test_interrupt_stops_and_says_how_to_go_on(write, folder):
     write("01_a", "import os, signal\nos.kill(os.getppid(), signal.SIGINT)\n"
-                  "import time; time.sleep(30)")  # fmt: skip
+                  "import time; time.sleep(300)")  # fmt: skip
     with pytest.raises(Stopped, match="run the same command again"):
         execute_all([], {}, folder)
 

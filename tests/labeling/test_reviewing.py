@@ -220,7 +220,7 @@ def test_a_run_that_has_only_skipped_images_left_says_so(run):
     outcome = miaod("run", "--run-dir", path, "--set", "cycles=4")
     assert outcome.code == 0
     assert "cut short: 0 images are left, 6 skipped, the budget is 2" in outcome.out
-    reason = "all images to choose from are set aside (6 skipped; see miaod review)"
+    reason = "all images to choose from are set aside (6 skipped; see decisions.jsonl)"
     assert f"cycle 2 and later ones are left out: {reason}" in outcome.out
     assert "the pool is empty" not in outcome.out
     assert f"  next        nothing: {reason}" in miaod("info", path).out

@@ -250,7 +250,7 @@ def test_what_an_evaluation_needs(written, reference, data_root, tmp_path):
     with pytest.raises(ConfigError, match="evaluated as they are"):
         evaluate_what(predictions, data_root=data_root, overrides={"nms_iou": 0.3})
     weights = shutil.copy(reference / "cycle0/weights.pt", tmp_path)
-    with pytest.raises(ConfigError, match="give --data-root"):
+    with pytest.raises(ConfigError, match="name the data set that has the labels"):
         evaluate_what(Path(weights))
     with pytest.raises(DataError, match="there is no image list 'val'"):
         evaluate_what(reference, list_name="val")

@@ -1,9 +1,10 @@
-"""Predictions for image files: a picture for each, one JSON file, and a table by uncertainty."""
+"""Predictions for image files: a picture for each, their boxes, and a table by uncertainty."""
 
 import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 from miaod_nb.config import make_config
 from miaod_nb.errors import DataError
 from miaod_nb.trained.detector import Detector
-from miaod_nb.trained.predictions import picture_name, predict_files
+from miaod_nb.trained.predictions import image_ids, picture_name, predict_files
 from tests.tiny import lively_detector
 
 CLASSES = ("disc", "square")
@@ -34,7 +35,7 @@ def photo(path: Path, width: int = 64, height: int = 48, seed: int = 0) -> Path:
     return path
 
 
-def written(out: Path) -> dict:
+def written(out: Path) -> list[dict]:
     return json.loads((out / "predictions.json").read_text())
 
 
@@ -42,23 +43,36 @@ def test_all_is_told_of_every_image(detector, tmp_path):
     for i, name in enumerate(["a.png", "a.jpg", "below/a.png"]):
         photo(tmp_path / "photos" / name, seed=i)
     table, left_out = predict_files(detector, tmp_path / "photos", tmp_path / "out", score=0.5)
-    document = written(tmp_path / "out")
-    assert left_out == document["left_out"] == {} and document["classes"] == list(CLASSES)
-    assert table["rank"].tolist() == [entry["rank"] for entry in document["images"]] == [1, 2, 3]
+    assert table["rank"].tolist() == [1, 2, 3] and left_out == {}
     assert sorted(table["file"]) == ["a.jpg", "a.png", "below/a.png"]
     assert table["uncertainty"].is_monotonic_decreasing and table["uncertainty"].nunique() == 3
+
+    rows = pd.read_csv(tmp_path / "out/images.csv")
+    pd.testing.assert_frame_equal(rows[["rank", "file", "uncertainty"]], table.iloc[:, :3])
+    assert rows["width"].tolist() == [64] * 3 and rows["height"].tolist() == [48] * 3
+    assert dict(zip(rows["file"], rows["image_id"], strict=True)) == {
+        "a.jpg": "a.jpg", "a.png": "a.png", "below/a.png": "below/a"
+    }  # fmt: skip
+
+    categories = json.loads((tmp_path / "out/categories.json").read_text())
+    assert categories == [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+    entries = written(tmp_path / "out")
     expected = {r.record.id: r for r in detector.look_at(_records(tmp_path / "photos"))}
-    for entry, shown in zip(document["images"], table["boxes"], strict=True):
-        result = expected[entry["file"]]
-        assert (entry["width"], entry["height"]) == (64, 48)
-        assert entry["uncertainty"] == pytest.approx(result.uncertainty, rel=1e-4)
-        scores = [box["score"] for box in entry["boxes"]]
-        assert (
-            scores == pytest.approx(result.detections.scores.tolist(), rel=1e-3)
-            and len(scores) == 6
-        )
-        assert shown == sum(score >= 0.5 for score in scores)
-        assert {box["label"] for box in entry["boxes"]} <= set(CLASSES)
+    for row in rows.assign(boxes=table["boxes"]).itertuples():
+        result = expected[row.file]
+        assert row.uncertainty == pytest.approx(result.uncertainty, rel=1e-4)
+        found = [entry for entry in entries if entry["image_id"] == row.image_id]
+        scores = [entry["score"] for entry in found]
+        assert scores == pytest.approx(result.detections.scores.tolist(), rel=1e-3)
+        assert len(scores) == 6 and row.boxes == sum(score >= 0.5 for score in scores)
+        assert [e["category_id"] for e in found] == (result.detections.labels + 1).tolist()
+
+
+def test_every_image_is_called_something_else():
+    names = ["a.png", "a.jpg", "b.png", "c.png", "c.png.png", "x/b.png", "noend"]
+    ids = image_ids(names)
+    assert list(ids) == names and len(set(ids.values())) == len(names)
+    assert ids["b.png"] == "b" and ids["x/b.png"] == "x/b"
 
 
 def _records(folder: Path):
@@ -96,7 +110,7 @@ def test_only_boxes_from_the_score_on_are_drawn(detector, tmp_path):
     assert empty.shape == drawn.shape and (empty != drawn).any()
     nearest = Image.fromarray(plain).resize(empty.shape[1::-1], Image.Resampling.NEAREST)
     assert np.abs(np.asarray(nearest).astype(int) - empty).mean() < 8  # nothing but the image
-    assert len(written(tmp_path / "none")["images"][0]["boxes"]) == 6
+    assert len(written(tmp_path / "none")) == 6
 
 
 def test_damaged_images_are_left_out_and_named(detector, tmp_path):
@@ -104,7 +118,12 @@ def test_damaged_images_are_left_out_and_named(detector, tmp_path):
     (tmp_path / "photos/text.jpg").write_text("no image")
     table, left_out = predict_files(detector, tmp_path / "photos", tmp_path / "out", 0.3)
     assert table["file"].tolist() == ["good.png"]
-    assert left_out == written(tmp_path / "out")["left_out"] == {"text.jpg": "image unreadable"}
+    assert left_out == {"text.jpg": "image unreadable"}
+    rows = pd.read_csv(tmp_path / "out/images.csv", dtype=str, keep_default_na=False)
+    assert rows.iloc[0][["rank", "file", "image_id", "width", "left_out"]].tolist() == [
+        "1", "good.png", "good", "64", ""
+    ]  # fmt: skip
+    assert rows.iloc[1].tolist() == ["", "text.jpg", "text", "", "", "", "image unreadable"]
 
 
 def test_no_image_that_can_be_used(detector, tmp_path):

@@ -1,6 +1,6 @@
 """The page of all settings: written from `Config` itself, with the authors' names beside ours.
 
-`python -m miaod_nb.authors.settings_page > docs/settings.md` writes it.
+`python docs/settings.py > docs/settings.md` writes it.
 """
 
 import inspect
@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from authors_settings import AUTHORS, TheirSetting
 from pydantic.fields import FieldInfo
 
-from miaod_nb.authors.settings import AUTHORS, TheirSetting
 from miaod_nb.config import PRESETS, Config, allowed, make_config
 
 PROTOCOLS = {"voc0712": "", "voc0712_ssd": "SSD ", "coco": "COCO "}  # how their values are marked
@@ -24,7 +24,7 @@ INTRODUCTION = """\
 A setting is changed with `--set key=value` (`SET='a=1 b=2'` for make, `overrides` in a notebook
 or in Python). A wrong value is refused with what is accepted, a misspelled name with the nearest
 one. `--preset NAME` begins with the preset's values. This page is written from the code by
-`python -m miaod_nb.authors.settings_page`; a test holds the two together.
+`python docs/settings.py`; a test holds the two together.
 
 The default is the authors' value for VOC with RetinaNet (`voc0712`); what other presets have in its
 place stands beside it. Settings with a star change how a run is carried out but not what it finds;

@@ -1,0 +1,111 @@
+"""What `miaod info` says of a run folder."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from miaod_nb.config import changes
+from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.steps import shown, stage_names, step_names
+from miaod_nb.runs.tables import stacked_table
+from miaod_nb.selection.choosing import why_empty
+from miaod_nb.selection.registry import card_of_run
+
+WIDTH = 80
+NOT_METRICS = (
+    "strategy",
+    "training",
+    "trained_images",
+    "labeled_percent",
+    "evaluated_on",
+    "seed",
+)
+
+
+def describe_run(record: RunRecord) -> list[str]:
+    """Settings, progress and metrics of a run folder, and what comes next. Raises
+    RunFolderError."""
+    settings = {"preset": record.config.preset} | changes(record.config)
+    lines = [
+        f"{record.root}: run folder",
+        *line_of("settings", pairs(settings)),
+        f"  data        {record.data_root or '(unknown)'}: "
+        f"{len(record.pool)} pool images, {len(record.test)} to test on",
+        *line_of("classes", ", ".join(record.classes)),
+        *_waiting(record),
+        *_progress(record),
+    ]
+    table = record.metrics()
+    return [*lines, "", *_metrics(table)] if len(table) else lines
+
+
+def line_of(name: str, text: str) -> list[str]:
+    """The text behind its name, in as many lines as it takes."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {name:<11} ",
+        subsequent_indent=" " * 14,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def pairs(settings: Mapping[str, Any]) -> str:
+    """The settings as they may be given to `--set`."""
+    values = {
+        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        for name, value in settings.items()
+    }
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _waiting(record: RunRecord) -> list[str]:
+    """The images that people were asked for and that had no labels when the newest cycle began."""
+    newest = record.cycles - 1
+    asked = record.labels(newest).get("asked", []) if record.labels_noted(newest) else []
+    if not asked:
+        return []
+    text = f"{len(asked)} images have no labels yet, of {len(record.labeled(newest))} asked for: "
+    return line_of("waiting", text + ", ".join(asked[:10]) + (", ..." if asked[10:] else ""))
+
+
+def _metrics(table: pd.DataFrame) -> list[str]:
+    """A row for each evaluated cycle, with every metric."""
+    measured = ", ".join(dict.fromkeys(table["evaluated_on"]))
+    columns = [name for name in table if name not in NOT_METRICS]
+    return [f"evaluated on the {measured}:", *stacked_table(table[columns])]
+
+
+def _progress(record: RunRecord) -> list[str]:
+    """A line for each cycle that was begun, and one for what comes next."""
+    config, card = record.config, card_of_run(record)
+    names = step_names(
+        stage_names(config, card.training_of(config.training) == "mi_aod"),
+        evaluates=bool(record.test),
+        scores=bool(card.columns),
+        chooses=not card.labels_all,
+    )
+    lines: list[str] = []
+    for cycle in range(config.cycles):
+        if reason := _why_over(record, cycle - 1):
+            return [*lines, f"  next        nothing: {reason}"]
+        done = record.done(cycle)
+        missing = [name for name in names if name not in done]
+        if done:
+            what = ", ".join(map(shown, done)) if missing else "finished"
+            lines.append(f"  cycle {cycle:<5} {what}")
+        if missing:
+            goes_on = f"miaod run --run-dir {record.root}"
+            return [*lines, f"  next        {shown(missing[0])} of cycle {cycle}: {goes_on}"]
+    more = f"miaod run --run-dir {record.root} --set cycles={config.cycles + 1}"
+    return [*lines, f"  next        nothing: all {config.cycles} cycles are done; for more: {more}"]
+
+
+def _why_over(record: RunRecord, cycle: int) -> str:
+    """Why a finished cycle left nothing to label for the next; "" if it did."""
+    if cycle < 0:
+        return ""
+    return why_empty(record.selection(cycle)) if record.has_chosen(cycle) else "the pool is empty"
