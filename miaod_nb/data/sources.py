@@ -18,6 +18,7 @@ from miaod_nb.data.layouts.voc import VocSource
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import DataError
+from miaod_nb.plugins import load_plugins
 from miaod_nb.progress import progress
 
 MIN_SIDE = 32
@@ -74,6 +75,7 @@ def open_source(data_root: Path) -> Source:
     """The data set in a folder: a VOC year folder, one that holds several (then one year after the
     other, sorted by name; a year without a list is skipped), or one with COCO files in
     `annotations`. Raises DataError for any other folder."""
+    load_plugins()
     if not data_root.is_dir():
         raise DataError(
             "there is no such data folder",

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from miaod_nb.detector import DETECTORS
 from miaod_nb.experiment.run import Run
+from miaod_nb.plugins import comes_from
 from miaod_nb.progress import progress, say
-from miaod_nb.selection.registry import comes_from
 
 OUTPUT = "output.log"  # what a process of its own prints, in its run folder
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from miaod_nb.data.pool import Indices, remaining_pool
+from miaod_nb.plugins import load_plugins
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import VERSION, SelectedImage, Selection
@@ -21,7 +22,7 @@ from miaod_nb.selection.protocol import (
     Strategy,
     choose_highest,
 )
-from miaod_nb.selection.registry import STRATEGIES, build_strategy, card_of_run, load_plugins
+from miaod_nb.selection.registry import STRATEGIES, build_strategy, card_of_run
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor

@@ -1,17 +1,12 @@
 """Every strategy by its name: those of the package, and those that plugins bring."""
 
 import difflib
-import importlib
-import importlib.util
-import os
-import sys
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from miaod_nb.config import Config, make_config
-from miaod_nb.errors import ConfigError, MiaodError
+from miaod_nb.errors import ConfigError
+from miaod_nb.plugins import PLUGINS, load_plugins
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
@@ -21,8 +16,6 @@ from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 
-PLUGINS = "MIAOD_PLUGINS"  # environment: modules or .py files, separated as in PATH
-
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = {
     "mi_aod": MiAod,
     "entropy": Entropy,
@@ -31,7 +24,6 @@ STRATEGIES: dict[str, Callable[[Config], Strategy]] = {
     "coreset": CoreSet,
 }
 _BUILT_IN: dict[str, Card] = {s.card.name: s.card for s in (MiAod, Entropy, Random, Full, CoreSet)}
-_plugin_modules: set[str] = set()
 
 
 def build_strategy(config: Config) -> Strategy:
@@ -81,17 +73,6 @@ def refuse_unknown(name: str, field: str = "strategy") -> None:
     )  # fmt: skip
 
 
-def load_plugins() -> None:
-    """Imports the modules that the environment names, each once. Raises ConfigError."""
-    for entry in filter(None, os.environ.get(PLUGINS, "").split(os.pathsep)):
-        _plugin_modules.add(_load(entry))
-
-
-def comes_from(module: str) -> bool:
-    """Whether a new process would import the module too: it is the package's, or a plugin."""
-    return module.startswith("miaod_nb.") or module in _plugin_modules
-
-
 def _build(name: str, config: Config) -> Strategy:
     refuse_unknown(name)
     strategy = STRATEGIES[name](config)
@@ -103,24 +84,3 @@ def _build(name: str, config: Config) -> Strategy:
             remedy="give its class `card = Card(name=..., label=..., ...)` (docs/extending.md)",
         )
     return strategy
-
-
-@cache
-def _load(entry: str) -> str:
-    """Imports a plugin; gives the name of its module."""
-    try:
-        if not entry.endswith(".py"):
-            return importlib.import_module(entry).__name__
-        spec = importlib.util.spec_from_file_location(Path(entry).stem, Path(entry))
-        assert spec and spec.loader  # a .py file has both
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        return spec.name
-    except MiaodError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"the plugin cannot be imported: {type(error).__name__}: {error}",
-            where=f"{PLUGINS}, {entry}", remedy=f"mend it, or take it out of {PLUGINS}",
-        ) from error  # fmt: skip

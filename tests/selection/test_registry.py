@@ -9,9 +9,8 @@ import pytest
 
 from miaod_nb.config import make_config
 from miaod_nb.errors import ConfigError
-from miaod_nb.selection import registry
+from miaod_nb.plugins import PLUGINS, comes_from
 from miaod_nb.selection.registry import (
-    PLUGINS,
     STRATEGIES,
     build_strategy,
     card_of,
@@ -103,7 +102,7 @@ def test_a_file_alone_adds_a_strategy(plugin, data_root, tmp_path, monkeypatch):
     texts = [(root / "cycle0/selection.json").read_text() for root in (here, there)]
     assert texts[0] == texts[1]
     assert '"label": "spread"' in texts[0] and '"reason": "number 1"' in texts[0]
-    assert registry.comes_from("spread_plugin") and not registry.comes_from("elsewhere")
+    assert comes_from("spread_plugin") and not comes_from("elsewhere")
     monkeypatch.delenv(PLUGINS)
     outcome = subprocess.run([*SHELL_COMMAND, *run_arguments(data_root, there, **settings)],
                              capture_output=True, text=True)  # fmt: skip
