@@ -24,15 +24,15 @@ def folders_to_compare(runs: Sequence[Run], work_folder: str = "") -> list[Path]
     return folders + [Path(str(work_folder))] * bool(work_folder)
 
 
-def class_results(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """AP of every class in every evaluated cycle: strategy, as `label_runs` names it,
+def class_results(records: Sequence[RunRecord], labels: Sequence[str] = ()) -> pd.DataFrame:
+    """AP of every class in every evaluated cycle: strategy, as `label_runs` or `labels` names it,
     labeled_images, class and every metric; the class with the most objects among the evaluated
     images first. Empty if no cycle recorded its classes."""
     tables = [
         record.per_class(int(row["cycle"])).assign(
             strategy=label, labeled_images=row["labeled_images"]
         )
-        for record, label in zip(records, label_runs(records), strict=True)
+        for record, label in zip(records, labels or label_runs(records), strict=True)
         for _, row in record.metrics().iterrows()
     ]
     found = [table for table in tables if len(table)]

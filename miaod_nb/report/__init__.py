@@ -55,7 +55,7 @@ def write_report(runs: Sequence[Run | str | Path], out: str | Path = "") -> list
 def make_report(runs: Sequence[Run | str | Path]) -> Report:
     """The report of these runs, its figures drawn. Raises MiaodErrors."""
     loaded = load_runs(runs)
-    prepare_torch(loaded[0].config, resolve_device("auto"))
+    prepare_torch(loaded[0].record.config, resolve_device("auto"))
     groups = measured(loaded)
     with memory_explained():
         sections = [

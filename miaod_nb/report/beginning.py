@@ -10,6 +10,7 @@ from miaod_nb.plots.look import FULL, label_of
 from miaod_nb.report.measured import Measured, not_comparable, one_of_each
 from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
+from miaod_nb.runs.card import Card
 
 NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
 QUESTION = (
@@ -18,13 +19,6 @@ QUESTION = (
     "lets the detector itself point at them: it is trained on the labels so far, chooses the next "
     "images, people label these, and the cycle begins again."
 )
-STRATEGIES = {
-    "mi_aod": "MI-AOD: images on which two classifiers of one detector disagree most (Yuan et al., "
-              "CVPR 2021)",
-    "entropy": "entropy: images whose detections have the least certain scores",
-    "random": "random: images drawn by lot, the yardstick for every other choice",
-    "full": "all labels: every image labeled from the start, the ceiling",
-}  # fmt: skip
 SHOWN = (
     "strategy", "detector", "backbone", "image_size", "initial", "budget", "cycles",
     "rounds", "label_set_epochs", "adversarial_epochs", "batch_size", "top_k", "split_seed", "seed",
@@ -35,13 +29,13 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
     """The question, what was done and what came out, for those who read nothing else."""
     outcome = [_outcome(group) for group in groups]
     outcome = outcome or ["No cycle was evaluated yet, so there is no mAP to tell."
-                          if any(run.test for run in runs) else
+                          if any(run.record.test for run in runs) else
                           "There are no images to evaluate on, so no mAP can be told."]  # fmt: skip
     kinds = one_of_each(runs)
     done = " ".join(map(_done, kinds))
     if len(runs) > len(kinds):
         done += f" {len(runs) - len(kinds)} more runs differ from these in their seeds alone."
-    if outcome and not any(run.config.strategy == "random" for run in runs):
+    if outcome and not any(run.draws_by_lot for run in runs):
         outcome.append(NO_CONTROL)
     facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
     pieces: list[Piece] = [Facts(facts)]
@@ -57,14 +51,14 @@ def shown_label(label: str) -> str:
 
 
 def _done(run: ReportedRun) -> str:
-    if run.labels_all:
-        return f"{run.name} trained on all {len(run.pool)} images."
-    first = len(run.labeled(0)) if run.cycles else "no"
-    chosen = run.selected(0) if run.cycles else []
+    if run.card.labels_all:
+        return f"{run.name} trained on all {len(run.record.pool)} images."
+    first = len(run.record.labeled(0)) if run.record.cycles else "no"
+    chosen = run.selected(0) if run.record.cycles else []
     return (
         f"{run.name} ({shown_label(run.label)}) began with {first} labeled images of "
-        f"{len(run.pool)} and chose {len(chosen)} a cycle; {run.finished} of "
-        f"{run.config.cycles} cycles are finished."
+        f"{len(run.record.pool)} and chose {len(chosen)} a cycle; {run.finished} of "
+        f"{run.record.config.cycles} cycles are finished."
     )
 
 
@@ -107,7 +101,7 @@ def _difference(group: Measured) -> str:
     if last["runs"].min() < 3:
         text += (" With fewer than three runs of a kind, chance cannot be told from such a "
                  "difference.")  # fmt: skip
-    trainings = {run.trains_adversarially for run in group.runs if not run.labels_all}
+    trainings = {run.trains_adversarially for run in group.runs if not run.card.labels_all}
     if len(trainings) > 1:
         text += (" Whole methods are compared: MI-AOD also trains on images without labels, the "
                  "others do not.")  # fmt: skip
@@ -117,11 +111,10 @@ def _difference(group: Measured) -> str:
 def what_was_compared(runs: Sequence[ReportedRun]) -> Section:
     """The runs and the settings that matter most."""
     rows = [
-        {"run": run.name, "the next images are": STRATEGIES.get(run.config.strategy,
-                                                                run.config.strategy),
+        {"run": run.name, "the next images are": _words(run.card),
          "trained on": "labeled and unlabeled images" if run.trains_adversarially
          else "labeled images alone", "cycles finished": run.finished,
-         "cycles evaluated": len(run.metrics), "seed": run.config.seed}
+         "cycles evaluated": len(run.metrics), "seed": run.record.config.seed}
         for run in runs
     ]  # fmt: skip
     settings = [
@@ -136,11 +129,16 @@ def what_was_compared(runs: Sequence[ReportedRun]) -> Section:
     ])  # fmt: skip
 
 
+def _words(card: Card) -> str:
+    """Which images a strategy wants, and where it was published."""
+    return f"{card.label}: {card.words}" + f" ({card.paper})" * bool(card.paper)
+
+
 def _values(runs: Sequence[ReportedRun], name: str) -> str:
     """The value of all runs, or the values, each with its runs."""
     users: dict[str, list[str]] = {}
     for run in runs:
-        users.setdefault(spell(getattr(run.config, name)), []).append(run.name)
+        users.setdefault(spell(getattr(run.record.config, name)), []).append(run.name)
     if len(users) == 1:
         return next(iter(users))
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())

@@ -13,7 +13,7 @@ from miaod_nb.report.reported import ReportedRun
 
 def choices(runs: Sequence[ReportedRun]) -> Section:
     """Scores, classes, the newest batch of every kind of run, and heat maps."""
-    kinds = [run for run in one_of_each(runs) if not run.labels_all]
+    kinds = [run for run in one_of_each(runs) if not run.card.labels_all]
     pieces: list[Piece] = [plot for run in kinds for plot in _histogram(run)]
     pieces += class_mixes(runs)
     for run in kinds:
@@ -22,13 +22,14 @@ def choices(runs: Sequence[ReportedRun]) -> Section:
 
 
 def _histogram(run: ReportedRun) -> list[Piece]:
-    cycle = run.last_selection
-    path = f"cycle{cycle}/scores.parquet"
-    if cycle is None or run.selected(cycle)[0]["score"] is None:  # nothing ranks the pool
+    cycle = run.record.last_selection
+    column = run.card.ranks_by
+    if cycle is None or column is None or not run.record.has_scores(cycle):
         return []
-    table = run.folder.load_parquet(path, ["id", "score"])
-    chosen = table["id"].isin([row["id"] for row in run.selected(cycle)]).to_numpy()
-    name = "image uncertainty" if run.config.strategy == "mi_aod" else f"score of {run.label}"
+    table = run.record.scores(cycle, ["id", column]).rename(columns={column: "score"})
+    chosen = table["id"].isin(run.record.selected(cycle)).to_numpy()
+    is_uncertainty = run.card.explained_by == "discrepancy"
+    name = "image uncertainty" if is_uncertainty else f"score of {run.label}"
     return [drawn(
         lambda axes: plots.score_histogram(axes, table["score"].to_numpy(), chosen, name),
         f"Scores of the pool in cycle {cycle} of {run.name}",

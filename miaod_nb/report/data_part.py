@@ -19,16 +19,17 @@ MOST_CLASSES = 40  # in a figure; tables have all
 def the_data(runs: Sequence[ReportedRun]) -> Section:
     """Counts of every run, and what was left out of the first."""
     counts = [
-        {"run": run.name, "data": Path(run.data_root).name, "pool": len(run.pool),
-         "to evaluate on": len(run.test), "classes": len(run.classes),
-         "labeled now": len(run.labeled(run.cycles - 1)) if run.cycles else 0,
-         "boxes of these": run.num_boxes(run.cycles - 1) if run.objects else None}
+        {"run": run.name, "data": Path(run.record.data_root or "").name,
+         "pool": len(run.record.pool),
+         "to evaluate on": len(run.record.test), "classes": len(run.record.classes),
+         "labeled now": len(run.record.labeled(run.record.cycles - 1)) if run.record.cycles else 0,
+         "boxes of these": _num_boxes(run)}
         for run in runs
     ]  # fmt: skip
     pieces: list[Piece] = [
         Table("Images; labels are read of the labeled ones and of those to evaluate on, of no "
               "others.", pd.DataFrame(counts)),
-        Text(f"Classes: {', '.join(runs[0].classes)}."),
+        Text(f"Classes: {', '.join(runs[0].record.classes)}."),
     ]  # fmt: skip
     faults = [row for run in one_of_each(runs) for row in _exclusions(run)]
     if faults:
@@ -37,22 +38,28 @@ def the_data(runs: Sequence[ReportedRun]) -> Section:
     return Section("The data", pieces)
 
 
+def _num_boxes(run: ReportedRun) -> int | None:
+    """How many objects the labeled images of the newest cycle show, where that is known."""
+    boxes = run.boxes(run.record.cycles - 1) if run.record.cycles else None
+    return None if boxes is None else sum(boxes.values())
+
+
 def class_mixes(runs: Sequence[ReportedRun]) -> list[Picture]:
     """Which classes the labels were of, cycle by cycle: a figure for each kind of run."""
     return [mix for run in one_of_each(runs) if (mix := _class_mix(run))]
 
 
 def _class_mix(run: ReportedRun) -> Picture | None:
-    if not run.objects:
+    counts = {str(len(run.record.labeled(cycle))): run.boxes(cycle)
+              for cycle in range(run.record.cycles)}  # fmt: skip
+    if not counts or None in counts.values():
         return None
-    counts = {str(len(run.labeled(cycle))): _class_counts(run, run.objects, run.labeled(cycle))
-              for cycle in range(run.cycles)}  # fmt: skip
-    table = pd.DataFrame(counts, index=list(run.classes))
+    table = pd.DataFrame(counts, index=list(run.record.classes))
     evaluated = run.experiment.dataset.test_objects if run.experiment and not run.trouble else {}
     if evaluated:
         table["evaluated\nimages"] = _class_counts(run, evaluated, evaluated)
     table = table.sort_values(table.columns[-1], ascending=False).head(MOST_CLASSES)
-    left_out = len(run.classes) - len(table)
+    left_out = len(run.record.classes) - len(table)
     caption = (
         f"{run.name}: share of the boxes that is of each class, among the labeled images of each "
         f"cycle and, in the last column, among the images evaluated on. {_growth(run)}"
@@ -67,7 +74,7 @@ def _class_mix(run: ReportedRun) -> Picture | None:
 
 def _growth(run: ReportedRun) -> str:
     """What it means when a class's share grows."""
-    if run.config.strategy == "random":
+    if run.draws_by_lot:
         return "Images were drawn by lot, so shares move by chance alone."
     return "A class that grows is one that the choice prefers."
 
@@ -76,17 +83,16 @@ def _class_counts(
     run: ReportedRun, objects: Mapping[str, Objects], ids: Iterable[str]
 ) -> np.ndarray:
     """How many objects of each class these images show, as far as their objects are there."""
-    return count_labels((objects[i].labels for i in ids if i in objects), len(run.classes))
+    return count_labels((objects[i].labels for i in ids if i in objects), len(run.record.classes))
 
 
 def _exclusions(run: ReportedRun) -> list[dict[str, object]]:
-    cycles = [c for c in range(run.cycles) if run.folder.exists(f"cycle{c}/exclusions.json")]
-    if not cycles:
+    cycle = run.record.cycles - 1
+    if cycle < 0:
         return []
-    found = [("labeled images", run.folder.load_json(f"cycle{cycles[-1]}/exclusions.json"))]
-    evaluated = f"cycle{cycles[-1]}/metrics.json"
-    if run.folder.exists(evaluated):
-        found.append(("evaluated images", run.folder.load_json(evaluated)["exclusions"]))
+    found = [("labeled images", run.record.exclusions(cycle))]
+    if metrics := run.record.metrics_of(cycle):
+        found.append(("evaluated images", metrics["exclusions"]))
     return [
         {"run": run.name, "in": where, "reason": reason, "count": one["count"],
          "for example": ", ".join(one["examples"][:2])}

@@ -50,13 +50,13 @@ def _of_group(group: Measured) -> list[Piece]:
 
 def judge_cycles(run: ReportedRun) -> dict[int, Judged]:
     """The detections of every cycle in the evaluated images: scores, and which are right."""
-    if run.experiment is None or not run.test:
+    if run.experiment is None or not run.record.test:
         return {}
     truths = run.experiment.dataset.test_objects
     found = {}
     for cycle in run.metrics["cycle"] if len(run.metrics) else ():
-        detections = load_detections(run.folder, cycle, run.test)
-        if detections is None and cycle in run.trained_cycles:
+        detections = load_detections(run.record.folder, cycle, run.record.test)
+        if detections is None and cycle in run.record.trained:
             detections = _detect_again(run, cycle)
         if detections is not None:
             of_truths = [detections[image_id] for image_id in truths]
@@ -68,10 +68,12 @@ def _detect_again(run: ReportedRun, cycle: int) -> dict[str, Detections]:
     """What the cycle's detector finds, kept for the next report where that is possible: runs of
     today have it."""
     assert run.experiment is not None  # the caller has looked
-    model, test = Detector.load(run.folder.root, cycle).model, run.experiment.dataset.test
-    found = detect_images(model, test, run.config, f"{run.name}: detections of cycle {cycle}")
+    model, test = Detector.load(run.record.folder.root, cycle).model, run.experiment.dataset.test
+    found = detect_images(
+        model, test, run.record.config, f"{run.name}: detections of cycle {cycle}"
+    )
     with suppress(RunFolderError):  # a folder that cannot be written is read on
-        save_detections(run.folder, cycle, found)
+        save_detections(run.record.folder, cycle, found)
     return found
 
 
@@ -87,7 +89,7 @@ def _true_positives(
     rows = [
         {"strategy": run.label, "images": int(images),
          "found": int((is_true & (scores >= SURE)).sum())}
-        for run in runs if not run.labels_all
+        for run in runs if not run.card.labels_all
         for cycle, images in zip(run.metrics["cycle"], run.metrics["labeled_images"], strict=True)
         if cycle in found[run.name]
         for scores, is_true in [found[run.name][cycle]]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import card, drawn_panels
 from miaod_nb.report.pieces import Card, Cards, Picture, Piece, Text
 from miaod_nb.report.reported import ReportedRun
+from miaod_nb.runs.schema import SelectedImage
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.trained.detector import Detector
 
@@ -29,14 +29,14 @@ MAPS = 3  # images with heat maps
 
 def gallery(run: ReportedRun) -> list[Piece]:
     """The first images of the newest batch as the detector of that cycle sees them."""
-    cycle = run.last_selection
+    cycle = run.record.last_selection
     if cycle is None:
         return [Text(f"{run.name} has not chosen images yet.")]
-    if cycle not in run.trained_cycles:
+    if cycle not in run.record.trained:
         return [Text(f"The detector of cycle {cycle} of {run.name} is not in the run folder, so "
                      "the images that it chose are not shown.")]  # fmt: skip
     rows = run.selected(cycle)
-    there = [row for row in rows if run.record(row["id"])]
+    there = [row for row in rows if run.image(row["id"])]
     if not there:
         return [Text(f"The images that {run.name} chose are not there any more: "
                      f"{run.trouble or 'restore them to see them here'}.")]  # fmt: skip
@@ -44,23 +44,23 @@ def gallery(run: ReportedRun) -> list[Piece]:
     gone = len(rows) - len(there)
     pieces: list[Piece] = [Text(_introduction(run, cycle, len(rows), gone))]
     pieces.append(Cards([_card(run, row, *one) for row, one in seen]))
-    if run.config.strategy == "mi_aod":
+    if run.card.explained_by == "discrepancy":
         pieces += [_heat_maps(run, row, *one, n) for n, (row, one) in enumerate(seen[:MAPS])]
     return pieces
 
 
 def _seen(
-    run: ReportedRun, cycle: int, rows: Sequence[dict[str, Any]]
-) -> list[tuple[dict[str, Any], tuple[np.ndarray, AnchorValues]]]:
+    run: ReportedRun, cycle: int, rows: Sequence[SelectedImage]
+) -> list[tuple[SelectedImage, tuple[np.ndarray, AnchorValues]]]:
     """The images and what the cycle's detector says of their anchors; one that cannot be decoded is
     passed over."""
-    detector = Detector.load(run.folder.root, cycle)
+    detector = Detector.load(run.record.folder.root, cycle)
     found = []
     for row in progress(rows, f"{run.name}: the batch of cycle {cycle}"):
-        record = run.record(row["id"])
+        record = run.image(row["id"])
         try:
             assert record is not None  # the caller has looked
-            found.append((row, image_and_values(detector.model, record, run.config)))
+            found.append((row, image_and_values(detector.model, record, run.record.config)))
         except MiaodError:
             continue
     return found
@@ -72,7 +72,7 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
         f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
         f"scores of {SHOWN_SCORE} and more; they are named where there are at most {MOST_NAMED}."
     )
-    if is_told_by_anchors(run.card, run.config):
+    if is_told_by_anchors(run.card, run.record.config):
         text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
                  "score, numbered as the words name them; in brackets the higher and the lower of "
                  "what the two classifiers say of the class there, or of another one that they "
@@ -80,10 +80,10 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
     return text + (f" {gone} of these images are not there any more." * bool(gone))
 
 
-def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues) -> Card:
+def _card(run: ReportedRun, row: SelectedImage, image: np.ndarray, values: AnchorValues) -> Card:
     """The image with the boxes found in it, and why it was chosen."""
     found = values.detections.above(SHOWN_SCORE)
-    texts = found.texts(run.classes)
+    texts = found.texts(run.record.classes)
     boxes = _disputed_boxes(run, values)
 
     def draw(axes: Axes) -> None:
@@ -94,24 +94,30 @@ def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: Anch
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
-    by_anchors = is_told_by_anchors(run.card, run.config)
-    reason = reason_in_words(values, run.classes, _k(run, values)) if by_anchors else row["reason"]
+    by_anchors = is_told_by_anchors(run.card, run.record.config)
+    reason = (
+        reason_in_words(values, run.record.classes, _k(run, values))
+        if by_anchors
+        else row["reason"]
+    )
     picture = card(image, draw, f"image {row['id']}", reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
 
 
 def _disputed_boxes(run: ReportedRun, values: AnchorValues) -> np.ndarray:
     """The boxes that the reason in words counts, in its order: (N, 4)."""
-    found = places(values, _k(run, values)) if is_told_by_anchors(run.card, run.config) else []
+    found = (
+        places(values, _k(run, values)) if is_told_by_anchors(run.card, run.record.config) else []
+    )
     return values.boxes[[place.anchor for place in found]]
 
 
 def _k(run: ReportedRun, values: AnchorValues) -> int:
-    return num_averaged(run.config.top_k, len(values.discrepancy))
+    return num_averaged(run.record.config.top_k, len(values.discrepancy))
 
 
 def _heat_maps(
-    run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: AnchorValues, number: int
+    run: ReportedRun, row: SelectedImage, image: np.ndarray, values: AnchorValues, number: int
 ) -> Picture:
     """Image, discrepancy, weight and both together; the first figure explains them."""
     names = ("discrepancy", "weight", "re-weighted discrepancy")

@@ -9,22 +9,16 @@ from miaod_nb import plots
 from miaod_nb.report.drawing import drawn_panels
 from miaod_nb.report.pieces import Picture, Piece, Text
 from miaod_nb.report.reported import ReportedRun
-from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown
 
 
 def losses(run: ReportedRun) -> list[Piece]:
     """The losses of the newest cycle that logged some."""
-    for cycle in reversed(range(run.cycles)):
-        log = RunRecord.open(run.folder.root).training_log(cycle)
+    for cycle in reversed(range(run.record.cycles)):
+        log = run.record.training_log(cycle)
         if len(log):
             return [_losses(run, cycle, list(dict.fromkeys(log["stage"])))]
-    return [
-        Text(
-            f"The losses of {run.name} are not told: "
-            + ("no training step was logged." if run.experiment else f"{run.trouble}.")
-        )
-    ]
+    return [Text(f"The losses of {run.name} are not told: no training step was logged.")]
 
 
 def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
@@ -45,7 +39,6 @@ def _losses(run: ReportedRun, cycle: int, stages: Sequence[str]) -> Picture:
 def _draw_losses(
     panels: np.ndarray, run: ReportedRun, cycle: int, kinds: Sequence[Sequence[str]]
 ) -> None:
-    record = RunRecord.open(run.folder.root)
     for axes, stages in zip(panels[:, 0], kinds, strict=True):
-        plots.training_curves(axes, record.loss_terms(cycle, stages))
+        plots.training_curves(axes, run.record.loss_terms(cycle, stages))
         axes.set_title(", ".join(map(shown, stages)), loc="left", fontsize=10)

@@ -35,8 +35,9 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
         Command("\n".join(map(_command, runs))),
     ]
     settings = [
-        {"run": run.name, "preset": run.config.preset, "setting": name, "value": spell(value)}
-        for run in runs for name, value in changes(run.config).items()
+        {"run": run.name, "preset": run.record.config.preset, "setting": name,
+         "value": spell(value)}
+        for run in runs for name, value in changes(run.record.config).items()
     ]  # fmt: skip
     if settings:
         pieces.append(Table("Settings that differ from the preset.", pd.DataFrame(settings)))
@@ -46,20 +47,19 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
 
 
 def _command(run: ReportedRun) -> str:
-    parts = ["miaod", "run", "--preset", run.config.preset]
-    data = Path(run.data_root).name
-    if data != run.config.preset or data not in GENERATED:  # else the preset brings them
+    parts = ["miaod", "run", "--preset", run.record.config.preset]
+    data = Path(run.record.data_root or "").name
+    if data != run.record.config.preset or data not in GENERATED:  # else the preset brings them
         parts += ["--data-root", data]
-    parts += ["--run-dir", run.folder.root.name]
-    for name, value in changes(run.config).items():
+    parts += ["--run-dir", run.record.folder.root.name]
+    for name, value in changes(run.record.config).items():
         parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(parts)
 
 
 def _environment(run: ReportedRun) -> dict[str, str]:
-    path = "environment.json"
-    found = run.folder.load_json(path) if run.folder.exists(path) else {}
-    return {"run": run.name} | {name: str(value) for name, value in found.items()}
+    found = run.record.environment()
+    return {"run": run.name} | {name: str(value)[:20] for name, value in found.items()}
 
 
 def _cost(runs: Sequence[ReportedRun]) -> list[Piece]:
@@ -67,8 +67,8 @@ def _cost(runs: Sequence[ReportedRun]) -> list[Piece]:
         {"run": run.name, "cycle": str(cycle)}
         | {shown(name): duration(time) for name, time in minutes.items()}
         | {"in all": duration(sum(minutes.values()))}
-        for run in runs for cycle in range(run.cycles)
-        if (minutes := stage_minutes(run.folder, cycle))
+        for run in runs for cycle in range(run.record.cycles)
+        if (minutes := stage_minutes(run.record.folder, cycle))
     ]  # fmt: skip
     if not rows:
         return [Text("The log tells no times.")]

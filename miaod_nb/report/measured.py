@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from miaod_nb.compare.curves import metric_of
-from miaod_nb.compare.groups import SEEDS, differing
+from miaod_nb.compare.groups import SEEDS, differing, settings_of
 from miaod_nb.evaluation import headline
 from miaod_nb.plots.look import FULL
 from miaod_nb.report.reported import ReportedRun
@@ -38,10 +38,12 @@ class Measured:
     def boxes(self) -> pd.DataFrame:
         """The rows of `table` of runs whose labels can be read, with `labeled_boxes`; full
         supervision is left out."""
-        readable = {run.name: run for run in self.runs if run.objects}
+        readable = {run.name: run for run in self.runs if run.boxes(0) is not None}
         rows = self.table[self.table["run"].isin(readable) & (self.table["strategy"] != FULL)]
         cycles = zip(rows["run"], rows["cycle"], strict=True)
-        return rows.assign(labeled_boxes=[readable[name].num_boxes(int(c)) for name, c in cycles])
+        return rows.assign(
+            labeled_boxes=[sum((readable[name].boxes(int(c)) or {}).values()) for name, c in cycles]
+        )
 
     @property
     def last(self) -> pd.DataFrame:
@@ -64,7 +66,7 @@ def measured(runs: Sequence[ReportedRun]) -> list[Measured]:
     alike: dict[object, list[ReportedRun]] = {}
     for run in runs:
         if len(run.metrics):
-            alike.setdefault((run.test, run.classes), []).append(run)
+            alike.setdefault((run.record.test, run.record.classes), []).append(run)
     found = []
     for members in alike.values():
         table = pd.concat([_rows(run) for run in members], ignore_index=True)
@@ -73,8 +75,8 @@ def measured(runs: Sequence[ReportedRun]) -> list[Measured]:
 
 
 def _rows(run: ReportedRun) -> pd.DataFrame:
-    name = FULL if run.labels_all else run.label
-    of_run = {"run": run.name, "strategy": name, "headline": headline(run.config.preset)}
+    name = FULL if run.card.labels_all else run.label
+    of_run = {"run": run.name, "strategy": name, "headline": headline(run.record.config.preset)}
     return run.metrics.assign(**of_run)
 
 
@@ -93,22 +95,22 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
     if len(runs) < 2:
         return []
     found = []
-    begun = [run for run in runs if run.cycles and not run.labels_all]
+    begun = [run for run in runs if run.record.cycles and not run.card.labels_all]
     for what, values, so in (
-        ("detect different classes", [run.classes for run in runs],
+        ("detect different classes", [run.record.classes for run in runs],
          "their mAPs are of different tasks and stand in separate figures"),
-        ("were evaluated on different images", [run.test for run in runs],
+        ("were evaluated on different images", [run.record.test for run in runs],
          "their mAPs stand in separate figures, and one must not be held against the other"),
-        ("choose from different images", [run.pool for run in runs],
+        ("choose from different images", [run.record.pool for run in runs],
          "a difference in mAP may come from the images alone"),
         ("began with different labeled images", [_first(run) for run in begun],
          "what they reach differs by that luck, too"),
-        ("are judged by different metrics", [headline(run.config.preset) for run in runs],
+        ("are judged by different metrics", [headline(run.record.config.preset) for run in runs],
          "they are compared by the one named at each figure"),
     ):  # fmt: skip
         if any(value != values[0] for value in values):
             found.append(f"The runs {what}: {so}.")
-    names = differing([run.identity for run in runs], but=NOT_TOLD)
+    names = differing([settings_of(run.record) for run in runs], but=NOT_TOLD)
     if names:
         found.append(f"Besides the strategy these settings differ: {', '.join(names)}. A "
                      "difference in mAP may come from them.")  # fmt: skip
@@ -117,4 +119,4 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
 
 def _first(run: ReportedRun) -> tuple[str, ...]:
     """The images labeled first, in the order of their ids."""
-    return tuple(sorted(run.labeled(0)))
+    return tuple(sorted(run.record.labeled(0)))

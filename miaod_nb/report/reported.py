@@ -1,114 +1,82 @@
-"""A run as a report reads it: by ids, from its folder, also when its images are gone since."""
+"""A run as a report shows it: its record, and the data where pictures or test labels are asked."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
-from miaod_nb.boxes import Objects
-from miaod_nb.config import Config
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.boxes import count_labels
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
-from miaod_nb.plots.look import FULL
 from miaod_nb.runs.card import Card
-from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
-from miaod_nb.runs.tables import read_metrics
+from miaod_nb.runs.schema import SelectedImage
 from miaod_nb.selection.registry import card_of_run
-from miaod_nb.trained.weight_files import cycles_with_weights
 
 
 @dataclass(frozen=True)
 class ReportedRun:
     """One run. label: of runs that are the same but for their seeds, and of no others.
 
-    identity: the settings that decide its results. pool, test: ids in the order of the run's
-    indices. experiment: what reads its images; None where that is impossible. trouble: why images,
-    or some of them, cannot be shown; "" if all can.
+    record: what its folder says. experiment: what reads its images; None where that is impossible.
+    trouble: why images, or some of them, cannot be shown; "" if all can.
     """
 
     name: str
     label: str
-    folder: RunFolder
-    config: Config
-    identity: Mapping[str, Any]
-    data_root: str
-    classes: tuple[str, ...]
-    pool: tuple[str, ...]
-    test: tuple[str, ...]
+    record: RunRecord
     experiment: Run | None
     trouble: str
-
-    @property
-    def labels_all(self) -> bool:
-        """Whether it is the ceiling, a run on all labels."""
-        return self.config.strategy == FULL
-
-    @property
-    def trains_adversarially(self) -> bool:
-        """Whether images without labels are trained on too."""
-        return self.card.training_of(self.config.training) == "mi_aod"
 
     @cached_property
     def card(self) -> Card:
         """What is known of the strategy."""
-        return card_of_run(RunRecord.open(self.folder.root))
+        return card_of_run(self.record)
 
     @property
-    def cycles(self) -> int:
-        """How many cycles were begun."""
-        return next(c for c in range(10**6) if not self.folder.exists(f"X_L_{c}.npy"))
+    def draws_by_lot(self) -> bool:
+        """Whether it chooses without looking at images: the yardstick for other choices."""
+        return not self.card.columns and not self.card.labels_all
+
+    @property
+    def trains_adversarially(self) -> bool:
+        """Whether images without labels are trained on too."""
+        return self.card.training_of(self.record.config.training) == "mi_aod"
 
     @property
     def finished(self) -> int:
         """How many cycles were evaluated or have chosen images."""
-        files = ("metrics.json", "selection.json")
+        record = self.record
         return sum(
-            any(self.folder.exists(f"cycle{cycle}/{file}") for file in files)
-            for cycle in range(self.cycles)
+            record.metrics_of(cycle) is not None or record.has_chosen(cycle)
+            for cycle in range(record.cycles)
         )
-
-    @property
-    def trained_cycles(self) -> list[int]:
-        """The cycles whose detector is kept."""
-        return cycles_with_weights(self.folder.root)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """The evaluated cycles, a row each; empty if there are none."""
-        path = self.folder.path("metrics.csv")
-        return read_metrics(path) if path.is_file() and path.stat().st_size > 1 else pd.DataFrame()
+        return self.record.metrics()
 
-    def labeled(self, cycle: int) -> list[str]:
-        """Ids of the images that were labeled when a cycle began."""
-        return [self.pool[index] for index in self.folder.load_npy(f"X_L_{cycle}.npy")]
+    def selected(self, cycle: int) -> list[SelectedImage]:
+        """What a cycle chose, most wanted first; [] before it has."""
+        has_chosen = self.record.has_chosen(cycle)
+        return self.record.selection(cycle)["selected"] if has_chosen else []
 
-    def selected(self, cycle: int) -> list[dict[str, Any]]:
-        """What a cycle chose, most wanted first: id, rank, score, reason; [] before it has."""
-        path = f"cycle{cycle}/selection.json"
-        return self.folder.load_json(path)["selected"] if self.folder.exists(path) else []
+    def boxes(self, cycle: int) -> dict[str, int] | None:
+        """How many objects of each class the labeled images of a cycle show: as the cycle noted,
+        or, in a run of an earlier version, by opening their labels; None where they are gone."""
+        is_noted = self.record.labels_noted(cycle)
+        noted = self.record.labels(cycle).get("boxes") if is_noted else None
+        if noted is not None or self.experiment is None:
+            return noted
+        objects, _ = self.experiment.dataset.labeled_objects(self.experiment.sets(cycle))
+        classes = self.record.classes
+        counts = count_labels([o.labels[~o.ignored] for o in objects.values()], len(classes))
+        return dict(zip(classes, counts.tolist(), strict=True))
 
-    @property
-    def last_selection(self) -> int | None:
-        """The newest cycle that chose images."""
-        return next((c for c in reversed(range(self.cycles)) if self.selected(c)), None)
-
-    @cached_property
-    def objects(self) -> dict[str, Objects]:
-        """The objects of the images labeled so far, as far as these are there."""
-        if self.experiment is None or not self.cycles:
-            return {}
-        dataset = self.experiment.dataset
-        there = [i for i in self.labeled(self.cycles - 1) if i in dataset.records]
-        return dataset.oracle.read(there, self.classes, FaultCounts())
-
-    def num_boxes(self, cycle: int) -> int:
-        """How many boxes the images have that were labeled when a cycle began."""
-        return sum(len(self.objects[i]) for i in self.labeled(cycle) if i in self.objects)
-
-    def record(self, image_id: str) -> ImageRecord | None:
-        """The image, if it is still there."""
-        found = self.experiment.dataset.records.get(image_id) if self.experiment else None
+    def image(self, image_id: str) -> ImageRecord | None:
+        """The image, if its file is still there."""
+        found = self.record.image(image_id)
+        if found is None and self.experiment:
+            found = self.experiment.dataset.records.get(image_id)
         return found if found and found.image_path.is_file() else None

@@ -13,7 +13,6 @@ from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
 from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
-from miaod_nb.runs.record import RunRecord
 
 COLUMNS = 4  # panels of a row
 MOST_PANELS = 24  # classes in a figure; the tables in the run folders have all
@@ -85,7 +84,7 @@ def _tables(group: Measured) -> list[Table]:
 
 
 def _per_class(group: Measured) -> list[Piece]:
-    table = class_results([RunRecord.open(run.folder.root) for run in group.runs])
+    table = class_results([run.record for run in group.runs], [run.label for run in group.runs])
     if group.metric not in table:
         return [Text("AP of the single classes is not recorded.")]
     classes = list(table["class"].unique())

@@ -222,6 +222,10 @@ class RunRecord:
             (c for c in cycles if self.has_chosen(c) and self.selection(c)["selected"]), None
         )
 
+    def has_scores(self, cycle: int) -> bool:
+        """Whether the cycle has scored images; an imported one has not."""
+        return self.folder.exists(f"cycle{cycle}/scores.parquet")
+
     def scores(self, cycle: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The scored images of the cycle in the order of the pool: id, index, and the strategy's
         columns; columns: those to read."""
