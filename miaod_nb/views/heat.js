@@ -1,6 +1,6 @@
 // Values of anchors as a picture, and the anchors at a place: the arithmetic of the viewer.
 
-const LAYERS = ["discrepancy", "weight", "weighted"];
+const LAYERS = Object.keys(CONTRACT.layers);
 const HEAT_SIDE = 400; // pixels of the longer side of a heat map, at most
 
 /** A panel of a payload with its texts decoded; see `payload.py` for what they hold. */
@@ -143,7 +143,7 @@ function heatCanvas({ values, width, height }, max) {
   const image = context.createImageData(width, height);
   const unit = max > 0 ? 255 / max : 0;
   for (let i = 0; i < values.length; i += 1) {
-    const [r, g, b] = CIVIDIS[Math.min(255, Math.round(values[i] * unit))];
+    const [r, g, b] = CONTRACT.uncertainty[Math.min(255, Math.round(values[i] * unit))];
     image.data[4 * i] = r;
     image.data[4 * i + 1] = g;
     image.data[4 * i + 2] = b;
