@@ -61,7 +61,7 @@ function boardKeys(view) {
 
 function numColumns(view) {
   const made = [...view.parts.grid.querySelectorAll(".miaod-card")];
-  return view.isOpen ? 1 : made.filter((card) => card.offsetTop === made[0].offsetTop).length;
+  return view.isOpen ? 1 : made.filter((one) => one.offsetTop === made[0].offsetTop).length;
 }
 
 function currentCard(view) {
@@ -172,8 +172,8 @@ function build(view) {
 }
 
 function refresh(view, late = false) {
-  for (const card of view.parts.grid.querySelectorAll("[data-id]")) {
-    showDecision(card, decisionOf(view.model, card.dataset.id));
+  for (const made of view.parts.grid.querySelectorAll("[data-id]")) {
+    showDecision(made, decisionOf(view.model, made.dataset.id));
   }
   mark(view);
   showBar(view);
@@ -183,11 +183,11 @@ function refresh(view, late = false) {
 
 /** Marks the current card and scrolls it into sight. */
 function mark({ parts: { grid }, at, isOpen }) {
-  const cards = [...grid.querySelectorAll(".miaod-card")];
-  cards.forEach((card, place) => card.toggleAttribute("data-current", place === at));
-  const card = cards[at];
-  if (!card || isOpen) return;
-  const [top, bottom] = [card.offsetTop - 8, card.offsetTop + card.offsetHeight + 8];
+  const all = [...grid.querySelectorAll(".miaod-card")];
+  all.forEach((made, place) => made.toggleAttribute("data-current", place === at));
+  const current = all[at];
+  if (!current || isOpen) return;
+  const [top, bottom] = [current.offsetTop - 8, current.offsetTop + current.offsetHeight + 8];
   if (top < grid.scrollTop) grid.scrollTop = top;
   const lowest = grid.scrollTop + grid.clientHeight;
   if (bottom > lowest) grid.scrollTop = Math.min(bottom - grid.clientHeight, top);

@@ -20,9 +20,8 @@ function boxedPicture(card, source, [width, height], texts = false) {
     "aria-label": `${card.id}: ${predicted(card)}`,
   });
   const image = new Image();
-  const painted = new Promise((resolve) => {
-    image.onload = image.onerror = () => resolve();
-  }).then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
+  const loaded = new Promise((resolve) => (image.onload = image.onerror = resolve));
+  const painted = loaded.then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
   image.src = source;
   return [canvas, painted];
 }

@@ -91,7 +91,7 @@ function when(model, names, react) {
 /** Listens for keys in `root`; handlers: a function for each `event.key`. Typing is left alone. */
 function keys(root, handlers) {
   root.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("textarea, select, input:not([type=checkbox])");
+    const typing = event.target.closest("select, input:not([type=checkbox])");
     if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
     const handler = handlers[event.key];
     if (!handler) return;
@@ -152,10 +152,6 @@ function stillModel(state) {
     on(name, react) {
       (listeners[name] ||= []).push(react);
     },
-    off(name) {
-      delete listeners[name];
-    },
     save_changes() {},
-    send() {},
   };
 }

@@ -7,6 +7,7 @@ const NAMES = { none: "image", ...CONTRACT.layers };
 function viewerParts(model) {
   const part = (tag, role, attributes = {}, ...children) =>
     element(tag, { "data-role": role, ...attributes }, ...children);
+  const checkbox = (role) => part("input", role, { type: "checkbox" });
   const range = (role, attributes) => part("input", role, { type: "range", ...attributes });
   const parts = {
     previous: button("◀ previous", "previous", "the image before (←)"),
@@ -18,18 +19,12 @@ function viewerParts(model) {
     found: part("span", "found", { class: "miaod-quiet", role: "status" }),
     note: part("span", "note", { class: "miaod-quiet", role: "status" }),
     kept: part("span", "kept", { class: "miaod-quiet" }),
-    layers: SHOWN_LAYERS.map((layer, i) =>
-      button(NAMES[layer], `layer-${layer}`, `key ${i + 1}`),
-    ),
+    layers: SHOWN_LAYERS.map((layer, i) => button(NAMES[layer], `layer-${layer}`, `key ${i + 1}`)),
     level: part("select", "level", { "aria-label": "feature level" }),
     classes: part("select", "class", { "aria-label": "class" }),
-    opacity: range("opacity", { min: 0, max: 100, step: 1 }),
-    opacityValue: element("output"),
-    boxes: part("input", "boxes", { type: "checkbox" }),
-    truth: part("input", "truth", { type: "checkbox" }),
-    anchors: part("input", "anchors", { type: "checkbox" }),
-    k: range("k", { min: 0, max: 0, step: 1 }),
-    kValue: part("output", "k-value"),
+    opacity: range("opacity", { min: 0, max: 100, step: 1 }), opacityValue: element("output"),
+    boxes: checkbox("boxes"), truth: checkbox("truth"), anchors: checkbox("anchors"),
+    k: range("k", { min: 0, max: 0, step: 1 }), kValue: part("output", "k-value"),
     pictures: element("div", { class: "miaod-pictures" }),
     legend: part("div", "legend", { class: "miaod-legend" }),
     charts: part("div", "charts", { class: "miaod-charts" }),

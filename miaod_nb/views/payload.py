@@ -10,7 +10,7 @@ from PIL import Image
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.inspection.seeing import pixels
 from miaod_nb.inspection.values import AnchorValues
-from miaod_nb.views.contract import AnchorPanel, Detected, Details, Layer, Level
+from miaod_nb.views.contract import AnchorPanel, Details, Detected, Layer, Level
 
 PHOTO_SIDE = 800  # pixels of the longer side of a photo, at most
 CLASS_NUMBERS = 40_000  # of an image's anchors and classes; many classes: of fewer anchors

@@ -47,14 +47,14 @@ function drawPicture(canvas, scale, shot) {
     context.globalAlpha = 1;
   }
   if (settings.anchors) drawAnchors(context, panel, Math.min(k, panel.places.length), scale, line);
-  if (settings.truth && truth) drawBoxes(context, truth.boxes, "truth", scale, line);
+  const real = settings.truth && truth ? truth : { boxes: [], names: [] };
+  drawBoxes(context, real.boxes, "truth", scale, line);
   const found = settings.boxes ? shownDetections(panel) : [];
   drawBoxes(context, found.map(({ box }) => box), "prediction", scale, line);
-  const names = [];
-  if (settings.truth && truth) {
-    truth.boxes.forEach((box, i) => names.push([box, truth.names[i], "truth"]));
-  }
-  for (const { box, text } of found) names.push([box, text, "prediction"]);
+  const names = [
+    ...real.boxes.map((box, i) => [box, real.names[i], "truth"]),
+    ...found.map(({ box, text }) => [box, text, "prediction"]),
+  ];
   if (place) drawPlace(context, place, listed.map((i) => panel.places[i].box), scale, line);
   const longest = Math.max(canvas.width, canvas.height) / line;
   if (longest >= NAMED_FROM) drawNames(context, names, scale, line);

@@ -1,7 +1,6 @@
 // The selection space: a point an image, near where the detector's features are alike.
-// A view: model, root, parts, shares (ranks of the scores), places (of the points on the map),
-// hovered (number of the point that is pointed at, -1: none), path (the line that is being drawn
-// around images), pictures (by id).
+// A view: model, root, parts, shares (ranks of the scores), places (of the points), hovered (number
+// of the point that is pointed at, -1: none), path (the line that is drawn), pictures (by id).
 
 const MARKS = {
   pool: { text: "pool", size: 4, line: 0.6 },
@@ -174,20 +173,15 @@ function encircle(view) {
   view.path = [];
   if (path.length > 2) {
     const inside = model.get("points").filter((_, i) => isInside(places[i], path));
-    choose(view, inside.map(({ id }) => id));
+    tell(model, "lasso_ids", inside.map(({ id }) => id));
   }
   paint(view);
-}
-
-function choose(view, ids) {
-  tell(view.model, "lasso_ids", ids);
-  showLasso(view);
 }
 
 function clear(view) {
   view.path = [];
   point(view, -1);
-  choose(view, []);
+  tell(view.model, "lasso_ids", []);
 }
 
 /** Points at the image of a number; -1: at none. */

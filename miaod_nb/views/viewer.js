@@ -1,7 +1,6 @@
 // The uncertainty viewer: an image, what is found in it, and where the classifiers differ.
-// A view: model, root, parts, kept (opened payloads by image id, the newest last), order (the
-// images as they are listed), shot (the opened payload that is shown), awaited (id of the image
-// that is wanted), asked (how often the kernel was asked for one).
+// A view: model, root, parts, kept (opened payloads by id, the newest last), order (of the images),
+// shot (the opened payload that is shown), awaited (id of the wanted image), asked (how many were).
 
 const KEPT = 6; // images that the browser holds besides the embedded ones
 const LOWEST = 440; // CSS pixels that a picture may always be high
@@ -10,7 +9,8 @@ const SHARE = 0.55; // of the window's height that a picture may take where that
 function render({ model, el }) {
   const root = rootOf(el, "viewer", model);
   const parts = viewerParts(model);
-  const view = { model, root, parts, kept: new Map(), order: [], shot: null, awaited: "", asked: 0 };
+  const state = { kept: new Map(), order: [], shot: null, awaited: "", asked: 0 };
+  const view = { model, root, parts, ...state };
   root.append(...parts.rows);
   listen(view);
   keys(root, viewerKeys(view));
@@ -63,9 +63,8 @@ function listImages(view) {
   const all = model.get("index");
   const known = all.filter(({ id }) => !model.get("still") || storedPayload(model, id));
   view.order = sorted(known, model.get("settings").sort);
-  parts.images.replaceChildren(
-    ...view.order.map((image) => element("option", { value: image.id }, titleOf(image))),
-  );
+  const option = (image) => element("option", { value: image.id }, titleOf(image));
+  parts.images.replaceChildren(...view.order.map(option));
   if (shot) parts.images.value = shot.id;
   const here = `${known.length} of ${all.length} images are kept in this page`;
   parts.kept.textContent = known.length < all.length ? here : "";

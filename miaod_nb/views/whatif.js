@@ -67,7 +67,6 @@ function change(view, changed) {
   tell(view.model, "settings", { ...view.model.get("settings"), ...changed });
   clearTimeout(view.timer);
   view.timer = setTimeout(() => showResult(view, true), PATIENCE);
-  bringValues(view);
   showResult(view);
 }
 

@@ -106,9 +106,7 @@ def options_of(run: Run, table: pd.DataFrame) -> Options:
     }  # fmt: skip
 
 
-def replayed(
-    table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str, Any]
-) -> Replayed:
+def replayed(table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str, Any]) -> Replayed:
     """How the batch of these settings differs from that of the run's own. Raises ConfigError."""
     before, after = replay(table, **own), replay(table, **settings)
     changed = difference(before, after)
