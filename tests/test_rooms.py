@@ -1,6 +1,7 @@
 """The package is a house: a module imports from lower floors, and nothing runs in circles."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,34 @@ def faults(package: Path) -> list[str]:
     return found + ([f"circle: {' -> '.join(cycle)}"] if cycle else [])
 
 
+def listed(init: Path) -> list[str]:
+    """The files that a room's `__init__` names, a line each: "name: what is in it"."""
+    doc = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+    return re.findall(r"^(\w+): ", doc, re.MULTILINE)
+
+
+def room_faults(package: Path) -> list[str]:
+    """Rooms whose list is not of the files that are there, and files that import others of their
+    room which stand after them in the list."""
+    edges, found = import_edges(package), []
+    for init in sorted(package.rglob("*/__init__.py")):
+        folder = init.parent
+        here = {p.stem for p in folder.glob("*.py")} | {
+            p.parent.name for p in folder.glob("*/*.py")
+        }
+        here.discard("__init__")
+        names, prefix = listed(init), module_name(init, package)
+        found += [f"{prefix} does not list {name}" for name in sorted(here - {*names})]
+        found += [f"{prefix} lists {name}, which is not there" for name in sorted({*names} - here)]
+        order = {f"{prefix}.{name}": place for place, name in enumerate(names)}
+        for user, used in ((u, v) for u in sorted(edges) for v in sorted(edges[u])):
+            places = [order.get(".".join(m.split(".")[: prefix.count(".") + 2]))
+                      for m in (user, used)]  # fmt: skip
+            if None not in places and places[0] < places[1]:  # type: ignore[operator]
+                found.append(f"{user} may not import {used}, which {prefix} lists after it")
+    return found
+
+
 def build(root: Path, files: dict[str, str]) -> Path:
     """A package with these files (path: text), and an empty front door."""
     package = root / "house"
@@ -126,6 +155,29 @@ def build(root: Path, files: dict[str, str]) -> Path:
 def test_the_package_keeps_to_its_floors() -> None:
     assert len(import_edges(PACKAGE)) > 10  # an empty result would prove nothing
     assert faults(PACKAGE) == []
+
+
+def test_every_room_lists_its_files_in_the_order_in_which_they_build_on_each_other() -> None:
+    assert room_faults(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({"data/__init__.py": '"""Data.\n\na: x\n"""', "data/a.py": "", "data/b.py": ""},
+         "house.data does not list b"),
+        ({"data/__init__.py": '"""Data.\n\na: x\nb: y\n"""', "data/a.py": ""},
+         "house.data lists b, which is not there"),
+        ({"data/__init__.py": '"""Data.\n\na: x\nb: y\n"""', "data/a.py": "from .b import f",
+          "data/b.py": ""},
+         "house.data.a may not import house.data.b, which house.data lists after it"),
+        ({"data/__init__.py": '"""Data.\n\na: x\nb: y\n"""', "data/a.py": "from .b.c import f",
+          "data/b/__init__.py": '"""c: x"""', "data/b/c.py": ""},
+         "house.data.a may not import house.data.b.c, which house.data lists after it"),
+    ],
+)  # fmt: skip
+def test_rooms_that_are_not_as_listed(tmp_path: Path, files: dict[str, str], fault: str) -> None:
+    assert room_faults(build(tmp_path, files)) == [fault]
 
 
 @pytest.mark.parametrize(

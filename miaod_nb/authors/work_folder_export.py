@@ -34,7 +34,7 @@ def export_run(folder: RunFolder, out: Path, data_root: Path | None = None) -> l
     if not folder.exists("X_L_0.npy") or "settings" not in document:
         raise RunFolderError("the folder holds no run that has begun", where=folder.root,
                              remedy="give the run folder of `miaod run`")  # fmt: skip
-    log = folder.read_log()
+    record, log = RunRecord.open(folder.root), folder.read_log()
     log_name, out_folder = f"{_timestamp(folder, log)}.log.json", RunFolder(out)
     is_usable = out.is_dir() and (not any(out.iterdir()) or (out / log_name).exists())
     if out.exists() and not is_usable:
@@ -44,8 +44,8 @@ def export_run(folder: RunFolder, out: Path, data_root: Path | None = None) -> l
         document |= {"data_root": str(data_root)}
     steps = {cycle: _steps(log, cycle) for cycle in _cycles(folder)}
     written = [
-        *_save_sets(folder, out_folder, document),
-        _save_log(folder, out_folder, document, log_name, steps),
+        *_save_sets(record, out_folder, document),
+        _save_log(record, out_folder, log_name, steps),
         *_save_checkpoints(folder, out_folder, steps),
     ]
     return [out_folder.path(name) for name in written]
@@ -58,8 +58,8 @@ def _timestamp(folder: RunFolder, log: Sequence[Record]) -> str:
     return time.strftime("%Y%m%d_%H%M%S", time.localtime(begun))
 
 
-def _save_sets(folder: RunFolder, out: RunFolder, document: Mapping[str, Any]) -> Iterator[str]:
-    places = _places(folder, document)
+def _save_sets(record: RunRecord, out: RunFolder, document: Mapping[str, Any]) -> Iterator[str]:
+    folder, places = record.folder, _places(record.pool, document)
     for path in sorted(folder.root.glob("X_[LU]_*.npy")):
         out.save_npy(path.name, places[folder.load_npy(path.name)])
         yield path.name
@@ -69,9 +69,8 @@ def _save_sets(folder: RunFolder, out: RunFolder, document: Mapping[str, Any]) -
         yield name
 
 
-def _places(folder: RunFolder, document: Mapping[str, Any]) -> Indices:
+def _places(pool: Sequence[str], document: Mapping[str, Any]) -> Indices:
     """Where each image of the pool stands in the lists, which name unusable images too."""
-    pool = RunRecord.open(folder.root).pool
     try:
         listed = listed_ids(Path(document["data_root"]), document["settings"]["train_list"])
         first = {image_id: place for place, image_id in reversed(list(enumerate(listed)))}
@@ -83,18 +82,16 @@ def _places(folder: RunFolder, document: Mapping[str, Any]) -> Indices:
 
 
 def _save_log(
-    folder: RunFolder, out: RunFolder, document: Mapping[str, Any], name: str,
-    steps: Mapping[int, Sequence[Record]],
-) -> str:  # fmt: skip
-    settings = document["settings"]
-    environment = folder.load_json("environment.json")
-    meta = {"env_info": "\n".join(f"{k}: {v}" for k, v in environment.items()),
-            "seed": settings["seed"]}  # fmt: skip
+    record: RunRecord, out: RunFolder, name: str, steps: Mapping[int, Sequence[Record]]
+) -> str:
+    config = record.config
+    environment = "\n".join(f"{k}: {v}" for k, v in record.environment().items())
+    meta = {"env_info": environment, "seed": config.seed}
     lines: list[str] = []
     for cycle, of_cycle in steps.items():
-        relative = f"cycle{cycle}/metrics.json"
-        metrics = folder.load_json(relative)["metrics"] if folder.exists(relative) else {}
-        lines += cycle_lines(of_cycle, metrics.get(VOC07_AP), meta, settings["batch_size"])
+        measured = record.metrics_of(cycle)
+        mean_ap = measured["metrics"].get(VOC07_AP) if measured else None
+        lines += cycle_lines(of_cycle, mean_ap, meta, config.batch_size)
     out.save_text(name, "".join(f"{line}\n" for line in lines))
     return name
 

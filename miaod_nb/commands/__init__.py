@@ -1,10 +1,19 @@
-"""The verbs of the `miaod` command, a module each: its options, its help, and what it does.
+"""What each verb of the `miaod` command does, a file a verb.
 
-A module has the verb's function and EXAMPLES for its help. Whatever is heavy is imported inside the
-function, so that `miaod --help` answers at once.
-
-- options: what several verbs are given
-- info, run, notebooks, review, curves, report, evaluate, predict, convert, bench: the verbs
-- info_data, info_run, info_checkpoint: what `info` says of each kind of path
-- executing, essay: how `notebooks` executes them, and the one page it makes of them
+curves: `miaod curves`: runs compared, as a figure and a table
+essay: one HTML page of the executed notebooks, whole without a network
+executing: executes the project's notebooks into a run folder and shows how far they are
+info_data: what `miaod info` says of a data set, and of a work folder of the authors' code
+info_run: what `miaod info` says of a run folder
+info_checkpoint: what `miaod info` says of a weight file, ours or the authors'
+info: `miaod info`: what a path holds, in lines for people
+options: what several verbs are given
+bench: `miaod bench`: how fast this machine is
+convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
+evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images
+notebooks: `miaod notebooks`: the whole experiment as an essay
+predict: `miaod predict`: objects in images of no data set
+report: `miaod report`: a page that shows others what came out
+review: `miaod review`: what people decided about the images of a batch
+run: `miaod run`: the whole experiment, without notebooks
 """

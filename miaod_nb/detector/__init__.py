@@ -1,4 +1,17 @@
-"""Images in, `Predictions` out: backbones, RetinaNet, SSD, anchors, multiple-instance scores."""
+"""Images in, `Predictions` out.
+
+anchors: the grid of candidate boxes, and box deltas relative to them
+backbones: feature extractors: an image in, three feature maps of strides 8, 16 and 32 out
+head: RetinaNet's four towers, which read every feature level, and what towers say about a batch
+detections: from predictions to boxes: decode, clip, threshold, non-maximum suppression
+matching: which anchor answers for which object: training targets of the detection loss
+detection_losses: detection losses: what anchors should say about labeled objects
+mil: multiple-instance learning: an image is a bag of anchors, and its classes are known or guessed
+model: what every detection model has in common, and what the rest of the package knows of one
+folding: BatchNorms merged into convolutions: the same detector with less to compute, for inference
+retinanet: RetinaNet with two adversarial classifiers and a multiple-instance tower (MI-AOD)
+ssd: SSD300 on VGG-16 with two adversarial instance classifiers and a multiple-instance tower
+"""
 
 from collections.abc import Callable
 

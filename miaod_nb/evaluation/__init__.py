@@ -5,10 +5,11 @@ A class that no object belongs to has no average precision: its entry is NaN in 
 with nothing to evaluate against raises DataError instead. A class with objects of which none is
 found has the value 0.
 
-- sets: what the metrics refuse
-- voc: average precision at one overlap
-- coco: average precision over ten overlaps
-- reliability: which detections are right, and how far their scores say so
+sets: what the metrics refuse: sets that do not fit together, or without anything to find
+coco: COCO average precision over ten overlaps, by faster-coco-eval
+statistics: what a few runs say of many: confidence intervals
+voc: VOC average precision at one overlap: area under the curve, or mean over eleven points
+reliability: how far the scores of detections can be trusted, and how many of them are right
 """
 
 from collections.abc import Sequence

@@ -63,6 +63,7 @@ class Run(RunState):
                 environment, self.data_root, self.dataset.table(self.data_root),
                 self.dataset.missing,
             )  # fmt: skip
+            self._record = None  # its settings may be others now, and its pool have grown
             save_images(self.folder, self.checked)
             if self.imported:
                 save_imported(self.folder, self.imported)

@@ -10,6 +10,7 @@ import pandas as pd
 from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
@@ -74,6 +75,7 @@ class RunState:
             self.config, self.trains_adversarially, self.processes
         )
         self._images, self._images_of = ImageCache((), 0), -1
+        self._record: RunRecord | None = None
         if begun is None:
             _ = self.dataset
 
@@ -134,10 +136,18 @@ class RunState:
         """What the run folder says, for whoever reads it. Raises RunFolderError before the run was
         begun."""
         root = self.folder.root
-        if not is_run(root):
+        if self._record is None and not is_run(root):
             raise RunFolderError("this run has not begun: there is nothing to read yet",
                                  where=root, remedy=f"miaod run --run-dir {root}")  # fmt: skip
-        return RunRecord.open(root)
+        self._record = self._record or RunRecord.open(root)
+        return self._record
+
+    def image(self, image_id: str) -> ImageRecord | None:
+        """An image of the pool or the test list, whose file may be gone; None for another id. Opens
+        the data of runs of earlier versions alone, which did not note where images lie."""
+        if self.record.has_places:
+            return self.record.image(image_id, self.data_root)
+        return self.dataset.records.get(image_id)
 
     # ------------------------------------------------------------------------- results so far
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 import pandas as pd
 
 from miaod_nb.data.plans import padded_sizes
+from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
@@ -53,8 +54,8 @@ def keep_anchor_values(run: Run, cycle: int) -> pd.DataFrame:
 
 
 def _made_table(run: Run, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
-    config, classes, indices = run.config, run.dataset.classes, images["index"].tolist()
-    sizes = padded_sizes([run.dataset.pool[i] for i in indices], InputSize.of(config))
+    config, classes, indices = run.config, run.record.classes, images["index"].tolist()
+    sizes = padded_sizes(pool_records(run, indices), InputSize.of(config))
     found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
     rows: dict[str, dict[str, float]] = {}
     counts: list[int] = []
@@ -62,7 +63,7 @@ def _made_table(run: Run, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
         counts = counts or k_grid(config, most_anchors(values.grid, sizes))
         rows[values.id] = row_of(values, config, classes, counts)
     ordered = [rows[image_id] for image_id in images["id"]]
-    return make_table(images, ordered, own_column(config, counts[-1]))
+    return make_table(images, ordered, own_column(run.card, config, counts[-1]))
 
 
 def all_values(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
@@ -80,9 +81,8 @@ def all_values(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorV
 
 def pool_index(run: Run, image_id: str) -> int:
     """The place of an image in the pool. Raises ConfigError."""
-    for index, record in enumerate(run.dataset.pool):
-        if record.id == image_id:
-            return index
+    if image_id in run.record.pool:
+        return run.record.pool.index(image_id)
     raise ConfigError(
         f"there is no image '{image_id}' in the list '{run.config.train_list}'",
         where=run.data_root,
@@ -90,10 +90,26 @@ def pool_index(run: Run, image_id: str) -> int:
     )
 
 
+def pool_records(run: Run, indices: Sequence[int]) -> list[ImageRecord]:
+    """The images at these places in the pool."""
+    return [find_image(run, run.record.pool[index]) for index in indices]
+
+
+def find_image(run: Run, image_id: str) -> ImageRecord:
+    """An image of the run. Raises ConfigError for an id that it does not have."""
+    found = run.image(image_id)
+    if found is None:
+        raise ConfigError(
+            f"there is no image '{image_id}' in this run", where=run.folder.root,
+            remedy="give the id of an image of its lists; restore its file if it was deleted",
+        )  # fmt: skip
+    return found
+
+
 def _kept(run: Run, cycle: int, index: int) -> AnchorValues | None:
     """The values in the file of the pool's image `index`; None if it is not there, broken, or of
     another image or version."""
-    image_id = run.dataset.pool[index].id
+    image_id = run.record.pool[index]
     arrays = read_or_none(run.folder, _file(cycle, index), run.folder.load_npz)
     if arrays is None:
         return None
@@ -118,8 +134,8 @@ def read_or_none(folder: RunFolder, file: str, load: Callable[[str], Read]) -> R
 
 def _computed(run: Run, cycle: int, indices: Sequence[int]) -> Iterator[AnchorValues]:
     """The values of these images of the pool, each as soon as its file is written."""
-    places = {run.dataset.pool[index].id: index for index in indices}
-    records = [run.dataset.pool[index] for index in indices]
+    places = {run.record.pool[index]: index for index in indices}
+    records = pool_records(run, indices)
     for image_id, arrays in ask_detector(
         run, cycle, records, partial(anchor_arrays, config=run.config)
     ):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.experiment.run import Run
-from miaod_nb.inspection.anchor_values import pool_index, read_or_none
+from miaod_nb.inspection.anchor_values import find_image, pool_index, read_or_none
 from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.inspected import inspected_ids
 from miaod_nb.progress import progress
@@ -27,7 +27,7 @@ def pool_features(run: Run, cycle: int) -> pd.DataFrame:
     inspected ones, of these as many as make 2000. Features are kept in the run folder. Raises as
     `keep_anchor_values` does.
     """
-    selected, labeled = _selected_ids(run, cycle), _labeled_ids(run, cycle)
+    selected, labeled = run.record.selected(cycle), _labeled_ids(run, cycle)
     ids = list(dict.fromkeys([*selected, *labeled, *inspected_ids(run, cycle)]))
     ids = ids[: max(MAX_IMAGES, len(selected))]
     places = main_axes(standardized(_features(run, cycle, ids)))
@@ -90,7 +90,7 @@ def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
 
 
 def _computed(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    records = [run.dataset.records[image_id] for image_id in ids]
+    records = [find_image(run, image_id) for image_id in ids]
     found = ask_detector(run, cycle, records, mean_features)
     return {
         image_id: arrays["features"].astype(np.float16)
@@ -98,13 +98,9 @@ def _computed(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, np.ndarray]
     }
 
 
-def _selected_ids(run: Run, cycle: int) -> list[str]:
-    selected = run.selection(cycle) if "select" in run.folder.done_steps(cycle) else []
-    return [run.dataset.pool[index].id for index in selected]
-
-
 def _labeled_ids(run: Run, cycle: int) -> list[str]:
     """The labeled images that the map shows."""
-    labeled = run.sets(cycle).labeled
+    labeled = run.record.labeled(cycle)
     rng = np.random.default_rng([run.config.seed, cycle])
-    return run.dataset.ids(np.sort(rng.choice(labeled, min(MAX_LABELED, len(labeled)), False)))
+    places = np.sort(rng.choice(len(labeled), min(MAX_LABELED, len(labeled)), False))
+    return [labeled[place] for place in places]

@@ -6,6 +6,7 @@ import pandas as pd
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.identity import refuse_another
+from miaod_nb.selection.protocol import ordered
 
 BEST_BUDGETS = 5  # the best so many times the budget
 SAMPLE = 200  # images drawn at random of the rest
@@ -24,7 +25,7 @@ def inspected(run: Run, cycle: int) -> pd.DataFrame:
     images, and RunFolderError for a cycle that is not scored.
     """
     table = ranked(run, cycle)
-    num_best = min(BEST_BUDGETS * run.dataset.budget, len(table))
+    num_best = min(BEST_BUDGETS * run.record.budget, len(table))
     rest = np.arange(num_best, len(table))
     rng = np.random.default_rng([run.config.seed, cycle, 1])  # not that of a random selection
     sample = np.sort(rng.choice(rest, min(SAMPLE, len(rest)), replace=False))
@@ -43,33 +44,44 @@ def do_it_first(cycle: int) -> str:
 
 
 def ranked(run: Run, cycle: int) -> pd.DataFrame:
-    """The scored images of a cycle, the most wanted first: id, index in the pool, score, and rank
-    from 1. Raises as `inspected` does."""
+    """The images that a cycle looked at, the most wanted first: id, index in the pool, score, and
+    rank from 1. A strategy that compares images with each other gives no score: then those that it
+    chose come first, and the others in the order of the pool. Raises as `inspected` does."""
     refuse_other_settings(run)
-    if not run.strategy.card.ranks_by:
+    record, card = run.record, run.card
+    if not card.columns:
         raise ConfigError(
-            f"this run has no scores: the strategy '{run.config.strategy}' does not look at images",
+            f"this run has no scores: the strategy '{card.name}' does not look at images",
             where=run.folder.path("config.json"),
-            remedy="choose a run whose strategy scores images, such as mi_aod",
+            remedy="choose a run whose strategy looks at images, such as mi_aod",
         )
     run.refuse_imported(cycle)
-    if "score" not in run.folder.done_steps(cycle):
+    if "score" not in record.done(cycle):
         raise RunFolderError(
             f"cycle {cycle} has not got this far: its images are not scored",
             where=run.folder.path(f"cycle{cycle}"),
             remedy=do_it_first(cycle),
         )
-    place = f"cycle{cycle}/scores.parquet"
-    table = run.folder.load_parquet(place, ["id", "index", "score"])
+    table = record.scores(cycle, ["id", "index", *filter(None, [card.ranks_by])])
     if not len(table):
         raise RunFolderError(
             f"cycle {cycle} scored no image: its pool is empty",
-            where=run.folder.path(place),
+            where=run.folder.path(f"cycle{cycle}/scores.parquet"),
             remedy="choose an earlier cycle",
         )
-    _refuse_missing_images(run, table)
-    order = np.argsort(table["score"], kind="stable")[::-1]  # of equal ones the later, as selected
+    if card.ranks_by:
+        table = table.rename(columns={card.ranks_by: "score"})
+        order = ordered(table["score"].to_numpy())
+    else:
+        table["score"] = np.nan
+        order = _chosen_first(table["id"], record.selected(cycle))
     return table.iloc[order].reset_index(drop=True).assign(rank=np.arange(1, len(table) + 1))
+
+
+def _chosen_first(ids: pd.Series, chosen: list[str]) -> np.ndarray:
+    """Positions of the ids, the chosen ones in their order before all others."""
+    place = {image_id: place for place, image_id in enumerate(chosen)}
+    return np.argsort([place.get(image_id, len(place)) for image_id in ids], kind="stable")
 
 
 def refuse_other_settings(run: Run) -> None:
@@ -77,26 +89,3 @@ def refuse_other_settings(run: Run) -> None:
     would be of both."""
     if run.folder.exists("config.json"):
         refuse_another(run.folder, run.config, run.card)  # images may be gone
-
-
-def _refuse_missing_images(run: Run, table: pd.DataFrame) -> None:
-    """Raises RunFolderError if the pool is no longer the one that was scored: which images are
-    labeled follows from their places in it."""
-    places = {record.id: place for place, record in enumerate(run.dataset.pool)}
-    missing = [image_id for image_id in table["id"] if image_id not in places]
-    if missing:
-        raise RunFolderError(
-            f"{len(missing)} of the {len(table)} images that this cycle scored cannot be found "
-            f"now, first '{missing[0]}'; without all of them nobody knows which ones are labeled",
-            where=run.data_root,
-            remedy="restore the image files, and their entries in the list "
-            f"'{run.config.train_list}' if these are gone too",
-        )
-    for image_id, index in zip(table["id"], table["index"], strict=True):
-        if places[image_id] != index:
-            raise RunFolderError(
-                f"the images of the list '{run.config.train_list}' are not those of this run any "
-                f"more: '{image_id}' was number {index + 1}, and is number {places[image_id] + 1}",
-                where=run.data_root,
-                remedy="restore what was removed or moved, and take out what was added since",
-            )

@@ -14,6 +14,7 @@ from miaod_nb.config import Config
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import AnchorValues, all_values
 from miaod_nb.inspection.table import SHOWN_SCORE
+from miaod_nb.runs.card import Card
 
 LEAST_SHARE = 0.1  # of the score: places with less are not named
 SAME_PLACE = 0.5  # IoU from which two boxes are one place
@@ -64,9 +65,9 @@ def places(values: AnchorValues, k: int) -> list[Place]:
     return sorted(found, key=lambda place: kinds.index(_kind(place)))
 
 
-def is_told_by_anchors(config: Config) -> bool:
+def is_told_by_anchors(card: Card, config: Config) -> bool:
     """Whether the discrepancy of an image's anchors, not weighted, is what its score averages."""
-    return config.strategy == "mi_aod" and not config.weighted_selection
+    return card.explained_by == "discrepancy" and not config.weighted_selection
 
 
 def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str:
@@ -89,19 +90,30 @@ def class_mix(run: Run, cycle: int) -> pd.DataFrame:
     """What the batch of a cycle shows, as far as its detector sees that, against what is labeled.
 
     A row a class: class; batch: objects detected in the selected images; labeled: objects in the
-    images that the cycle trained on; batch_percent and labeled_percent of all of them. Raises
+    images that were labeled before; batch_percent and labeled_percent of all of them. Raises
     ConfigError, DataError and RunFolderError.
     """
-    classes = run.dataset.classes
-    objects, _ = run.dataset.labeled_objects(run.sets(cycle))
-    labeled = [one.labels[~one.ignored] for one in objects.values()]
-    found = [values.detections for values in all_values(run, cycle, run.selection(cycle))]
+    record, classes = run.record, run.record.classes
+    indices = [row["index"] for row in record.selection(cycle)["selected"]]
+    found = [values.detections for values in all_values(run, cycle, indices)]
     batch = [one.above(SHOWN_SCORE).labels for one in found]
     table = pd.DataFrame({"class": classes})
-    for name, labels in (("batch", batch), ("labeled", labeled)):
-        table[name] = counts = count_labels(labels, len(classes))
+    labeled = labeled_boxes(run, cycle)
+    for name, counts in (("batch", count_labels(batch, len(classes))), ("labeled", labeled)):
+        table[name] = counts
         table[f"{name}_percent"] = 100 * counts / max(counts.sum(), 1)
     return table
+
+
+def labeled_boxes(run: Run, cycle: int) -> np.ndarray:
+    """How many objects of each class (C,) the labeled images of a cycle show: as the cycle noted,
+    or, in a run of an earlier version, by opening their labels."""
+    noted = run.record.labels(cycle).get("boxes")
+    if noted is not None:
+        return np.array([noted.get(name, 0) for name in run.record.classes])
+    objects, _ = run.dataset.labeled_objects(run.sets(cycle))
+    labels = [one.labels[~one.ignored] for one in objects.values()]
+    return count_labels(labels, len(run.record.classes))
 
 
 def _place(values: AnchorValues, anchor: int, share: float) -> Place:

@@ -25,15 +25,16 @@ class Difference:
 
 def replay(
     table: pd.DataFrame, *, strategy: str = "mi_aod", aggregate: str = "mean", k: int | None = None,
-    weighted: bool = False, budget: int, seed: int = 0,
+    weighted: bool = False, budget: int, seed: int = 0, own: str = "",
 ) -> list[str]:  # fmt: skip
     """Ids of the batch that these rules choose among the images of the table, most wanted first.
 
     table: of `keep_anchor_values`. aggregate ("mean" over the k most uncertain anchors, "max",
     "sum") and weighted belong to mi_aod, seed to random, which draws an image of the sample as
-    often as it draws any of those that it stands for. Raises ConfigError.
+    often as it draws any of those that it stands for. own: the strategy of the run, whose order is
+    that of the ranks, where it is none of STRATEGIES. Raises ConfigError.
     """
-    _refuse("strategy", strategy, STRATEGIES)
+    _refuse("strategy", strategy, [*STRATEGIES, *filter(None, [own])])
     _refuse("aggregate", aggregate, AGGREGATES)
     if not 1 <= budget <= len(table):
         raise ConfigError(
@@ -45,6 +46,8 @@ def replay(
         shares = table["stands_for"] / table["stands_for"].sum()
         rng = np.random.default_rng(seed)
         return table["id"].iloc[rng.choice(len(table), budget, replace=False, p=shares)].tolist()
+    if strategy not in STRATEGIES:
+        return table.sort_values("rank")["id"].iloc[:budget].tolist()
     column = column_of(strategy, aggregate, k, weighted)
     if column not in table:
         known = ", ".join(map(str, kept_counts(table)))

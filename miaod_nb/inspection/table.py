@@ -10,6 +10,7 @@ import torch
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.inspection.values import AnchorValues
+from miaod_nb.runs.card import Card
 from miaod_nb.selection.entropy import binary_entropy
 from miaod_nb.selection.uncertainty import num_averaged
 
@@ -35,13 +36,13 @@ def column_of(strategy: str, aggregate: str, k: int | None, weighted: bool) -> s
     return ("weighted " if weighted else "") + (f"mean {k}" if aggregate == "mean" else aggregate)
 
 
-def own_column(config: Config, num_anchors: int) -> str:
+def own_column(card: Card, config: Config, num_anchors: int) -> str:
     """The column that ranks images as the run itself has; of a strategy that the table has no
     column for, the recorded score."""
-    if config.strategy not in ("mi_aod", "entropy"):
+    if not card.explained_by:
         return "score"
     k = num_averaged(config.top_k, num_anchors)
-    return column_of(config.strategy, "mean", k, config.weighted_selection)
+    return column_of(card.explained_by, "mean", k, config.weighted_selection)
 
 
 def most_anchors(grid: AnchorGrid, padded_sizes: Iterable[tuple[int, int]]) -> int:

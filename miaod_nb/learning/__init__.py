@@ -1,1 +1,7 @@
-"""Losses, the three training stages, and one training loop."""
+"""How a detector learns: losses, stages, one loop.
+
+losses: the losses of MI-AOD, one pure function an equation
+stages: the three stages of a cycle: which parts train, and which loss terms count
+averaging: a stage whose gradients are averaged over the processes that have a part of each batch
+train: one training loop for every stage: optimizer, learning rate, steps
+"""

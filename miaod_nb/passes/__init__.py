@@ -1,8 +1,8 @@
-"""A detector at work on many images.
+"""A detector over many images: resumable work, detections and scores.
 
-- image_pass: one pass over images, shard by shard, which is cut off and goes on
-- inference: the boxes that a detector finds, and what else is asked of it
-- kept_detections: those of a cycle in the evaluated images, on the way and in the end
-- observing: what a strategy sees in a batch, checked
-- scoring: what a strategy sees in the pool, a table in shards
+image_pass: one pass of a detector over many images, shard by shard, which is cut off and goes on
+inference: a trained detector at work: the boxes that it finds in images
+kept_detections: what a cycle's detector finds in the evaluated images: on the way
+observing: what a strategy sees in the images of a batch, checked to be what its card promises
+scoring: what a strategy sees in a cycle's images: tables in shards
 """

@@ -1,6 +1,12 @@
 """Every figure as a function: arrays and tables in, Axes out.
 
 Each function draws on the Axes that it is given and returns them; `use_style` comes first.
+
+look: how things look: one role, one color, line and marker in every figure, and labels at the line
+bars: how many, which share, how the scores spread, and the hand-computed example
+checks: how far a detector's scores can be trusted, and what the labels were of
+lines: curves: losses over steps, discrepancy over stages, mAP over labeled images
+pictures: boxes, anchors and heat maps on images. Boxes are xyxy in pixels of the image
 """
 
 from miaod_nb.plots.bars import (

@@ -1,4 +1,21 @@
-"""The report of one or several runs: a page and a summary for people who have not seen them."""
+"""The report of one or several runs: a page and a summary for people who have not seen them.
+
+pieces: what a report is made of, before it is a page: texts, tables, pictures, in sections
+drawing: figures as files in memory
+page: a report as one HTML page that is whole without a network
+reported: a run as a report reads it: by ids, from its folder, also when its images are gone since
+loading: the runs that a report is about, read from their folders
+losses: the curves of a run's training
+making: the last part of a report: how to make it again, on what it ran, what it took
+measured: which runs can be compared by what, and what cannot be compared at all
+beginning: the parts of a report that come first: in short, what was compared, the data
+data_part: the part of a report about the images: how many, of which classes, which were left out
+detectors: the part of a report about the detectors: what they find, how sure they are
+gallery: the images that a cycle chose as its detector sees them: boxes, reasons, heat maps
+choices: the part of a report about the images that were chosen, and why
+results: the part of a report about mAP: curves, tables, classes
+summary: a report as Markdown: its texts and tables; pictures are named, not shown
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -72,7 +72,7 @@ def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
         f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
         f"scores of {SHOWN_SCORE} and more; they are named where there are at most {MOST_NAMED}."
     )
-    if is_told_by_anchors(run.config):
+    if is_told_by_anchors(run.card, run.config):
         text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
                  "score, numbered as the words name them; in brackets the higher and the lower of "
                  "what the two classifiers say of the class there, or of another one that they "
@@ -94,7 +94,7 @@ def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: Anch
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
-    by_anchors = is_told_by_anchors(run.config)
+    by_anchors = is_told_by_anchors(run.card, run.config)
     reason = reason_in_words(values, run.classes, _k(run, values)) if by_anchors else row["reason"]
     picture = card(image, draw, f"image {row['id']}", reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
@@ -102,7 +102,7 @@ def _card(run: ReportedRun, row: dict[str, Any], image: np.ndarray, values: Anch
 
 def _disputed_boxes(run: ReportedRun, values: AnchorValues) -> np.ndarray:
     """The boxes that the reason in words counts, in its order: (N, 4)."""
-    found = places(values, _k(run, values)) if is_told_by_anchors(run.config) else []
+    found = places(values, _k(run, values)) if is_told_by_anchors(run.card, run.config) else []
     return values.boxes[[place.anchor for place in found]]
 
 

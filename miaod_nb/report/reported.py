@@ -12,6 +12,7 @@ from miaod_nb.config import Config
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.plots.look import FULL
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.tables import read_metrics
@@ -48,8 +49,12 @@ class ReportedRun:
     @property
     def trains_adversarially(self) -> bool:
         """Whether images without labels are trained on too."""
-        card = card_of_run(RunRecord.open(self.folder.root))
-        return card.training_of(self.config.training) == "mi_aod"
+        return self.card.training_of(self.config.training) == "mi_aod"
+
+    @cached_property
+    def card(self) -> Card:
+        """What is known of the strategy."""
+        return card_of_run(RunRecord.open(self.folder.root))
 
     @property
     def cycles(self) -> int:

@@ -18,7 +18,8 @@ class Card:
     or at none. columns: what `observe` says of every image; () if it looks at none. `per_class`
     (B, C) becomes a column for each class. observes_labeled: the columns of labeled images too.
     labels_all: every label at once, the ceiling. trains_adversarially: what training=auto means.
-    settings: fields of the configuration that its choice alone reads.
+    settings: fields of the configuration that its choice alone reads. explained_by: what views keep
+    of an image's anchors that is its score: "discrepancy", "entropy"; "": neither.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Card:
     trains_adversarially: bool = False
     settings: tuple[str, ...] = ()
     look: str = ""
+    explained_by: str = ""
 
     def training_of(self, setting: str) -> str:
         """What the setting `training` means for it: "mi_aod", or "label_set" alone."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from miaod_nb.config import Config, validated
+from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.runs.card import Card
@@ -130,16 +131,24 @@ class RunRecord:
         """Where each image stands in the table; one that was held out is the same twice."""
         return {image_id: row for row, image_id in enumerate(self._images["id"])}
 
-    def image(self, image_id: str) -> ImageRecord | None:
-        """An image of the pool or the test list, if its file is where it was; None otherwise, and
-        in a run of an earlier version, which did not note where."""
-        row = self._rows.get(image_id)
-        if row is None or self.data_root is None:
+    @cached_property
+    def has_places(self) -> bool:
+        """Whether it is noted where the images lie; earlier versions did not."""
+        return bool((self._images["path"] != "").all())
+
+    @property
+    def budget(self) -> int:
+        """How many images a cycle chooses."""
+        return resolve_count(self.config.budget, self.num_images(0))
+
+    def image(self, image_id: str, data_root: Path | None = None) -> ImageRecord | None:
+        """An image of the pool or the test list, whether or not its file is still there; None for
+        another id, and in a run of an earlier version. data_root: where the data lie now."""
+        row, root = self._rows.get(image_id), data_root or self.data_root
+        if row is None or root is None:
             return None
         _, _, source, path, width, height, _ = self._images.iloc[row]
-        file = self.data_root / path
-        record = ImageRecord(image_id, source, file, int(width), int(height))
-        return record if path and file.is_file() else None
+        return ImageRecord(image_id, source, root / path, int(width), int(height)) if path else None
 
     # ------------------------------------------------------------------------------- the cycles
 
@@ -198,6 +207,12 @@ class RunRecord:
     def selection(self, cycle: int) -> Selection:
         """What the cycle chose."""
         return read_document(self.folder, f"cycle{cycle}/selection.json", Selection)
+
+    def selected(self, cycle: int) -> list[str]:
+        """Ids of the images that the cycle chose, most wanted first; [] before it has."""
+        if not self.has_chosen(cycle):
+            return []
+        return [row["id"] for row in self.selection(cycle)["selected"]]
 
     @property
     def last_selection(self) -> int | None:

@@ -1,11 +1,16 @@
-"""Which images to label next.
+"""Which images to label next: what a strategy is, one file a strategy, and the batch.
 
-- protocol: what a strategy is: Card, Candidates, Choice
-- registry: every strategy by its name, plugins too
-- mi_aod, entropy, random, full, coreset: the strategies
-- uncertainty: of an anchor and of an image
-- features: what an image looks like to the detector
-- k_center: points that leave no other far from all of them
-- batch: the batch of a cycle when people have set images aside
-- decisions: what people decided about the images of a batch
+decisions: what people decided about the images that a cycle chose
+features: what an image looks like to the detector, as one vector
+k_center: k-center greedy: points that leave no other point far from all of them
+protocol: what a strategy is: a card that describes it, what it sees in images, and what it chooses
+batch: the batch of a cycle: what a strategy chooses when people have set some images aside
+coreset: core-set: images that are farthest, for the detector, from all that are labeled
+entropy: images whose detections the detector is least sure of
+random: every image is equally likely; what the others are measured against
+full: full supervision: every label at once, the ceiling
+uncertainty: how uncertain the detector is about an anchor, and about an image
+mi_aod: MI-AOD: images on whose anchors the two classifiers disagree most
+registry: every strategy by its name: those of the package, and those that plugins bring
+choosing: what stands in a cycle's selection.json: the images to label next, and why these
 """

@@ -29,7 +29,7 @@ class Entropy:
         words="those with the highest entropy of the detector's scores",
         reason="its detections have the highest entropy",
         ranks_by="score", columns=("score", "per_class"), settings=("entropy_aggregate",),
-        look="entropy",
+        look="entropy", explained_by="entropy",
     )  # fmt: skip
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":

@@ -33,7 +33,7 @@ class MiAod:
         reason="the two classifiers disagree most on its anchors",
         paper="Yuan et al., CVPR 2021", ranks_by="score", columns=("score", "per_class"),
         trains_adversarially=True, settings=("weighted_selection", "uncertainty_norm"),
-        look="mi_aod",
+        look="mi_aod", explained_by="discrepancy",
     )  # fmt: skip
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":

@@ -1,8 +1,8 @@
 """A trained detector in the hands of its user.
 
-- weight_files: where weights lie, and what a file says of them: ours or the authors'
-- detector: a detector that is loaded, saved and asked about images
-- predictions: what it finds in image files: pictures with boxes, a prediction file and a table
-- prediction_files: detections in COCO's results format, and back
-- evaluating: a detector, or predictions, against the labels of an image list
+prediction_files: detections as a file in COCO's results format, and back
+weight_files: where a trained detector's weights lie, and what a file says of them
+detector: a trained detector as its user holds it: loaded from a run
+evaluating: a detector, or predictions written before, against the labels of an image list
+predictions: what a detector finds in image files: pictures with boxes
 """

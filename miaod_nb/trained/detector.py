@@ -13,7 +13,7 @@ from miaod_nb.authors.checkpoint import read_checkpoint
 from miaod_nb.authors.reference import to_reference_arrays
 from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
-from miaod_nb.data.layouts.files import records_of_files
+from miaod_nb.data.files import records_of_files
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.folding import fold

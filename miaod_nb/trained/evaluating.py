@@ -16,7 +16,7 @@ from miaod_nb.experiment.opening import data_root_of, open_run
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
-from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (
@@ -120,7 +120,7 @@ def evaluate_what(
 def _run_of(what: Path) -> Path | None:
     """The run folder that this is, or that this weight file lies in."""
     places = (what, what.parent.parent)
-    return next((place for place in places if (place / "config.json").is_file()), None)
+    return next(filter(is_run, places), None)
 
 
 def _load_held_out(run_dir: Path) -> LabeledImages | None:

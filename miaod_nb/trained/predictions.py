@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from miaod_nb import plots
-from miaod_nb.data.layouts.files import image_files, records_of_files
+from miaod_nb.data.files import image_files, records_of_files
 from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
 from miaod_nb.inspection.seeing import pixels

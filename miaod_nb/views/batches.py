@@ -1,12 +1,12 @@
 """The batch that a cycle chose, as the views ask for it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.inspected import do_it_first
 from miaod_nb.labeling.reviewing import newest_batch
+from miaod_nb.runs.schema import SelectedImage
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Batch:
     """What a cycle of a run chose: `rows` of its selection.json, most wanted first."""
 
     cycle: int
-    rows: list[dict[str, Any]]
+    rows: list[SelectedImage]
 
     @property
     def ids(self) -> list[str]:
@@ -35,7 +35,7 @@ def batch_of(run: Run, cycle: int | None = None) -> Batch:
             remedy=do_it_first(cycle),
         )
     file = f"cycle{cycle}/selection.json"
-    rows = run.folder.load_json(file)["selected"]
+    rows = run.record.selection(cycle)["selected"]
     if not rows:
         raise RunFolderError(
             f"the batch of cycle {cycle} is empty: no image was left to choose",
@@ -47,7 +47,7 @@ def batch_of(run: Run, cycle: int | None = None) -> Batch:
 
 def scores_of(run: Run, cycle: int) -> dict[str, float]:
     """The recorded scores of a cycle by image id; {} if its strategy scores none."""
-    if not run.strategy.card.ranks_by:
+    if not run.card.ranks_by:
         return {}
-    table = run.folder.load_parquet(f"cycle{cycle}/scores.parquet", ["id", "score"])
+    table = run.record.scores(cycle, ["id", run.card.ranks_by])
     return {str(image_id): float(score) for image_id, score in table.itertuples(index=False)}

@@ -104,7 +104,7 @@ class Board(View):
         run, cycle, self._batch = self._run, batch.cycle, batch
         self.mix = mix_of(run, cycle)  # asks about all images at once, the cards one by one
         pairs = []
-        if run.strategy.card.ranks_by:
+        if run.card.columns:
             pairs = look_alikes(run, cycle, batch.ids)
         self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
         self.closed = _closed(run, cycle)
@@ -129,7 +129,7 @@ class Board(View):
 
     def _picture(self, image_id: str, longest: int = PICTURE_SIDE) -> str:
         """The picture of an image; "" if its file cannot be read any more, which its card says."""
-        record = self._run.dataset.records.get(image_id)
+        record = self._run.image(image_id)
         try:
             return photo(record, longest) if record else ""
         except MiaodError:

@@ -7,7 +7,7 @@ import numpy as np
 
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.run import Run
-from miaod_nb.inspection.anchor_values import anchor_values
+from miaod_nb.inspection.anchor_values import anchor_values, find_image
 from miaod_nb.inspection.reasons import Place, is_told_by_anchors, places, reason_in_words
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
@@ -65,10 +65,9 @@ def _seen(run: Run, cycle: int, row: Mapping[str, Any]) -> Seen:
     except MiaodError as error:
         return {"fault": str(error), "size": [1, 1], "detections": [], "places": [],
                 "reason": row["reason"]}  # fmt: skip
-    path = run.dataset.records[row["id"]].image_path
-    classes = run.dataset.classes
+    path, classes = find_image(run, row["id"]).image_path, run.record.classes
     k = num_averaged(run.config.top_k, len(values.discrepancy))
-    by_disagreement = is_told_by_anchors(run.config)
+    by_disagreement = is_told_by_anchors(run.card, run.config)
     return {
         "fault": "" if path.is_file() else f"The image file is gone: restore {path}",
         "size": list(values.size),

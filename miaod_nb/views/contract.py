@@ -5,7 +5,6 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import matplotlib
 
-from miaod_nb.inspection.replay import AGGREGATES
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.plots.pictures import BOX_LINES
 from miaod_nb.selection.choosing import ASIDE
@@ -18,14 +17,11 @@ LAYERS: dict[str, str] = {
     "weight": "instance weight",
     "weighted": "re-weighted",
 }
-AGGREGATE_WORDS = dict(
-    zip(
-        AGGREGATES,
-        ("mean of the k most uncertain anchors", "the most uncertain anchor",
-         "sum over all anchors"),
-        strict=True,
-    )
-)  # fmt: skip
+AGGREGATES: dict[str, str] = {
+    "mean": "mean of the k most uncertain anchors",
+    "max": "the most uncertain anchor",
+    "sum": "sum over all anchors",
+}
 # What may be decided about an image, with its mark, state, key, button and what the button does.
 ACTIONS: dict[str, dict[str, str]] = {
     "accept": {"mark": "✓", "word": "accepted", "key": "a", "text": "Accept",
@@ -46,7 +42,7 @@ SHARED: dict[str, Any] = {
     },
     "uncertainty": matplotlib.colormaps["cividis"](range(256), bytes=True)[:, :3].tolist(),
     "layers": LAYERS,
-    "aggregates": AGGREGATE_WORDS,
+    "aggregates": AGGREGATES,
     "actions": ACTIONS,
     "undecided": UNDECIDED,
 }

@@ -51,14 +51,12 @@ class LookedAt:
     @cached_property
     def labeled(self) -> frozenset[str]:
         """Ids of the images that were labeled at the beginning of the cycle."""
-        return frozenset(self.run.dataset.ids(self.run.sets(self.cycle).labeled))
+        return frozenset(self.run.record.labeled(self.cycle))
 
     @cached_property
     def selected(self) -> frozenset[str]:
         """Ids of the images that the cycle selected; none if it has not got this far."""
-        if not self.run.folder.exists(f"cycle{self.cycle}/selection.json"):
-            return frozenset()
-        return frozenset(self.run.dataset.ids(np.array(self.run.selection(self.cycle))))
+        return frozenset(self.run.record.selected(self.cycle))
 
     @cached_property
     def ks(self) -> list[int]:
@@ -98,7 +96,7 @@ class LookedAt:
         Ranks are among the `ranked` inspected images; an image that is not in the pool has none.
         """
         columns = [f"{self.prefix}mean {k}" for k in ks]
-        row = row_of(values, self.run.config, self.run.dataset.classes, ks)
+        row = row_of(values, self.run.config, self.run.record.classes, ks)
         anchors = len(values.discrepancy)
         facts: Standing = {
             "state": self.state_of(values.id), "score": None, "rank": None, "pool": None,
@@ -109,7 +107,8 @@ class LookedAt:
             return facts
         recorded = self.table.loc[values.id]
         facts |= {
-            "score": float(recorded["score"]), "rank": int(recorded["rank"]),
+            "score": None if pd.isna(recorded["score"]) else float(recorded["score"]),
+            "rank": int(recorded["rank"]),
             "pool": round(float(self.table["stands_for"].sum())), "ranked": len(self.table),
         }  # fmt: skip
         if not set(columns) <= set(self.table):  # a run of another k

@@ -35,8 +35,8 @@ class Space(View):
         with self.hold_sync():
             self.heading = f"Selection space: cycle {batch.cycle} of {run.folder.root.name}"
             self.points = points_of(run, batch)
-            if len(self.points) < len(run.dataset.pool):
-                self.heading += f", {len(self.points)} of {len(run.dataset.pool)} images"
+            if len(self.points) < len(run.record.pool):
+                self.heading += f", {len(self.points)} of {len(run.record.pool)} images"
 
     @property
     def ids(self) -> list[str]:
@@ -46,7 +46,7 @@ class Space(View):
     @observe("wanted")
     def _show(self, change: Any) -> None:
         with self.explaining():
-            if record := self._run.dataset.records.get(self.wanted):
+            if record := self._run.image(self.wanted):
                 self.thumbnail = {"id": record.id, "source": photo(record, PICTURE_SIDE)}
 
 
@@ -67,7 +67,7 @@ def points_of(run: Run, batch: Batch) -> list[Point]:
     cycle or selected in it."""
     table = pool_features(run, batch.cycle)
     scores = scores_of(run, batch.cycle)
-    labeled = set(run.dataset.ids(run.sets(batch.cycle).labeled))
+    labeled = set(run.record.labeled(batch.cycle))
     chosen = set(batch.ids)
     return [
         {

@@ -9,8 +9,11 @@ from traitlets import Dict, List, Unicode, observe
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
+from miaod_nb.inspection.anchor_values import find_image
 from miaod_nb.labeling.reviewing import newest_batch
 from miaod_nb.plots.look import label_of
+from miaod_nb.runs.card import PER_CLASS
+from miaod_nb.runs.score_table import headers_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.contract import Layer, Listed, Panel, Payload, Truth
@@ -58,7 +61,7 @@ class UncertaintyViewer(View):
         self._looked_at = _all_looked_at(run, cycle, beside, tuple(ids))
         first = self._looked_at[0]
         with self.hold_sync():
-            self.classes = list(run.dataset.classes)
+            self.classes = list(run.record.classes)
             self.ks = first.ks
             self.units = _units(first)
             self.settings = START | {"k": first.ks.index(_own_k(first))}
@@ -76,13 +79,13 @@ class UncertaintyViewer(View):
             config = looked_at.run.config
             panel = anchor_panel(
                 values,
-                first.run.dataset.classes,
+                first.run.record.classes,
                 config.uncertainty_norm,
                 config.weighted_selection,
             )
             standing = looked_at.standing(values, self.ks)
             panels.append({"title": looked_at.title, **standing, **panel})
-        image = photo(first.run.dataset.records[image_id])
+        image = photo(find_image(first.run, image_id))
         return {"id": image_id, "size": list(values.size), "image": image, "truth": truth,
                 "panels": panels}  # fmt: skip
 
@@ -140,7 +143,7 @@ def _all_looked_at(
     for other, other_cycle in beside:
         other.refuse_cycle(other_cycle)
         _refuse_apart(run, other)
-        scored = other.strategy.card.ranks_by
+        scored = bool(other.card.columns)
         found.append(LookedAt(other, other_cycle, bool(scored or ids), ids))
     return found
 
@@ -148,10 +151,10 @@ def _all_looked_at(
 def _refuse_apart(run: Run, other: Run) -> None:
     """Raises ConfigError for runs whose boxes are not in pixels of the same images."""
     differing = ""
-    if other.dataset.identity != run.dataset.identity:
-        differing = "images or classes"
-    elif InputSize.of(other.config) != InputSize.of(run.config):
+    if InputSize.of(other.config) != InputSize.of(run.config):
         differing = "sizes of images (image_size or resize)"
+    elif (other.record.pool, other.record.classes) != (run.record.pool, run.record.classes):
+        differing = "images or classes"
     if differing:
         raise ConfigError(
             f"the runs that are to stand side by side have other {differing}",
@@ -180,7 +183,7 @@ def _index(looked_at: Sequence[LookedAt]) -> tuple[list[Listed], str]:
     first = looked_at[0]
     other, name = _other_ranks(looked_at)
     parts = _class_parts(first)
-    away = ((first.table["score"].rank() - other).abs() / len(first.table)).round(3)
+    away = ((first.table["rank"].rank(ascending=False) - other).abs() / len(first.table)).round(3)
     images: list[Listed] = [
         {"id": row.id, "rank": int(row.rank), "score": _short(row.score),
          "labeled": row.id in first.labeled, "selected": row.id in first.selected,
@@ -192,7 +195,7 @@ def _index(looked_at: Sequence[LookedAt]) -> tuple[list[Listed], str]:
         {"id": image_id, "rank": None, "score": None, "labeled": True, "selected": False}
         for image_id in sorted(first.labeled if not first.ids else ())
     ]
-    own = label_of(first.run.config.strategy)
+    own = first.run.card.label
     return images, f"{own} and {name} disagree most"
 
 
@@ -200,29 +203,30 @@ def _other_ranks(looked_at: Sequence[LookedAt]) -> tuple[pd.Series, str]:
     """How another strategy ranks the inspected images, and its name: one that stands beside, or
     else entropy (MI-AOD for a run of entropy)."""
     first = looked_at[0]
-    own = first.run.config.strategy
+    own = first.run.card.name
     for other in looked_at[1:]:
-        strategy = other.run.config.strategy
-        if other.scored and strategy != own:
+        card = other.run.card
+        if other.scored and card.ranks_by and card.name != own:
             scores = other.table["score"].reindex(first.table.index)
-            return scores.rank(), label_of(strategy)
+            return scores.rank(), card.label
     name = "entropy" if own != "entropy" else "mi_aod"
     column = "entropy" if own != "entropy" else f"mean {_own_k(first)}"
     return first.table[column].rank(), label_of(name)
 
 
-def _class_parts(looked_at: LookedAt) -> dict[str, list[float]]:
+def _class_parts(looked_at: LookedAt) -> dict[str, list[float | None]]:
     """The part of each class in the recorded scores of the images, by id."""
     if looked_at.ids:
         return {}
-    columns = [f"class {name}" for name in looked_at.run.dataset.classes]
-    place = f"cycle{looked_at.cycle}/scores.parquet"
-    table = looked_at.run.folder.load_parquet(place, ["id", *columns]).set_index("id")
+    if PER_CLASS not in looked_at.run.card.columns:
+        return {}
+    columns = headers_of(PER_CLASS, looked_at.run.record.classes)
+    table = looked_at.run.record.scores(looked_at.cycle, ["id", *columns]).set_index("id")
     table = table.loc[looked_at.table.index]
     return {image_id: [_short(part) for part in row]
             for image_id, row in zip(table.index, table.to_numpy(), strict=True)}  # fmt: skip
 
 
-def _short(value: float) -> float:
-    """Three digits are enough to sort by and to read."""
-    return float(f"{value:.3g}")
+def _short(value: float) -> float | None:
+    """Three digits are enough to sort by and to read; None where there is no value."""
+    return None if pd.isna(value) else float(f"{value:.3g}")

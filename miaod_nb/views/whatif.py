@@ -1,6 +1,7 @@
 """What if the batch had been chosen otherwise: other settings, the same detector, no training."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ from traitlets import Dict, Unicode, observe
 
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
-from miaod_nb.inspection.anchor_values import keep_anchor_values
+from miaod_nb.inspection.anchor_values import find_image, keep_anchor_values
 from miaod_nb.inspection.inspected import BEST_BUDGETS
 from miaod_nb.inspection.replay import STRATEGIES, difference, kept_counts, replay
 from miaod_nb.plots.look import label_of
@@ -41,7 +42,6 @@ class WhatIf(View):
     def look_at(self, run: Run, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
-        _refuse_unknown_strategy(run)
         table, barred = keep_anchor_values(run, cycle), verdicts_of(run.record, cycle).barred
         self._run, self._table = run, table[~table["id"].isin(list(barred))]
         self._known: dict[str, str] = {}  # pictures made so far
@@ -64,7 +64,7 @@ class WhatIf(View):
         """The picture of an image; "" if its file is gone, which is no reason to show nothing."""
         if image_id not in self._known:
             try:
-                self._known[image_id] = photo(self._run.dataset.records[image_id], TILE)
+                self._known[image_id] = photo(find_image(self._run, image_id), TILE)
             except DataError:
                 self._known[image_id] = ""
         return self._known[image_id]
@@ -86,9 +86,9 @@ def what_if(run: Run, cycle: int | None = None) -> WhatIf:
 
 def options_of(run: Run, table: pd.DataFrame) -> Options:
     """What can be set, and how the run itself has it."""
-    ks, budget = kept_counts(table), min(run.dataset.budget, len(table))
+    ks, budget = kept_counts(table), min(run.record.budget, len(table))
     own = {
-        "strategy": run.config.strategy, "aggregate": "mean",
+        "strategy": run.card.name, "aggregate": "mean",
         "k": num_averaged(run.config.top_k, ks[-1]), "weighted": run.config.weighted_selection,
         "budget": budget,
     }  # fmt: skip
@@ -99,8 +99,9 @@ def options_of(run: Run, table: pd.DataFrame) -> Options:
             f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "
             "random of the rest."
         )
+    labels = {name: label_of(name) for name in STRATEGIES} | {run.card.name: run.card.label}
     return {
-        "strategies": {name: label_of(name) for name in STRATEGIES},
+        "strategies": labels,
         "ks": ks, "anchors": ks[-1], "most": min(BEST_BUDGETS * budget, len(table)),
         "run": own, "scope": scope,
     }  # fmt: skip
@@ -108,10 +109,15 @@ def options_of(run: Run, table: pd.DataFrame) -> Options:
 
 def replayed(table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str, Any]) -> Replayed:
     """How the batch of these settings differs from that of the run's own. Raises ConfigError."""
-    before, after = replay(table, **own), replay(table, **settings)
+    replayed_by = partial(replay, table, own=own["strategy"])
+    before, after = replayed_by(**own), replayed_by(**settings)
     changed = difference(before, after)
     everything = {**settings, "budget": len(table)}
-    order = after if settings["strategy"] == "random" else replay(table, **everything)
+    order = (
+        after
+        if settings["strategy"] == "random"
+        else replay(table, **everything, own=own["strategy"])
+    )
     old = dict(zip(table["id"], table["rank"].tolist(), strict=True))
     new = {image_id: rank for rank, image_id in enumerate(order, start=1)}
 
@@ -122,18 +128,6 @@ def replayed(table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str,
         "added": rows(changed.added), "dropped": rows(changed.dropped), "ids": after,
         "kept": len(after) - len(changed.added), "jaccard": changed.jaccard,
     }  # fmt: skip
-
-
-def _refuse_unknown_strategy(run: Run) -> None:
-    """Raises ConfigError for a run whose own batch cannot be replayed, to compare with."""
-    if run.config.strategy not in STRATEGIES:
-        raise ConfigError(
-            f"what-if cannot replay the strategy '{run.config.strategy}' of this run: its kept "
-            f"values tell of {', '.join(STRATEGIES)} alone",
-            where=run.folder.path("config.json"),
-            remedy="choose a run of one of these, or look at this one with `board`, "
-            "`uncertainty_viewer` and `selection_space`",
-        )
 
 
 def _refuse_incomplete(settings: Mapping[str, Any], own: Mapping[str, Any]) -> None:

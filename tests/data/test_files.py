@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from miaod_nb.data.layouts.files import image_files, records_of_files
+from miaod_nb.data.files import image_files, records_of_files
 from miaod_nb.errors import DataError
 
 

@@ -11,6 +11,7 @@ from miaod_nb.inspection import reasons
 from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.inspection.reasons import class_mix, is_told_by_anchors, places, reason_in_words
 from miaod_nb.inspection.values import AnchorValues
+from miaod_nb.selection.registry import card_of
 
 CLASSES = ("dog", "sheep")
 LEFT, RIGHT, TOP = (0, 0, 10, 10), (20, 0, 30, 10), (40, 40, 50, 50)
@@ -114,7 +115,8 @@ def test_the_reason_in_words(anchors, detected, words):
     [({}, True), ({"weighted_selection": True}, False), ({"strategy": "entropy"}, False)],
 )
 def test_scores_that_anchors_alone_explain(settings, told):
-    assert is_told_by_anchors(make_config("tiny", settings)) == told
+    config = make_config("tiny", settings)
+    assert is_told_by_anchors(card_of(config.strategy), config) == told
 
 
 @pytest.mark.parametrize("strategy", ["mi_aod", "random"])

@@ -10,6 +10,8 @@ from miaod_nb.config import make_config
 from miaod_nb.detector.anchors import anchor_grid
 from miaod_nb.inspection.table import k_grid, make_table, most_anchors, own_column, row_of
 from miaod_nb.inspection.values import AnchorValues
+from miaod_nb.runs.card import Card
+from miaod_nb.selection.registry import card_of
 
 CLASSES = ("dog", "sheep")
 
@@ -91,12 +93,13 @@ def test_the_runs_own_column_has_the_recorded_scores(settings, column):
     config = config_with(**settings)
     inspected = pd.DataFrame({"id": ["a", "b"], "score": [0.75, 0.5]})
     rows = [row(values_with([1, 2, 3, 4]), config, 4) for _ in "ab"]
-    table = make_table(inspected, rows, own_column(config, 4))
+    table = make_table(inspected, rows, own_column(card_of(config.strategy), config, 4))
     assert [name for name in table if table[name].tolist() == [0.75, 0.5]] == ["score", column]
 
 
 def test_another_strategy_leaves_the_columns_alone():
-    assert own_column(config_with(strategy="margin"), 4) == "score"
+    own = Card("margin", "margin", "", "", ranks_by="score")
+    assert own_column(own, config_with(), 4) == "score"
 
 
 def test_the_largest_image_counts():

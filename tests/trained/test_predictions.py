@@ -76,7 +76,7 @@ def test_every_image_is_called_something_else():
 
 
 def _records(folder: Path):
-    from miaod_nb.data.layouts.files import image_files, records_of_files
+    from miaod_nb.data.files import image_files, records_of_files
 
     return records_of_files(image_files(folder).items())[0]
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -232,11 +233,14 @@ def test_an_empty_batch_is_a_sentence(run):
 
 def test_an_image_that_is_gone_has_the_reason_on_its_card(run, board, tmp_path, monkeypatch):
     first, second, third = batch_ids(run)
-    missing = tmp_path / "gone.jpg"
-    record = run.dataset.records[first]
-    monkeypatch.setitem(
-        run.dataset.records, first, type(record)(**vars(record) | {"image_path": missing})
-    )
+    missing, found = tmp_path / "gone.jpg", run.image
+
+    def image_of(image_id):
+        return (
+            replace(found(image_id), image_path=missing) if image_id == first else found(image_id)
+        )
+
+    monkeypatch.setattr(run, "image", image_of)
     view = views.board(run)
     assert view.message == "" and str(missing) in view.cards[0]["fault"]
     assert view.pictures[first] == "" and view.pictures[second]

@@ -90,7 +90,12 @@ def test_a_run_without_scores_may_stand_beside(finished, tmp_path):
     shutil.copytree(finished.folder.root, root)
     (root / "config.json").unlink()
     settings = OVERRIDES | {"strategy": "random", "training": "mi_aod"}
+    for name in ("cycle0", "log.jsonl"):
+        (root / name).rename(tmp_path / name)
     other = open_run("tiny", data_root=finished.data_root, run_dir=root, overrides=settings)
+    with other.hold():
+        pass  # begun
+    (tmp_path / "cycle0").rename(root / "cycle0")
     viewer = uncertainty_viewer(finished, 1, beside=[(other, 1)])
     assert viewer.message == ""
     assert viewer.payload["panels"][1]["rank"] is None
@@ -150,5 +155,7 @@ def test_detectors_that_see_other_sizes_do_not_stand_side_by_side(finished, tmp_
 def test_runs_on_other_images_do_not_stand_side_by_side(finished, make_voc, tmp_path):
     other = open_run("tiny", data_root=make_voc(tmp_path / "VOC2007", seed=3, num_trainval=20),
                      run_dir=tmp_path / "other", overrides={"initial": 4, "budget": 2})  # fmt: skip
+    with other.hold():
+        pass  # begun
     message = uncertainty_viewer(finished, 1, beside=[(other, 0)]).message
     assert "other images or classes" in message

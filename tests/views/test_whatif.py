@@ -95,10 +95,15 @@ def test_what_cannot_be_replayed_is_a_sentence(run):
     assert "cycle 1 has not chosen images yet" in what_if(run, 1).message
 
 
-def test_a_strategy_of_ones_own_is_a_sentence(run, monkeypatch):
-    monkeypatch.setattr(run, "config", run.config.model_copy(update={"strategy": "mine"}))
-    view = what_if(run)
-    assert "cannot replay the strategy 'mine'" in view.message and view.options == {}
+def test_a_strategy_that_compares_images_is_replayed_as_it_chose(finished):
+    run = finished.vary(strategy="coreset")
+    run.run()
+    view = what_if(run, 0)
+    assert view.message == "" and view.options["strategies"]["coreset"] == "core-set"
+    chosen = run.record.selected(0)
+    assert view.result["ids"] == chosen and view.result["jaccard"] == 1
+    view.settings = view.settings | {"strategy": "mi_aod"}
+    assert view.message == "" and len(view.result["ids"]) == len(chosen)
 
 
 def test_a_run_without_scores_is_a_sentence(random_run):

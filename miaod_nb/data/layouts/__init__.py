@@ -1,1 +1,6 @@
-"""One file a data layout: which images a folder names, and what its labels say."""
+"""One file a data layout: which images a folder names, and what its labels say.
+
+coco_file: a COCO annotation file, checked: its images and classes, and the objects of an image
+coco: COCO data sets: which images a list names, which classes, and their labels
+voc: VOC folders: which images a list names, and the objects of an XML file
+"""
