@@ -128,7 +128,7 @@ class Listed(TypedDict):
     score: float | None
     labeled: bool
     selected: bool
-    classes: NotRequired[list[float] | None]
+    classes: NotRequired[list[float | None] | None]
     disagreement: NotRequired[float | None]
 
 
