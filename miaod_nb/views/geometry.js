@@ -27,7 +27,7 @@ function nearest(places, [x, y]) {
   return best;
 }
 
-/** Number of the point `by` steps less uncertain than number `at`; -1 goes to the most uncertain. */
+/** Number of the point `by` steps less uncertain than number `at`; after -1: the most uncertain. */
 function stepped(points, at, by) {
   const order = points.map((_, i) => i).filter((i) => points[i].score != null);
   order.sort((a, b) => points[b].score - points[a].score);
