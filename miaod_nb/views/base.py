@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import matplotlib
 from traitlets import Unicode
 
 from miaod_nb.errors import MiaodError
+from miaod_nb.views.contract import SHARED
 
 HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
@@ -52,16 +52,16 @@ class View(anywidget.AnyWidget):
 
 
 def source(*names: str) -> str:
-    """A view's script: the colors of uncertainty, `common.js` and then these files, the last of
-    which defines `render`."""
-    colors = matplotlib.colormaps["cividis"](range(256), bytes=True)[:, :3]
-    table = f'const CIVIDIS_HEX = "{colors.tobytes().hex()}";\n'
-    return table + "".join(map(_text, ("common.js", *names))) + EXPORT
+    """A view's script: the contract, `common.js` and then these files, the last of which defines
+    `render`."""
+    contract = json.dumps(SHARED, ensure_ascii=False, separators=(",", ":"))
+    return f"const CONTRACT = {contract};\n" + _joined("common.js", *names) + EXPORT
 
 
 def styles(*names: str) -> str:
-    """A view's style sheet: `common.css` and then these files."""
-    return "".join(map(_text, ("common.css", *names)))
+    """A view's style sheet: the colors of boxes, `common.css` and then these files."""
+    colors = "".join(f" --{role}: {look['color']};" for role, look in SHARED["boxes"].items())
+    return f".miaod-view {{{colors} }}\n" + _joined("common.css", *names)
 
 
 def as_html(view: View) -> str:
@@ -99,5 +99,5 @@ def _inside_script(state: Mapping[str, Any]) -> str:
     return json.dumps(state, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _text(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+def _joined(*names: str) -> str:
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in names)

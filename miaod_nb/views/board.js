@@ -1,19 +1,22 @@
 // The review board of the next batch: keys and mouse decide, Python writes the decisions down.
+// A view: model, root, parts, at (place of the current card on its page), isOpen, timer.
 
-const PATIENCE = 5000; // milliseconds until an answer from Python is missed
 const LOST =
   "Not saved: no notebook answers. Run this cell again in a running notebook, " +
   "or write the decisions into a file for `miaod review`.";
 
 function render({ model, el }) {
   const root = rootOf(el, "board", model);
-  const view = new Board(model, root);
-  when(model, ["cards", "pictures", "page", "closed"], soon(() => view.build()));
+  const view = { model, root, parts: boardParts(), at: 0, isOpen: false, timer: null };
+  root.append(...Object.values(view.parts));
+  keys(root, boardKeys(view));
+  new ResizeObserver(() => view.isOpen && enlarge(view)).observe(view.parts.grid);
+  when(model, ["cards", "pictures", "page", "closed"], soon(() => build(view)));
   when(model, ["decisions", "events", "saved", "status", "applied", "replace"],
-    soon(() => view.refresh()));
-  when(model, ["enlarged"], () => view.isOpen && view.enlarge());
-  when(model, ["mix"], () => view.showMix());
-  view.build();
+    soon(() => refresh(view)));
+  when(model, ["enlarged"], () => view.isOpen && enlarge(view));
+  when(model, ["mix"], () => showMix(view));
+  build(view);
 }
 
 /** `work`, once for all changes that come together. */
@@ -29,291 +32,246 @@ function soon(work) {
   };
 }
 
-class Board {
-  constructor(model, root) {
-    Object.assign(this, { model, root, at: 0, isOpen: false, timer: null });
-    const part = (name) => element("div", { class: `miaod-${name}`, "data-role": name });
-    this.head = part("head");
-    this.bar = part("bar");
-    this.saved = element("p", { class: "miaod-saved", role: "status", "data-role": "saved" });
-    this.mix = element("details", { class: "miaod-mix", "data-role": "mix", open: true });
-    this.noteBar = part("note-bar");
-    this.grid = part("grid");
-    this.left = part("left-out");
-    root.append(this.head, this.bar, this.saved, this.mix, this.noteBar, this.grid, this.left);
-    new ResizeObserver(() => this.isOpen && this.enlarge()).observe(this.grid);
-    const step = (by) => () => this.go(this.at + by());
-    keys(root, {
-      ArrowLeft: step(() => -1), ArrowRight: step(() => 1),
-      ArrowUp: step(() => -this.columns), ArrowDown: step(() => this.columns),
-      Home: () => this.go(0), End: () => this.go(this.shown.length - 1),
-      "[": () => this.turn(-1), "]": () => this.turn(1),
-      a: () => this.decideHere("accept"), s: () => this.decideHere("skip"),
-      d: () => this.decideHere("defer"), n: () => this.write(),
-      Enter: (event) => (event.target.tagName === "BUTTON" ? event.target.click() : this.enlarge()),
-      Escape: () => this.close(),
-    });
+/** The parts of the board, from top to bottom. */
+function boardParts() {
+  const part = (name, tag = "div", more = {}) =>
+    element(tag, { class: `miaod-${name}`, "data-role": name, ...more });
+  return {
+    head: part("head"), bar: part("bar"), saved: part("saved", "p", { role: "status" }),
+    mix: part("mix", "details", { open: true }), noteBar: part("note-bar"), grid: part("grid"),
+    left: part("left-out"),
+  };
+}
+
+/** What each key does. */
+function boardKeys(view) {
+  const step = (by) => () => go(view, view.at + by(view));
+  const deciding = Object.entries(CONTRACT.actions).map(([action, { key }]) =>
+    [key, () => decideHere(view, action)]);
+  return {
+    ArrowLeft: step(() => -1), ArrowRight: step(() => 1),
+    ArrowUp: step(() => -numColumns(view)), ArrowDown: step(() => numColumns(view)),
+    Home: () => go(view, 0), End: () => go(view, Infinity),
+    "[": () => turn(view, -1), "]": () => turn(view, 1),
+    n: () => writeNote(view), Escape: () => close(view),
+    Enter: ({ target }) => (target.tagName === "BUTTON" ? target.click() : enlarge(view)),
+    ...Object.fromEntries(deciding),
+  };
+}
+
+function numColumns(view) {
+  const made = [...view.parts.grid.querySelectorAll(".miaod-card")];
+  return view.isOpen ? 1 : made.filter((one) => one.offsetTop === made[0].offsetTop).length;
+}
+
+function currentCard(view) {
+  return shownCards(view.model)[view.at];
+}
+
+// -------------------------------------------------------------------------------- what is done
+
+function decide(view, id, action, note = "") {
+  const { model } = view;
+  if (!model.get("closed")) request(view, "events", withEvent(model, { id, action, note }));
+}
+
+/** Decides about the current image and goes on to the next. */
+function decideHere(view, action) {
+  const card = currentCard(view);
+  if (!card) return;
+  decide(view, card.id, action);
+  if (!view.isOpen) go(view, view.at + 1);
+}
+
+/** Tells Python what is wanted, and says so if no answer comes. */
+function request(view, name, value) {
+  tell(view.model, name, value);
+  takeKeys(view.root);
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => refresh(view, true), PATIENCE);
+  refresh(view);
+}
+
+function go(view, place) {
+  const last = shownCards(view.model).length - 1;
+  if (last < 0) return;
+  const before = view.at;
+  view.at = within(place, last);
+  mark(view);
+  takeKeys(view.root);
+  if (view.isOpen && view.at !== before) enlarge(view);
+}
+
+function turn(view, by) {
+  const page = within(view.model.get("page") + by, Math.max(numPages(view.model) - 1, 0));
+  if (page === view.model.get("page")) return;
+  view.at = 0;
+  request(view, "page", page);
+}
+
+function writeNote(view) {
+  const card = currentCard(view);
+  if (!card || view.model.get("closed")) return;
+  const { noteBar } = view.parts;
+  const field = element("input", {
+    type: "text", "data-role": "note-input", value: decisionOf(view.model, card.id).note,
+    onkeydown: (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") decide(view, card.id, "note", field.value.trim());
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      noteBar.replaceChildren();
+      takeKeys(view.root);
+    },
+  });
+  noteBar.replaceChildren(element("label", {}, `Note for ${card.id} `), field,
+    element("span", { class: "miaod-quiet" }, " ", element("kbd", {}, "Enter"), " saves, ",
+      element("kbd", {}, "Esc"), " leaves"));
+  field.focus();
+  field.select();
+}
+
+function enlarge(view) {
+  const card = currentCard(view);
+  if (!card) return;
+  const { model, parts: { grid } } = view;
+  const known = model.get("enlarged").id === card.id;
+  if (!known && model.get("wanted") !== card.id) tell(model, "wanted", card.id);
+  view.isOpen = true;
+  grid.querySelector(".miaod-enlarged")?.remove();
+  const room = [Math.max(grid.clientWidth - 400, 240), grid.clientHeight - 40];
+  const [made, painted] = enlargedOf(view, card, room);
+  showDecision(made, decisionOf(model, card.id));
+  made.style.top = `${grid.scrollTop}px`;
+  grid.append(made);
+  grid.classList.add("miaod-open");
+  painted.then(() => ready(made));
+}
+
+function close(view) {
+  view.isOpen = false;
+  view.parts.grid.querySelector(".miaod-enlarged")?.remove();
+  view.parts.grid.classList.remove("miaod-open");
+  mark(view);
+  takeKeys(view.root);
+}
+
+// ------------------------------------------------------------------------------- what is shown
+
+function build(view) {
+  const { model, root, parts: { grid } } = view;
+  delete root.dataset.ready;
+  const made = shownCards(model).map((card, place) => cardOf(view, card, place));
+  view.at = within(view.at, Math.max(made.length - 1, 0));
+  grid.replaceChildren(...made.map(([card]) => card));
+  grid.hidden = !made.length;
+  showHead(view);
+  showMix(view);
+  refresh(view);
+  if (view.isOpen) enlarge(view);
+  Promise.all(made.map(([, painted]) => painted)).then(() => ready(root));
+}
+
+function refresh(view, late = false) {
+  for (const made of view.parts.grid.querySelectorAll("[data-id]")) {
+    showDecision(made, decisionOf(view.model, made.dataset.id));
   }
+  mark(view);
+  showBar(view);
+  showSaved(view, late);
+  showLeftOut(view);
+}
 
-  /** The cards of this page. */
-  get shown() {
-    const { cards, size } = { cards: this.model.get("cards"), size: this.model.get("page_size") };
-    const start = this.model.get("page") * size;
-    return cards.slice(start, start + size);
-  }
+/** Marks the current card and scrolls it into sight. */
+function mark({ parts: { grid }, at, isOpen }) {
+  const all = [...grid.querySelectorAll(".miaod-card")];
+  all.forEach((made, place) => made.toggleAttribute("data-current", place === at));
+  const current = all[at];
+  if (!current || isOpen) return;
+  const [top, bottom] = [current.offsetTop - 8, current.offsetTop + current.offsetHeight + 8];
+  if (top < grid.scrollTop) grid.scrollTop = top;
+  const lowest = grid.scrollTop + grid.clientHeight;
+  if (bottom > lowest) grid.scrollTop = Math.min(bottom - grid.clientHeight, top);
+}
 
-  get columns() {
-    const made = [...this.grid.querySelectorAll(".miaod-card")];
-    return this.isOpen ? 1 : made.filter((card) => card.offsetTop === made[0].offsetTop).length;
-  }
+function showHead(view) {
+  const { model } = view;
+  const pages = numPages(model);
+  const turning = pages < 2 ? [] : [element("span", { class: "miaod-pages" },
+    button("‹", "previous-page", "previous page ([)", () => turn(view, -1)),
+    ` page ${model.get("page") + 1} of ${pages} `,
+    button("›", "next-page", "next page (])", () => turn(view, 1)))];
+  view.parts.head.replaceChildren(
+    element("h3", {}, model.get("heading")), ...turning,
+    element("span", { class: "miaod-legend miaod-quiet" },
+      element("i", { class: "miaod-prediction" }), " predicted box ",
+      element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"));
+}
 
-  get current() {
-    return this.shown[this.at];
-  }
+function showBar(view) {
+  const { model, parts: { bar } } = view;
+  const { counts, leaving, back } = countDecisions(model);
+  const shownCounts = Object.entries(STATES).map(([action, { mark, word }]) =>
+    element("span", { "data-role": `count-${word}` }, `${mark} ${counts[action]} ${word}`));
+  const next = model.get("apply") + 1;
+  const apply = button(applyText(leaving, back), "apply",
+    "write the batch anew by these decisions", () => request(view, "apply", next));
+  apply.disabled = Boolean(model.get("closed")) || !(leaving + back) || waiting(model).length > 0;
+  const box = element("input", { type: "checkbox", "data-role": "replace",
+    onchange: () => request(view, "replace", box.checked) });
+  box.checked = model.get("replace");
+  bar.hidden = !model.get("cards").length;
+  bar.replaceChildren(
+    element("div", { class: "miaod-counts" }, ...shownCounts),
+    element("div", { class: "miaod-hints", "data-role": "hints" }, ...hintsOf(model)),
+    element("div", { class: "miaod-apply" }, element("label", {}, box,
+      "the next best take the free places"), apply));
+}
 
-  /** What was decided about an image: what is saved, and then what is on its way. */
-  decisionOf(id) {
-    const decision = { action: "", note: "", ...this.model.get("decisions")[id] };
-    for (const event of this.waiting()) {
-      if (event.id !== id) continue;
-      if (event.action === "note") decision.note = event.note;
-      else decision.action = event.action;
-    }
-    return decision;
-  }
+/** The keys of the board, or why nothing can be decided. */
+function hintsOf(model) {
+  if (model.get("closed")) return [model.get("closed")];
+  const hint = (text, ...names) => [...names.map((name) => element("kbd", {}, name)), ` ${text} `];
+  const deciding = Object.entries(CONTRACT.actions).flatMap(([action, { key }]) =>
+    hint(action, key));
+  return [...hint("move", "←", "↑", "↓", "→"), ...deciding, ...hint("note", "n"),
+    ...hint("enlarge", "Enter"), ...hint("close", "Esc")];
+}
 
-  waiting() {
-    return this.model.get("events").filter((event) => event.n > this.model.get("saved"));
-  }
+function showSaved({ model, timer, parts: { saved } }, late) {
+  const waits = waiting(model).length > 0 || model.get("apply") > model.get("applied");
+  if (!waits) clearTimeout(timer);
+  const lost = waits && Boolean(model.get("still") || late);
+  saved.classList.toggle("miaod-lost", lost);
+  saved.textContent = lost ? LOST : waits ? "Saving …" : model.get("status");
+}
 
-  // ------------------------------------------------------------------------------ what is done
+function showLeftOut(view) {
+  const chips = leftOut(view.model).map(([id, { action, note }]) => {
+    const { mark, word } = STATES[action];
+    const back = button("Take back", "take-back", "let it into the batch again with Apply",
+      () => decide(view, id, "accept"));
+    back.hidden = action === "accept";
+    back.disabled = Boolean(view.model.get("closed"));
+    return element("span", { class: "miaod-chip", "data-id": id },
+      `${mark} ${id} ${word}${note ? `: ${note}` : ""} `, back);
+  });
+  view.parts.left.hidden = !chips.length;
+  view.parts.left.replaceChildren(element("b", {}, "Not in this batch: "), ...chips);
+}
 
-  decide(id, action, note = "") {
-    if (this.model.get("closed")) return;
-    const before = this.model.get("events");
-    const n = Math.max(this.model.get("saved"), ...before.map((event) => event.n)) + 1;
-    this.tell("events", [...this.waiting(), { id, action, note, n }]);
-  }
-
-  /** Decides about the current image and goes on to the next. */
-  decideHere(action) {
-    if (!this.current) return;
-    this.decide(this.current.id, action);
-    if (!this.isOpen) this.go(this.at + 1);
-  }
-
-  /** Tells Python; the keys then go to the board, for what was pressed may be drawn anew. */
-  tell(name, value) {
-    this.model.set(name, value);
-    this.model.save_changes();
-    this.root.focus({ preventScroll: true });
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.refresh(true), PATIENCE);
-    this.refresh();
-  }
-
-  go(place) {
-    if (!this.shown.length) return;
-    const moved = Math.min(Math.max(place, 0), this.shown.length - 1);
-    const same = moved === this.at;
-    this.at = moved;
-    this.mark();
-    this.root.focus({ preventScroll: true });
-    if (this.isOpen && !same) this.enlarge();
-  }
-
-  turn(by) {
-    const last = Math.ceil(this.model.get("cards").length / this.model.get("page_size")) - 1;
-    const page = Math.min(Math.max(this.model.get("page") + by, 0), Math.max(last, 0));
-    if (page === this.model.get("page")) return;
-    this.at = 0;
-    this.tell("page", page);
-  }
-
-  write() {
-    if (!this.current || this.model.get("closed")) return;
-    const { id } = this.current;
-    const field = element("input", {
-      type: "text", "data-role": "note-input", value: this.decisionOf(id).note,
-      onkeydown: (event) => {
-        event.stopPropagation();
-        if (event.key === "Enter") this.decide(id, "note", field.value.trim());
-        if (event.key !== "Enter" && event.key !== "Escape") return;
-        this.noteBar.replaceChildren();
-        this.root.focus({ preventScroll: true });
-      },
-    });
-    this.noteBar.replaceChildren(element("label", {}, `Note for ${id} `), field,
-      element("span", { class: "miaod-quiet" }, " ", element("kbd", {}, "Enter"), " saves, ",
-        element("kbd", {}, "Esc"), " leaves"));
-    field.focus();
-    field.select();
-  }
-
-  enlarge() {
-    const card = this.current;
-    if (!card) return;
-    const known = this.model.get("enlarged").id === card.id;
-    if (!known && this.model.get("wanted") !== card.id) {
-      this.model.set("wanted", card.id);
-      this.model.save_changes();
-    }
-    this.isOpen = true;
-    this.grid.querySelector(".miaod-enlarged")?.remove();
-    const room = [Math.max(this.grid.clientWidth - 400, 240), this.grid.clientHeight - 40];
-    const [made, painted] = enlargedOf(this, card, room);
-    showDecision(made, this.decisionOf(card.id));
-    made.style.top = `${this.grid.scrollTop}px`;
-    this.grid.append(made);
-    this.grid.classList.add("miaod-open");
-    painted.then(() => (made.dataset.ready = "1"));
-  }
-
-  close() {
-    this.isOpen = false;
-    this.grid.querySelector(".miaod-enlarged")?.remove();
-    this.grid.classList.remove("miaod-open");
-    this.mark();
-    this.root.focus({ preventScroll: true });
-  }
-
-  // ---------------------------------------------------------------------------- what is shown
-
-  build() {
-    delete this.root.dataset.ready;
-    this.at = Math.min(this.at, Math.max(this.shown.length - 1, 0));
-    const made = this.shown.map((card, place) => cardOf(this, card, place));
-    this.grid.replaceChildren(...made.map(([card]) => card));
-    this.grid.hidden = !made.length;
-    this.showHead();
-    this.showMix();
-    this.refresh();
-    if (this.isOpen) this.enlarge();
-    Promise.all(made.map(([, painted]) => painted)).then(() => ready(this.root));
-  }
-
-  refresh(late = false) {
-    for (const card of this.grid.querySelectorAll("[data-id]")) {
-      showDecision(card, this.decisionOf(card.dataset.id));
-    }
-    this.mark();
-    this.showBar();
-    this.showSaved(late);
-    this.showLeftOut();
-  }
-
-  mark() {
-    const cards = [...this.grid.querySelectorAll(".miaod-card")];
-    cards.forEach((card, place) => card.toggleAttribute("data-current", place === this.at));
-    const card = cards[this.at];
-    if (!card || this.isOpen) return;
-    const [top, bottom] = [card.offsetTop - 8, card.offsetTop + card.offsetHeight + 8];
-    if (top < this.grid.scrollTop) this.grid.scrollTop = top;
-    const lowest = this.grid.scrollTop + this.grid.clientHeight;
-    if (bottom > lowest) this.grid.scrollTop = Math.min(bottom - this.grid.clientHeight, top);
-  }
-
-  showHead() {
-    const pages = Math.ceil(this.model.get("cards").length / this.model.get("page_size"));
-    const turning = pages < 2 ? null : element("span", { class: "miaod-pages" },
-      button("‹", "previous-page", "previous page ([)", () => this.turn(-1)),
-      ` page ${this.model.get("page") + 1} of ${pages} `,
-      button("›", "next-page", "next page (])", () => this.turn(1)));
-    this.head.replaceChildren(
-      element("h3", {}, this.model.get("heading")), ...(turning ? [turning] : []),
-      element("span", { class: "miaod-legend miaod-quiet" },
-        element("i", { class: "miaod-prediction" }), " predicted box ",
-        element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"));
-  }
-
-  showBar() {
-    const cards = this.model.get("cards");
-    const actions = cards.map((card) => this.decisionOf(card.id).action);
-    const count = (action) => actions.filter((one) => one === action).length;
-    const back = this.leftOut().filter(([, { action }]) => action === "accept").length;
-    const changes = count("skip") + count("defer") + back;
-    const counts = Object.entries(STATES).map(([action, { mark, word }]) =>
-      element("span", { "data-role": `count-${word}` }, `${mark} ${count(action)} ${word}`));
-    const closed = this.model.get("closed");
-    const next = this.model.get("apply") + 1;
-    const apply = button(this.applyText(count("skip") + count("defer"), back), "apply",
-      "write the batch anew by these decisions", () => this.tell("apply", next));
-    apply.disabled = Boolean(closed) || !changes || this.waiting().length > 0;
-    const box = element("input", { type: "checkbox", "data-role": "replace",
-      onchange: () => this.tell("replace", box.checked) });
-    box.checked = this.model.get("replace");
-    const key = (...names) => names.map((name) => element("kbd", {}, name));
-    const hints = closed ? [closed] : [
-      ...key("←", "↑", "↓", "→"), " move ", ...key("a"), " accept ", ...key("s"), " skip ",
-      ...key("d"), " defer ", ...key("n"), " note ", ...key("Enter"), " enlarge ", ...key("Esc"),
-      " close"];
-    this.bar.hidden = !cards.length;
-    this.bar.replaceChildren(
-      element("div", { class: "miaod-counts" }, ...counts),
-      element("div", { class: "miaod-hints", "data-role": "hints" }, ...hints),
-      element("div", { class: "miaod-apply" }, element("label", {}, box,
-        "the next best take the free places"), apply));
-  }
-
-  applyText(leaving, back) {
-    const parts = [];
-    if (leaving) parts.push(`${counted(leaving, "image")} out`);
-    if (back) parts.push(`${back} back`);
-    return parts.length ? `Apply: ${parts.join(", ")}` : "Apply: nothing to change";
-  }
-
-  showSaved(late) {
-    const waits = this.waiting().length > 0 || this.model.get("apply") > this.model.get("applied");
-    if (!waits) clearTimeout(this.timer);
-    const lost = this.model.get("still") || late;
-    this.saved.classList.toggle("miaod-lost", waits && Boolean(lost));
-    this.saved.textContent = !waits ? this.model.get("status")
-      : lost ? LOST
-      : "Saving …";
-  }
-
-  /** Images with a decision that are not in the batch: [id, decision] of each. */
-  leftOut() {
-    const inside = new Set(this.model.get("cards").map((card) => card.id));
-    return Object.keys(this.model.get("decisions"))
-      .map((id) => [id, this.decisionOf(id)])
-      .filter(([id, { action }]) => !inside.has(id) && action);
-  }
-
-  showLeftOut() {
-    const chips = this.leftOut().map(([id, { action, note }]) => {
-      const { mark, word } = STATES[action];
-      const back = button("Take back", "take-back", "let it into the batch again with Apply",
-        () => this.decide(id, "accept"));
-      back.hidden = action === "accept";
-      back.disabled = Boolean(this.model.get("closed"));
-      return element("span", { class: "miaod-chip", "data-id": id },
-        `${mark} ${id} ${word}${note ? `: ${note}` : ""} `, back);
-    });
-    this.left.hidden = !chips.length;
-    this.left.replaceChildren(element("b", {}, "Not in this batch: "), ...chips);
-  }
-
-  showMix() {
-    const mix = this.model.get("mix");
-    this.mix.hidden = !mix.length;
-    const sum = (key) => mix.reduce((total, row) => total + row[key], 0);
-    const totals = { batch: sum("batch"), labeled: sum("labeled") };
-    const highest = Math.max(...mix.flatMap((row) =>
-      ["batch", "labeled"].map((key) => row[key] / (totals[key] || 1))), 0.01);
-    const line = (row, key) => {
-      const share = row[key] / (totals[key] || 1);
-      return element("div", { class: `miaod-share miaod-${key}` },
-        element("i", { style: `width: ${(55 * share) / highest}%` }),
-        element("span", {}, `${Math.round(100 * share)} % (${row[key]})`));
-    };
-    this.mix.replaceChildren(
-      element("summary", {}, element("b", {}, "Class mix"),
-        ` ${counted(totals.batch, "predicted object")} of the batch `,
-        element("i", { class: "miaod-key miaod-batch" }), ` against ${counted(totals.labeled,
-          "object")} of the labeled set `, element("i", { class: "miaod-key miaod-labeled" })),
-      element("div", { class: "miaod-mix-rows" }, ...mix.map((row) =>
-        element("div", { "data-class": row.name }, element("span", { title: row.name }, row.name),
-          line(row, "batch"), line(row, "labeled")))));
-  }
+function showMix({ model, parts }) {
+  const mix = model.get("mix");
+  const { totals, share, highest } = sharesOf(mix);
+  const line = (row, key) => element("div", { class: `miaod-share miaod-${key}` },
+    element("i", { style: `width: ${(55 * share(row, key)) / highest}%` }),
+    element("span", {}, `${Math.round(100 * share(row, key))} % (${row[key]})`));
+  const icon = (key) => element("i", { class: `miaod-key miaod-${key}` });
+  parts.mix.hidden = !mix.length;
+  parts.mix.replaceChildren(
+    element("summary", {}, element("b", {}, "Class mix"),
+      ` ${counted(totals.batch, "predicted object")} of the batch `, icon("batch"),
+      ` against ${counted(totals.labeled, "object")} of the labeled set `, icon("labeled")),
+    element("div", { class: "miaod-mix-rows" }, ...mix.map((row) =>
+      element("div", { "data-class": row.name }, element("span", { title: row.name }, row.name),
+        line(row, "batch"), line(row, "labeled")))));
 }

@@ -14,6 +14,7 @@ from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
+from miaod_nb.views.contract import Mix
 from miaod_nb.views.payload import PHOTO_SIDE, photo
 
 PAGE = 60  # cards whose pictures are held at a time
@@ -23,14 +24,14 @@ PICTURE_SIDE = 320  # pixels of the longer side of these
 class Board(View):
     """See `board`. Its state as the script has it:
 
-    cards: see `cards_of`; pictures: data URLs of the cards of this `page`; decisions: action and
-    note by id; mix: name, batch and labeled, counts of objects. events: what the script decided,
-    each with a number n; saved: the last n that was dealt with. apply: grows with every wish to
-    rewrite the batch, and applied follows it. replace: whether others take free places. closed:
-    why nothing can be decided any more.
+    cards: each a `Card`; pictures: data URLs of the cards of this `page`; decisions: a `Decided` by
+    id; mix: a `Mix` for each class. events: what the script decided, each an `Event`; saved: the
+    last n that was dealt with. apply: grows with every wish to rewrite the batch, and applied
+    follows it. replace: whether others take free places. closed: why nothing can be decided any
+    more.
     """
 
-    _esm = source("cards.js", "board.js")
+    _esm = source("decisions.js", "cards.js", "board.js")
     _css = styles("board.css")
     heading = Unicode("").tag(sync=True)
     cards: List[Any] = List().tag(sync=True)
@@ -148,7 +149,7 @@ def board(run: Run, cycle: int | None = None) -> Board:
     return view
 
 
-def mix_of(run: Run, cycle: int) -> list[dict[str, Any]]:
+def mix_of(run: Run, cycle: int) -> list[Mix]:
     """How many objects of each class the detector sees in the batch, and the labeled set has."""
     table = class_mix(run, cycle)[["class", "batch", "labeled"]]
     return [

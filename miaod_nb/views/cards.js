@@ -1,17 +1,5 @@
 // One card of the review board: an image of the batch, what was seen in it, what was decided.
 
-const STATES = {
-  "": { mark: "○", word: "undecided" },
-  accept: { mark: "✓", word: "accepted" },
-  skip: { mark: "✕", word: "skipped" },
-  defer: { mark: "→", word: "deferred" },
-};
-const DECIDING = [
-  { action: "accept", key: "a", text: "Accept", hint: "keep it in the batch" },
-  { action: "skip", key: "s", text: "Skip", hint: "not in this batch and in no later one" },
-  { action: "defer", key: "d", text: "Defer", hint: "not in this batch, perhaps in a later one" },
-];
-
 /**
  * The image of a card with its boxes, at most width x height CSS pixels large; texts: whether the
  * predictions say their class. Returns the element and a promise that it is painted.
@@ -22,7 +10,7 @@ function boxedPicture(card, source, [width, height], texts = false) {
     return [element("div", { class: "miaod-no-picture" }, why), Promise.resolve()];
   }
   const fit = Math.min(width / card.size[1], height / card.size[0]);
-  const dense = window.devicePixelRatio || 1;
+  const dense = density();
   const [w, h] = [card.size[1] * fit, card.size[0] * fit];
   const canvas = element("canvas", {
     width: Math.round(w * dense),
@@ -32,9 +20,8 @@ function boxedPicture(card, source, [width, height], texts = false) {
     "aria-label": `${card.id}: ${predicted(card)}`,
   });
   const image = new Image();
-  const painted = new Promise((resolve) => {
-    image.onload = image.onerror = () => resolve();
-  }).then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
+  const loaded = new Promise((resolve) => (image.onload = image.onerror = resolve));
+  const painted = loaded.then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
   image.src = source;
   return [canvas, painted];
 }
@@ -54,8 +41,8 @@ function paintBoxed(canvas, image, card, scale, dense, texts) {
 
 /** Text on white above a point, inside the canvas, moved down until it covers no other text. */
 function writeOn(context, text, [x, y], role, taken) {
-  const dense = window.devicePixelRatio || 1;
-  context.font = `${12 * dense}px system-ui, "Liberation Sans", Arial, sans-serif`;
+  const dense = density();
+  context.font = `${12 * dense}px ${FONT}`;
   const [width, height] = [context.measureText(text).width + 8 * dense, 17 * dense];
   [x, y] = [Math.max(Math.min(x, context.canvas.width - width), 0), Math.max(y - height, 0)];
   const covers = ([left, top, long]) =>
@@ -65,7 +52,7 @@ function writeOn(context, text, [x, y], role, taken) {
   taken.push([x, y, width]);
   context.fillStyle = "rgba(255, 255, 255, 0.85)";
   context.fillRect(x, y, width, height);
-  context.fillStyle = COLORS[role];
+  context.fillStyle = colorOf(role);
   context.textBaseline = "middle";
   context.fillText(text, x + height / 4, y + height / 2);
 }
@@ -87,12 +74,12 @@ function alikeTo(card) {
   return line;
 }
 
-/** The three buttons of a card; `decide` gets the action. */
-function decidingButtons(decide, disabled) {
-  const buttons = DECIDING.map(({ action, text, hint, key }) => {
-    const mark = `${STATES[action].mark} ${text}`;
-    const made = button(mark, action, `${hint} (${key})`, () => decide(action));
-    made.disabled = disabled;
+/** The buttons that decide about an image. */
+function decidingButtons(view, id) {
+  const buttons = Object.entries(CONTRACT.actions).map(([action, { mark, text, hint, key }]) => {
+    const act = () => decide(view, id, action);
+    const made = button(`${mark} ${text}`, action, `${hint} (${key})`, act);
+    made.disabled = Boolean(view.model.get("closed"));
     return made;
   });
   return element("div", { class: "miaod-deciding" }, ...buttons);
@@ -111,13 +98,13 @@ function showDecision(made, { action, note }) {
   line.hidden = !note;
 }
 
-/** The card of an image in the gallery, and a promise that it is painted; `view`: the board. */
+/** The card of an image in the gallery, and a promise that it is painted; `view`: of the board. */
 function cardOf(view, card, place) {
   const [picture, painted] = boxedPicture(card, view.model.get("pictures")[card.id], [212, 160]);
   const made = element(
     "article",
     { class: "miaod-card", "data-role": "card", "data-id": card.id,
-      onclick: () => view.go(place), ondblclick: () => view.enlarge() },
+      onclick: () => go(view, place), ondblclick: () => enlarge(view) },
     element("header", {}, element("b", {}, `#${card.rank}`),
       element("span", { class: "miaod-badge", "data-role": "state" })),
     element("div", { class: "miaod-frame" }, picture),
@@ -127,7 +114,7 @@ function cardOf(view, card, place) {
     element("p", { class: "miaod-quiet" }, predicted(card)),
     alikeTo(card),
     element("p", { class: "miaod-note", "data-role": "note-text" }),
-    decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
+    decidingButtons(view, card.id),
   );
   return [made, painted];
 }
@@ -150,14 +137,14 @@ function enlargedOf(view, card, room) {
       element("p", {}, card.reason),
       alikeTo(card),
       element("p", { class: "miaod-note" }),
-      decidingButtons((action) => view.decide(card.id, action), Boolean(view.model.get("closed"))),
-      button("✎ Note", "note", "write a note (n)", () => view.write()),
+      decidingButtons(view, card.id),
+      button("✎ Note", "note", "write a note (n)", () => writeNote(view)),
       card.places.length ? table(["box", "of the score", "classifier 1", "classifier 2"],
         card.places.map((p, i) => row(i + 1, `${Math.round(100 * p.share)} %`, p.first, p.second)))
         : null,
       card.detections.length ? table(["predicted", "score"],
         card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
-      button("Close", "close", "back to the gallery (Escape)", () => view.close()),
+      button("Close", "close", "back to the gallery (Escape)", () => close(view)),
     ),
   );
   return [made, painted];

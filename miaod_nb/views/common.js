@@ -1,18 +1,27 @@
 // What all views share: elements, colors, boxes, keys. Plain functions, nothing from a network.
-// CIVIDIS_HEX stands before this file: see `source` in base.py.
+// CONTRACT, what Python knows as well, stands before this file: see contract.py.
 
-const COLORS = { truth: "#000000", prediction: "#0072B2", missed: "#D55E00", anchor: "#882255" };
-const DASHES = { truth: [], prediction: [], missed: [6, 4], anchor: [8, 3, 2, 3] };
-const WIDTHS = { truth: 1, prediction: 2, missed: 2, anchor: 2 };
+const PATIENCE = 5000; // milliseconds until an answer from Python is missed
+const FONT = 'system-ui, "Liberation Sans", Arial, sans-serif';
 
-/** The colors of uncertainty, dark at 0: 256 times [red, green, blue]. */
-const CIVIDIS = CIVIDIS_HEX.match(/.{6}/g).map((hex) =>
-  [0, 2, 4].map((start) => parseInt(hex.slice(start, start + 2), 16)),
-);
+/** The color of boxes of a role: a key of the contract's boxes. */
+function colorOf(role) {
+  return CONTRACT.boxes[role].color;
+}
 
-/** A CSS color of a share from 0 to 1 of the scale. */
+/** A CSS color of a share from 0 to 1 of the scale of uncertainty. */
 function cividis(share) {
-  return `rgb(${CIVIDIS[Math.round(255 * Math.min(Math.max(share, 0), 1))].join(",")})`;
+  return `rgb(${CONTRACT.uncertainty[Math.round(255 * within(share, 1))].join(",")})`;
+}
+
+/** The number between 0 and `most` that is nearest to a value. */
+function within(value, most) {
+  return Math.min(Math.max(value, 0), most);
+}
+
+/** Canvas pixels of a CSS pixel. */
+function density() {
+  return window.devicePixelRatio || 1;
 }
 
 /**
@@ -63,6 +72,17 @@ function ready(root) {
   root.dataset.ready = "1";
 }
 
+/** Tells Python the new value of a trait. */
+function tell(model, name, value) {
+  model.set(name, value);
+  model.save_changes();
+}
+
+/** Gives the keys back to a view: what was clicked or written into may be drawn anew. */
+function takeKeys(root) {
+  root.focus({ preventScroll: true });
+}
+
 /** Calls `react` whenever one of the model's traits changes. */
 function when(model, names, react) {
   for (const name of names) model.on(`change:${name}`, react);
@@ -71,7 +91,7 @@ function when(model, names, react) {
 /** Listens for keys in `root`; handlers: a function for each `event.key`. Typing is left alone. */
 function keys(root, handlers) {
   root.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("textarea, select, input:not([type=checkbox])");
+    const typing = event.target.closest("select, input:not([type=checkbox])");
     if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
     const handler = handlers[event.key];
     if (!handler) return;
@@ -87,16 +107,17 @@ function bytesOf(text) {
 }
 
 /**
- * Boxes of one role (a key of COLORS) on a canvas, with a white halo.
+ * Boxes of one role (see `colorOf`) on a canvas, with a white halo.
  * boxes: [x1, y1, x2, y2] in pixels of the image; scale: canvas pixels of one of those.
  */
 function drawBoxes(context, boxes, role, scale, line = 1) {
+  const { color, dash, width } = CONTRACT.boxes[role];
   context.save();
   context.lineJoin = "miter";
   for (const halo of [true, false]) {
-    context.strokeStyle = halo ? "#ffffff" : COLORS[role];
-    context.lineWidth = line * (WIDTHS[role] + (halo ? 2 : 0));
-    context.setLineDash(halo ? [] : DASHES[role].map((length) => length * line));
+    context.strokeStyle = halo ? "#ffffff" : color;
+    context.lineWidth = line * (width + (halo ? 2 : 0));
+    context.setLineDash(halo ? [] : dash.map((length) => length * line));
     for (const [x1, y1, x2, y2] of boxes) {
       context.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
     }
@@ -131,10 +152,6 @@ function stillModel(state) {
     on(name, react) {
       (listeners[name] ||= []).push(react);
     },
-    off(name) {
-      delete listeners[name];
-    },
     save_changes() {},
-    send() {},
   };
 }

@@ -1,17 +1,13 @@
 // The viewer's controls.
 
 const SHOWN_LAYERS = ["none", ...LAYERS];
-const NAMES = {
-  none: "image",
-  discrepancy: "discrepancy",
-  weight: "instance weight",
-  weighted: "re-weighted",
-};
+const NAMES = { none: "image", ...CONTRACT.layers };
 
 /** All elements of the viewer; `rows` stand below each other, the others are inside of them. */
 function viewerParts(model) {
   const part = (tag, role, attributes = {}, ...children) =>
     element(tag, { "data-role": role, ...attributes }, ...children);
+  const checkbox = (role) => part("input", role, { type: "checkbox" });
   const range = (role, attributes) => part("input", role, { type: "range", ...attributes });
   const parts = {
     previous: button("◀ previous", "previous", "the image before (←)"),
@@ -23,18 +19,12 @@ function viewerParts(model) {
     found: part("span", "found", { class: "miaod-quiet", role: "status" }),
     note: part("span", "note", { class: "miaod-quiet", role: "status" }),
     kept: part("span", "kept", { class: "miaod-quiet" }),
-    layers: SHOWN_LAYERS.map((layer, i) =>
-      button(NAMES[layer], `layer-${layer}`, `key ${i + 1}`),
-    ),
+    layers: SHOWN_LAYERS.map((layer, i) => button(NAMES[layer], `layer-${layer}`, `key ${i + 1}`)),
     level: part("select", "level", { "aria-label": "feature level" }),
     classes: part("select", "class", { "aria-label": "class" }),
-    opacity: range("opacity", { min: 0, max: 100, step: 1 }),
-    opacityValue: element("output"),
-    boxes: part("input", "boxes", { type: "checkbox" }),
-    truth: part("input", "truth", { type: "checkbox" }),
-    anchors: part("input", "anchors", { type: "checkbox" }),
-    k: range("k", { min: 0, max: 0, step: 1 }),
-    kValue: part("output", "k-value"),
+    opacity: range("opacity", { min: 0, max: 100, step: 1 }), opacityValue: element("output"),
+    boxes: checkbox("boxes"), truth: checkbox("truth"), anchors: checkbox("anchors"),
+    k: range("k", { min: 0, max: 0, step: 1 }), kValue: part("output", "k-value"),
     pictures: element("div", { class: "miaod-pictures" }),
     legend: part("div", "legend", { class: "miaod-legend" }),
     charts: part("div", "charts", { class: "miaod-charts" }),
@@ -87,38 +77,39 @@ function fillChoices(parts, model) {
   parts.k.max = Math.max(0, model.get("ks").length - 1);
 }
 
-/** Hands what the user does with mouse and controls on to `act`. */
-function listen(parts, act) {
-  parts.previous.addEventListener("click", () => act.move(-1));
-  parts.next.addEventListener("click", () => act.move(1));
-  parts.images.addEventListener("change", () => act.show(parts.images.value));
-  parts.sort.addEventListener("change", () => act.change({ sort: parts.sort.value }));
-  parts.search.addEventListener("keydown", (event) => event.key === "Enter" && act.find());
-  parts.search.addEventListener("search", () => parts.search.value || act.find());
+/** Does what the user asks for with mouse and controls. */
+function listen(view) {
+  const { parts } = view;
+  const on = (part, kind, act) => part.addEventListener(kind, act);
+  on(parts.previous, "click", () => move(view, -1));
+  on(parts.next, "click", () => move(view, 1));
+  on(parts.images, "change", () => show(view, parts.images.value));
+  on(parts.sort, "change", () => change(view, { sort: parts.sort.value }));
+  on(parts.search, "keydown", (event) => event.key === "Enter" && find(view));
+  on(parts.search, "search", () => parts.search.value || find(view));
   parts.layers.forEach((one, i) =>
-    one.addEventListener("click", () => act.change({ layer: SHOWN_LAYERS[i] })),
-  );
-  const number = (control, name, unit = 1) =>
-    control.addEventListener("input", () => act.change({ [name]: Number(control.value) * unit }));
-  number(parts.level, "level");
-  number(parts.classes, "class");
-  number(parts.opacity, "opacity", 0.01);
-  number(parts.k, "k");
+    on(one, "click", () => change(view, { layer: SHOWN_LAYERS[i] })));
+  const numbers = { level: parts.level, class: parts.classes, k: parts.k };
+  for (const [name, part] of Object.entries(numbers)) {
+    on(part, "input", () => change(view, { [name]: Number(part.value) }));
+  }
+  on(parts.opacity, "input", () => change(view, { opacity: Number(parts.opacity.value) * 0.01 }));
   for (const name of ["boxes", "truth", "anchors"]) {
-    parts[name].addEventListener("change", () => act.change({ [name]: parts[name].checked }));
+    on(parts[name], "change", () => change(view, { [name]: parts[name].checked }));
   }
 }
 
 /** What each key does. */
-function viewerKeys(parts, { settings, change, move, model }) {
-  const within = (value, most) => Math.min(Math.max(value, 0), most);
+function viewerKeys(view) {
+  const { model } = view;
+  const now = () => model.get("settings");
   const fade = (by) =>
-    change({ opacity: within(Math.round(settings().opacity * 10 + by) / 10, 1) });
-  const step = (by) => change({ k: within(settings().k + by, model.get("ks").length - 1) });
-  const turn = (name) => () => change({ [name]: !settings()[name] });
-  const layers = SHOWN_LAYERS.map((layer, i) => [i + 1, () => change({ layer })]);
+    change(view, { opacity: within(Math.round(now().opacity * 10 + by) / 10, 1) });
+  const step = (by) => change(view, { k: within(now().k + by, model.get("ks").length - 1) });
+  const turn = (name) => () => change(view, { [name]: !now()[name] });
+  const layers = SHOWN_LAYERS.map((layer, i) => [i + 1, () => change(view, { layer })]);
   return {
-    ArrowLeft: () => move(-1), ArrowRight: () => move(1),
+    ArrowLeft: () => move(view, -1), ArrowRight: () => move(view, 1),
     ArrowUp: () => fade(1), ArrowDown: () => fade(-1),
     "+": () => step(1), "-": () => step(-1),
     b: turn("boxes"), t: turn("truth"), a: turn("anchors"), ...Object.fromEntries(layers),

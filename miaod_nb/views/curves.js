@@ -2,10 +2,10 @@
 
 const CHART = { width: 288, height: 96, left: 8, right: 8, top: 20, bottom: 18 };
 const CURVE_LOOKS = [
-  { color: "#0072B2", dash: "" },
-  { color: "#D55E00", dash: "6 3" },
-  { color: "#882255", dash: "2 3" },
-  { color: "#000000", dash: "8 3 2 3" },
+  { color: colorOf("prediction"), dash: "" },
+  { color: colorOf("missed"), dash: "6 3" },
+  { color: colorOf("anchor"), dash: "2 3" },
+  { color: colorOf("truth"), dash: "8 3 2 3" },
 ];
 
 function svg(tag, attributes, ...children) {
@@ -15,46 +15,57 @@ function svg(tag, attributes, ...children) {
   return made;
 }
 
+/** Where a chart has its points: x of the i-th k on a logarithmic axis, y of a value, the edges. */
+function chartScale(ks, values, isRank) {
+  const { width, height, left, right, top, bottom } = CHART;
+  const highest = Math.max(...values) || 1;
+  const lowest = isRank ? 1 : 0;
+  const logs = ks.map(Math.log);
+  const reach = logs[logs.length - 1] - logs[0] || 1;
+  return {
+    edges: isRank ? `1 to ${highest}, 1 on top` : `0 to ${shown(highest)}`,
+    x: (i) => left + ((logs[i] - logs[0]) / reach) * (width - left - right),
+    y: (value) => {
+      const share = (value - lowest) / (highest - lowest || 1);
+      return top + (isRank ? share : 1 - share) * (height - top - bottom);
+    },
+  };
+}
+
 /**
- * A chart over k on a logarithmic axis, with a mark at `ks[at]`.
- * series: an array of values for each panel, null for one without; first is 1 at the top.
+ * A chart over k, with a mark at `ks[at]`. series: an array of values for each panel, null for one
+ * without; isRank: 1 is at the top.
  */
 function curveChart(title, ks, at, series, isRank) {
   const { width, height, left, right, top, bottom } = CHART;
-  const values = series.flatMap((one) => one || []).filter(Number.isFinite);
+  const text = (x, y, words, more = {}) => svg("text", { x, y, ...more }, words);
+  const [end, floor] = [width - right, height - bottom];
   const box = `0 0 ${width} ${height}`;
-  const chart = svg("svg", { viewBox: box, role: "img", "aria-label": title });
-  chart.append(svg("text", { x: left, y: 12, "font-weight": 600 }, title));
+  const chart = svg("svg", { viewBox: box, role: "img", "aria-label": title },
+    text(left, 12, title, { "font-weight": 600 }));
+  const values = series.flatMap((one) => one || []).filter(Number.isFinite);
   if (!values.length) {
-    chart.append(svg("text", { x: left, y: height / 2 + 8 }, "not in the pool of this cycle"));
+    chart.append(text(left, height / 2 + 8, "not in the pool of this cycle"));
     return chart;
   }
-  const highest = Math.max(...values) || 1;
-  const lowest = isRank ? 1 : 0;
-  const span = highest - lowest || 1;
-  const logs = ks.map(Math.log);
-  const reach = logs[logs.length - 1] - logs[0] || 1;
-  const x = (i) => left + ((logs[i] - logs[0]) / reach) * (width - left - right);
-  const y = (value) => {
-    const share = (value - lowest) / span;
-    return top + (isRank ? share : 1 - share) * (height - top - bottom);
-  };
-  const floor = height - bottom;
-  chart.append(svg("line", { x1: left, x2: width - right, y1: floor, y2: floor, class: "axis" }));
-  chart.append(svg("line", { x1: x(at), x2: x(at), y1: top - 4, y2: floor, class: "mark" }));
-  series.forEach((one, index) => {
-    if (!one) return;
-    const look = CURVE_LOOKS[index % CURVE_LOOKS.length];
-    const points = one.map((value, i) => `${x(i)},${y(value)}`).join(" ");
-    chart.append(
-      svg("polyline", { points, stroke: look.color, "stroke-dasharray": look.dash }),
-      svg("circle", { cx: x(at), cy: y(one[at]), r: 3.5, fill: look.color }),
-    );
-  });
-  const edges = isRank ? `1 to ${highest}, 1 on top` : `0 to ${shown(highest)}`;
-  chart.append(svg("text", { x: width - right, y: 12, "text-anchor": "end" }, edges));
-  chart.append(svg("text", { x: left, y: height - 4 }, `k = ${ks[0]}`));
-  const end = { x: width - right, y: height - 4, "text-anchor": "end" };
-  chart.append(svg("text", end, String(ks[ks.length - 1])));
+  const { x, y, edges } = chartScale(ks, values, isRank);
+  chart.append(
+    svg("line", { x1: left, x2: end, y1: floor, y2: floor, class: "axis" }),
+    svg("line", { x1: x(at), x2: x(at), y1: top - 4, y2: floor, class: "mark" }),
+    ...series.flatMap((one, index) => (one ? curve(one, at, x, y, index) : [])),
+    text(end, 12, edges, { "text-anchor": "end" }),
+    text(left, height - 4, `k = ${ks[0]}`),
+    text(end, height - 4, String(ks[ks.length - 1]), { "text-anchor": "end" }),
+  );
   return chart;
+}
+
+/** The line of a panel's values and its point at the mark. */
+function curve(values, at, x, y, index) {
+  const look = CURVE_LOOKS[index % CURVE_LOOKS.length];
+  const points = values.map((value, i) => `${x(i)},${y(value)}`).join(" ");
+  return [
+    svg("polyline", { points, stroke: look.color, "stroke-dasharray": look.dash }),
+    svg("circle", { cx: x(at), cy: y(values[at]), r: 3.5, fill: look.color }),
+  ];
 }

@@ -1,26 +1,23 @@
 // Values of anchors as a picture, and the anchors at a place: the arithmetic of the viewer.
 
-const LAYERS = ["discrepancy", "weight", "weighted"];
+const LAYERS = Object.keys(CONTRACT.layers);
 const HEAT_SIDE = 400; // pixels of the longer side of a heat map, at most
 
-/** A panel of a payload with its texts decoded; see `payload.py` for what they hold. */
+/** A panel of a payload with its texts decoded; see `Details` in contract.py. */
 function openPanel(panel) {
-  const maps = {};
-  for (const layer of LAYERS) maps[layer] = panel.maps[layer].map(bytesOf);
-  const { details } = panel;
-  const floats = (name) => new Float32Array(bytesOf(details[name]).buffer);
-  const shares = (name) => new Uint16Array(bytesOf(details[name]).buffer);
-  const opened = {
-    anchors: new Int32Array(bytesOf(details.anchors).buffer),
-    probs_1: shares("probs_1"),
-    probs_2: shares("probs_2"),
-    weights: shares("weights"),
-    perClass: details.per_class,
-    weightScale: details.weight_scale,
+  const ofLayers = (make) => Object.fromEntries(LAYERS.map((layer) => [layer, make(layer)]));
+  const numbers = (Kind, text) => new Kind(bytesOf(text).buffer);
+  const maps = ofLayers((layer) => panel.maps[layer].map(bytesOf));
+  const details = {
+    ...panel.details,
+    ...ofLayers((layer) => numbers(Float32Array, panel.details[layer])),
+    anchors: numbers(Int32Array, panel.details.anchors),
+    probs_1: numbers(Uint16Array, panel.details.probs_1),
+    probs_2: numbers(Uint16Array, panel.details.probs_2),
+    weights: numbers(Uint16Array, panel.details.weights),
   };
-  for (const layer of LAYERS) opened[layer] = floats(layer);
-  const places = Array.from(opened.anchors, (anchor) => placeOf(panel.levels, anchor));
-  return { ...panel, maps, details: opened, places, heats: new Map() };
+  const places = Array.from(details.anchors, (anchor) => placeOf(panel.levels, anchor));
+  return { ...panel, maps, details, places, heats: new Map() };
 }
 
 /** Where an anchor of the grid lies: its level, cell, center and box, in pixels of the image. */
@@ -41,16 +38,16 @@ function placeOf(levels, anchor) {
 
 /** How many classes the details tell of. */
 function numClasses(panel) {
-  return panel.details.perClass ? panel.details.probs_1.length / panel.details.perClass : 0;
+  return panel.details.per_class ? panel.details.probs_1.length / panel.details.per_class : 0;
 }
 
 /** The numbers of a class (0, 1, ...) at the anchor that is number i of the details. */
 function classNumbers(panel, i, c) {
   const { details } = panel;
-  if (i >= details.perClass) return null;
+  if (i >= details.per_class) return null;
   const at = i * numClasses(panel) + c;
   const [p1, p2] = [details.probs_1[at] / 65535, details.probs_2[at] / 65535];
-  const weight = (details.weights[at] / 65535) * details.weightScale;
+  const weight = (details.weights[at] / 65535) * details.weight_scale;
   const gap = Math.abs(p1 - p2);
   const discrepancy = panel.norm === "l1" ? gap : gap * gap;
   return { p1, p2, weight, discrepancy, weighted: discrepancy * weight };
@@ -60,7 +57,7 @@ function classNumbers(panel, i, c) {
 function mostDisputed(panel, i) {
   let best = -1;
   let gap = -1;
-  for (let c = 0; i < panel.details.perClass && c < numClasses(panel); c += 1) {
+  for (let c = 0; i < panel.details.per_class && c < numClasses(panel); c += 1) {
     const numbers = classNumbers(panel, i, c);
     if (numbers.discrepancy > gap) [best, gap] = [c, numbers.discrepancy];
   }
@@ -74,7 +71,7 @@ function cellsOf(panel, layer, cls) {
     return panel.maps[layer].map((bytes) => Float32Array.from(bytes, (byte) => byte * unit));
   }
   const cells = panel.levels.map(({ shape }) => new Float32Array(shape[0] * shape[1]));
-  for (let i = 0; i < panel.details.perClass; i += 1) {
+  for (let i = 0; i < panel.details.per_class; i += 1) {
     const { level, cell } = panel.places[i];
     const value = classNumbers(panel, i, cls)[layer];
     if (value > cells[level][cell]) cells[level][cell] = value;
@@ -143,7 +140,7 @@ function heatCanvas({ values, width, height }, max) {
   const image = context.createImageData(width, height);
   const unit = max > 0 ? 255 / max : 0;
   for (let i = 0; i < values.length; i += 1) {
-    const [r, g, b] = CIVIDIS[Math.min(255, Math.round(values[i] * unit))];
+    const [r, g, b] = CONTRACT.uncertainty[Math.min(255, Math.round(values[i] * unit))];
     image.data[4 * i] = r;
     image.data[4 * i + 1] = g;
     image.data[4 * i + 2] = b;

@@ -45,16 +45,17 @@ function fillLevels(select, levels) {
 
 /** The scale of the layer, and what the marks mean. */
 function legendOf(model, shot, now, max, k) {
+  const { shownScore } = CONTRACT;
   const name = model.get("classes")[now.class];
   const lines = now.layer === "none" ? [] : scaleOf(model, now, name, max);
   const isPredicted = (panel) => shownDetections(panel).some(({ label }) => label === now.class);
   if (name && !shot.panels.some(isPredicted)) {
-    lines.push(note(`No ${name} is predicted here with a score of ${SHOWN_SCORE} or more.`));
+    lines.push(note(`No ${name} is predicted here with a score of ${shownScore} or more.`));
   }
   const truth = shot.truth ? "ground truth" : "ground truth: this image is not labeled";
   const boxes = `the most uncertain ${Math.min(k, SHOWN_ANCHORS)} as boxes`;
   const anchors = k === 1 ? "the most uncertain anchor" : `the ${k} anchors as dots, ${boxes}`;
-  const texts = { prediction: `prediction, score ≥ ${SHOWN_SCORE}`, truth, anchor: anchors };
+  const texts = { prediction: `prediction, score ≥ ${shownScore}`, truth, anchor: anchors };
   const wanted = { prediction: now.boxes, truth: now.truth, anchor: now.anchors };
   for (const [role, text] of Object.entries(texts)) {
     if (wanted[role]) lines.push(element("div", { class: `miaod-mark miaod-${role}` }, text));

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from miaod_nb.inspection.anchor_values import AnchorValues, anchor_values, keep_
 from miaod_nb.inspection.replay import kept_counts
 from miaod_nb.inspection.some_images import table_of, values_now
 from miaod_nb.inspection.table import own_count, row_of
+from miaod_nb.views.contract import Standing, Truth
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LookedAt:
             return "labeled"
         return "selected" if image_id in self.selected else "pool"
 
-    def truth(self, image_id: str, size: tuple[int, int]) -> dict[str, list[Any]] | None:
+    def truth(self, image_id: str, size: tuple[int, int]) -> Truth | None:
         """The objects of a labeled image in pixels of an image of `size` (H, W); None for one that
         is not labeled: its annotation stays closed."""
         if image_id not in self.labeled:
@@ -89,7 +89,7 @@ class LookedAt:
                  for label, left_out in zip(found.labels, found.ignored, strict=True)]  # fmt: skip
         return {"boxes": (found.boxes * scale).round(1).tolist(), "names": names}
 
-    def standing(self, values: AnchorValues, ks: Sequence[int]) -> dict[str, Any]:
+    def standing(self, values: AnchorValues, ks: Sequence[int]) -> Standing:
         """Where an image stands: score and rank as recorded, and its mean and rank for each k, with
         the count of its own anchors that the k stands for.
 
@@ -97,10 +97,12 @@ class LookedAt:
         """
         columns = [f"{self.prefix}mean {k}" for k in ks]
         row = row_of(values, self.run.config, self.run.record.classes, ks)
-        facts: dict[str, Any] = {"state": self.state_of(values.id), "score": None, "rank": None}
-        facts |= {"pool": None, "ranks": None, "ranked": 0, "means": [row[c] for c in columns]}
         anchors = len(values.discrepancy)
-        facts["counts"] = [own_count(k, self.run.config, anchors, ks[-1]) for k in ks]
+        facts: Standing = {
+            "state": self.state_of(values.id), "score": None, "rank": None, "pool": None,
+            "ranks": None, "ranked": 0, "means": [row[c] for c in columns],
+            "counts": [own_count(k, self.run.config, anchors, ks[-1]) for k in ks],
+        }  # fmt: skip
         if not self.scored or values.id not in self.table.index:
             return facts
         recorded = self.table.loc[values.id]
@@ -112,4 +114,5 @@ class LookedAt:
         if not set(columns) <= set(self.table):  # a run of another k
             return facts
         ranks = [1 + int((self.table[name] > recorded[name]).sum()) for name in columns]
-        return facts | {"means": [float(recorded[name]) for name in columns], "ranks": ranks}
+        facts |= {"means": [float(recorded[name]) for name in columns], "ranks": ranks}
+        return facts

@@ -32,3 +32,13 @@ function titleOf(image) {
   const state = image.selected ? " · selected" : image.labeled ? " · labeled" : "";
   return (image.rank == null ? "" : `${image.rank}. `) + image.id + state;
 }
+
+/** The images whose id holds a text in small letters. */
+function matching(order, text) {
+  return order.filter(({ id }) => id.toLowerCase().includes(text));
+}
+
+/** The image after that of an id, the first one after the last; the first one if it is absent. */
+function nextOf(images, id) {
+  return images[(images.findIndex((image) => image.id === id) + 1) % images.length];
+}

@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,6 +10,7 @@ from PIL import Image
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.inspection.seeing import pixels
 from miaod_nb.inspection.values import AnchorValues
+from miaod_nb.views.contract import AnchorPanel, Details, Detected, Layer, Level
 
 PHOTO_SIDE = 800  # pixels of the longer side of a photo, at most
 CLASS_NUMBERS = 40_000  # of an image's anchors and classes; many classes: of fewer anchors
@@ -29,14 +29,9 @@ def photo(record: ImageRecord, longest: int = PHOTO_SIDE) -> str:
 
 def anchor_panel(
     values: AnchorValues, classes: Sequence[str], norm: str, weighted: bool
-) -> dict[str, Any]:
-    """What a detector says of an image's anchors.
-
-    levels: shape (h, w), stride, center of the first cell and its anchors, in pixels. maps: for
-    each layer and level uint8 (h, w), the largest of a cell's anchors, 255 standing for the
-    layer's `scales` or more. details: see `_details`. norm: as `uncertainty_norm`; weighted: the
-    score averages the re-weighted discrepancy.
-    """
+) -> AnchorPanel:
+    """What a detector says of an image's anchors. norm: as `uncertainty_norm`; weighted: the score
+    averages the re-weighted discrepancy."""
     layers = values.layers()
     cells = {name: _cells(layer, values) for name, layer in layers.items()}
     scales = {name: _largest_inside(found, values) for name, found in cells.items()}
@@ -70,8 +65,9 @@ def _largest_inside(cells: Sequence[np.ndarray], values: AnchorValues) -> float:
     )
 
 
-def _levels(values: AnchorValues) -> list[dict[str, Any]]:
-    grid, levels, start = values.grid, [], 0
+def _levels(values: AnchorValues) -> list[Level]:
+    grid, start = values.grid, 0
+    levels: list[Level] = []
     parts = zip(grid.feature_sizes, grid.strides, grid.anchors_per_cell, strict=True)
     for (height, width), stride, per_cell in parts:
         base = grid.boxes[start : start + per_cell]
@@ -89,7 +85,7 @@ def _levels(values: AnchorValues) -> list[dict[str, Any]]:
     return levels
 
 
-def _detections(values: AnchorValues, classes: Sequence[str]) -> dict[str, Any]:
+def _detections(values: AnchorValues, classes: Sequence[str]) -> Detected:
     found = values.detections
     return {
         "boxes": [[round(edge, 1) for edge in box] for box in found.boxes.tolist()],
@@ -98,24 +94,28 @@ def _detections(values: AnchorValues, classes: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _details(values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool) -> dict[str, Any]:
-    """The numbers of the T most uncertain anchors, those first that the score averages first.
-
-    anchors: int32 (T,), places in the grid; a layer: float32 (T,); probs_1, probs_2 and weights:
-    uint16 (per_class, C), shares of 1 and of weight_scale.
-    """
+def _details(values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool) -> Details:
+    """The numbers of the most uncertain anchors, those first that the score averages first."""
     order = np.argsort(-values.weighted[values.top], kind="stable") if weighted else slice(None)
     anchors = values.top[order]
     count = min(len(anchors), CLASS_NUMBERS // max(values.probs_1.shape[1], 1))
     scale = float(values.weights.max(initial=0)) or 1.0
-    shares = {"probs_1": 1.0, "probs_2": 1.0, "weights": scale}
+    rows = np.arange(len(values.top))[order][:count]
+
+    def floats(name: Layer) -> str:
+        return _text(layers[name][anchors].astype("<f4").tobytes())
+
     return {
-        "anchors": _text(anchors.astype("<i4").tobytes()), "per_class": count,
+        "anchors": _text(anchors.astype("<i4").tobytes()),
+        "discrepancy": floats("discrepancy"),
+        "weight": floats("weight"),
+        "weighted": floats("weighted"),
+        "per_class": count,
         "weight_scale": scale,
-        **{name: _text(layer[anchors].astype("<f4").tobytes()) for name, layer in layers.items()},
-        **{name: _shares(getattr(values, name)[order][:count], one)
-           for name, one in shares.items()},
-    }  # fmt: skip
+        "probs_1": _shares(values.probs_1[rows], 1.0),
+        "probs_2": _shares(values.probs_2[rows], 1.0),
+        "weights": _shares(values.weights[rows], scale),
+    }
 
 
 def _shares(array: np.ndarray, one: float) -> str:

@@ -1,6 +1,5 @@
 // One image with its layers on a canvas.
 
-const SHOWN_SCORE = 0.3; // detections below it are not drawn
 const LISTED_BOXES = 3; // anchors of a place that was clicked that are drawn, the first one bold
 const NAMED_FROM = 320; // CSS pixels of the longer side of a picture whose boxes have names
 const SHOWN_ANCHORS = 5; // anchors of the score that are drawn as boxes; all are dots
@@ -26,7 +25,7 @@ async function loadPhoto(address) {
 /** Gives the canvas the size in which an image of `size` [H, W] fits; returns its scale. */
 function fitCanvas(canvas, size, width, height) {
   const scale = Math.min(width / size[1], height / size[0]);
-  const dense = window.devicePixelRatio || 1;
+  const dense = density();
   canvas.style.width = `${Math.round(size[1] * scale)}px`;
   canvas.style.height = `${Math.round(size[0] * scale)}px`;
   canvas.width = Math.round(size[1] * scale * dense);
@@ -38,7 +37,7 @@ function fitCanvas(canvas, size, width, height) {
 function drawPicture(canvas, scale, shot) {
   const { photos, panel, truth, settings, heat, k, place, listed } = shot;
   const context = canvas.getContext("2d");
-  const line = window.devicePixelRatio || 1;
+  const line = density();
   context.globalAlpha = 1;
   context.drawImage(photos.photo, 0, 0, canvas.width, canvas.height);
   if (heat) {
@@ -48,14 +47,14 @@ function drawPicture(canvas, scale, shot) {
     context.globalAlpha = 1;
   }
   if (settings.anchors) drawAnchors(context, panel, Math.min(k, panel.places.length), scale, line);
-  if (settings.truth && truth) drawBoxes(context, truth.boxes, "truth", scale, line);
+  const real = settings.truth && truth ? truth : { boxes: [], names: [] };
+  drawBoxes(context, real.boxes, "truth", scale, line);
   const found = settings.boxes ? shownDetections(panel) : [];
   drawBoxes(context, found.map(({ box }) => box), "prediction", scale, line);
-  const names = [];
-  if (settings.truth && truth) {
-    truth.boxes.forEach((box, i) => names.push([box, truth.names[i], "truth"]));
-  }
-  for (const { box, text } of found) names.push([box, text, "prediction"]);
+  const names = [
+    ...real.boxes.map((box, i) => [box, real.names[i], "truth"]),
+    ...found.map(({ box, text }) => [box, text, "prediction"]),
+  ];
   if (place) drawPlace(context, place, listed.map((i) => panel.places[i].box), scale, line);
   const longest = Math.max(canvas.width, canvas.height) / line;
   if (longest >= NAMED_FROM) drawNames(context, names, scale, line);
@@ -70,14 +69,14 @@ function shownDetections({ detections }) {
       score: detections.scores[i],
       text: `${detections.names[i]} ${detections.scores[i].toFixed(2)}`,
     }))
-    .filter(({ score }) => score >= SHOWN_SCORE);
+    .filter(({ score }) => score >= CONTRACT.shownScore);
 }
 
 /** The k anchors of the score as dots at their centers, the first few as boxes. */
 function drawAnchors(context, panel, k, scale, line) {
   const boxes = panel.places.slice(0, Math.min(k, SHOWN_ANCHORS)).map(({ box }) => box);
   drawBoxes(context, boxes, "anchor", scale, line * 0.75);
-  for (const [color, radius] of [["#ffffff", 3], [COLORS.anchor, 2]]) {
+  for (const [color, radius] of [["#ffffff", 3], [colorOf("anchor"), 2]]) {
     context.fillStyle = color;
     for (const { x, y } of panel.places.slice(0, k)) {
       context.beginPath();
@@ -106,7 +105,7 @@ function drawPlace(context, [x, y], boxes, scale, line) {
 /** Names at the boxes' corners, inside the picture; those that would cover another are left out. */
 function drawNames(context, names, scale, line) {
   const taken = [];
-  context.font = `${12 * line}px system-ui, "Liberation Sans", Arial, sans-serif`;
+  context.font = `${12 * line}px ${FONT}`;
   context.textBaseline = "bottom";
   const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
   for (const [box, text, role] of [...names].sort((a, b) => area(b[0]) - area(a[0]))) {
@@ -122,7 +121,7 @@ function drawNames(context, names, scale, line) {
       taken.push([x, y - height, x + width, y]);
       context.fillStyle = "rgba(255, 255, 255, 0.85)";
       context.fillRect(x, y - height, width, height);
-      context.fillStyle = COLORS[role];
+      context.fillStyle = colorOf(role);
       context.fillText(text, x + 3 * line, y - line);
       break;
     }

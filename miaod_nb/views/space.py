@@ -8,6 +8,7 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.features import pool_features
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of, scores_of
+from miaod_nb.views.contract import Point
 from miaod_nb.views.payload import photo
 
 PICTURE_SIDE = 320  # pixels of the longer side of a picture
@@ -16,11 +17,11 @@ PICTURE_SIDE = 320  # pixels of the longer side of a picture
 class Space(View):
     """See `selection_space`; `ids` are those that were encircled last. Its state:
 
-    points: id, x, y, kind (pool, labeled, selected) and score (None: it was not scored). wanted:
-    the image that the script wants to see, thumbnail: its id and picture.
+    points: each a `Point`. wanted: the image that the script wants to see, thumbnail: its
+    `Picture`.
     """
 
-    _esm = source("space.js")
+    _esm = source("geometry.js", "space.js")
     _css = styles("space.css")
     heading = Unicode("").tag(sync=True)
     points: List[Any] = List().tag(sync=True)
@@ -61,7 +62,7 @@ def selection_space(run: Run, cycle: int | None = None) -> Space:
     return view
 
 
-def points_of(run: Run, batch: Batch) -> list[dict[str, Any]]:
+def points_of(run: Run, batch: Batch) -> list[Point]:
     """Where each image of the map lies, how uncertain it is, and whether it was labeled before the
     cycle or selected in it."""
     table = pool_features(run, batch.cycle)

@@ -1,4 +1,6 @@
 // The uncertainty viewer: an image, what is found in it, and where the classifiers differ.
+// A view: model, root, parts, kept (opened payloads by id, the newest last), order (of the images),
+// shot (the opened payload that is shown), awaited (id of the wanted image), asked (how many were).
 
 const KEPT = 6; // images that the browser holds besides the embedded ones
 const LOWEST = 440; // CSS pixels that a picture may always be high
@@ -6,209 +8,209 @@ const SHARE = 0.55; // of the window's height that a picture may take where that
 
 function render({ model, el }) {
   const root = rootOf(el, "viewer", model);
-  const kept = new Map(); // opened payloads by image id, the newest last
   const parts = viewerParts(model);
+  const state = { kept: new Map(), order: [], shot: null, awaited: "", asked: 0 };
+  const view = { model, root, parts, ...state };
   root.append(...parts.rows);
-  let order = [];
-  let shot = null; // the opened payload that is shown
-  let awaited = "";
-  let asked = 0;
+  listen(view);
+  keys(root, viewerKeys(view));
+  follow(view);
+  new ResizeObserver(() => draw(view)).observe(parts.pictures);
+  fillChoices(parts, model);
+  listImages(view);
+  const { id } = model.get("payload");
+  if (id) show(view, id);
+  else ready(root);
+}
 
-  const settings = () => model.get("settings");
-  const change = (news) => {
-    model.set("settings", { ...settings(), ...news });
-    model.save_changes();
-  };
-
-  function listImages() {
-    const known = model.get("index").filter(({ id }) => !model.get("still") || stored(id));
-    order = sorted(known, settings().sort);
-    parts.images.replaceChildren(
-      ...order.map((image) => element("option", { value: image.id }, titleOf(image))),
-    );
-    if (shot) parts.images.value = shot.id;
-    const all = model.get("index").length;
-    const here = `${known.length} of ${all} images are kept in this page`;
-    parts.kept.textContent = known.length < all ? here : "";
-    showPlace();
-  }
-
-  function showPlace() {
-    const at = shot ? order.findIndex(({ id }) => id === shot.id) : -1;
-    parts.position.textContent = order.length ? `${at + 1} of ${order.length}` : "no images";
-    parts.previous.disabled = at <= 0;
-    parts.next.disabled = at < 0 || at >= order.length - 1;
-  }
-
-  const stored = (id) => {
-    const payload = model.get("payload");
-    return payload.id === id ? payload : model.get("embedded")[id];
-  };
-
-  /** Shows an image: from what is at hand, else the kernel is asked for it. */
-  async function show(id) {
-    awaited = id;
-    parts.found.textContent = "";
-    if (!kept.has(id) && !stored(id)) {
-      ask(id);
-      return;
-    }
-    if (!kept.has(id)) {
-      const payload = stored(id);
-      const photos = await loadPhoto(payload.image);
-      kept.set(id, { ...payload, photos, panels: payload.panels.map(openPanel) });
-    }
-    if (awaited !== id) return; // another one was wanted in the meantime
-    if (shot && model.get("message")) model.set("message", ""); // it was about another image
-    const news = kept.get(id);
-    kept.delete(id);
-    kept.set(id, news);
-    while (kept.size > KEPT) kept.delete(kept.keys().next().value);
-    shot = news;
-    root.classList.remove("miaod-waiting");
-    parts.note.textContent = "";
-    parts.images.value = id;
-    clearPlace();
-    model.set("shown", id);
-    model.save_changes();
-    makePanels();
-    showPlace();
-    draw();
-  }
-
-  function ask(id) {
-    root.classList.add("miaod-waiting");
-    delete root.dataset.ready;
-    parts.note.textContent = `Computing ${id} …`;
-    asked += 1;
-    if (model.get("message")) model.set("message", ""); // or the same one would not come again
-    model.set("wanted", { id, asked });
-    model.save_changes();
-    setTimeout(() => {
-      if (awaited !== id || !root.classList.contains("miaod-waiting")) return;
-      parts.note.textContent =
-        `Still waiting for ${id}: if the notebook was only opened, run the cell of this view.`;
-    }, 5000);
-  }
-
-  function move(by) {
-    const at = order.findIndex(({ id }) => id === awaited);
-    const next = order[at + by];
-    if (next) show(next.id);
-  }
-
-  function find() {
-    const text = parts.search.value.trim().toLowerCase();
-    const found = order.filter(({ id }) => id.toLowerCase().includes(text));
-    if (!text) parts.found.textContent = "";
-    else if (!found.length) parts.found.textContent = `no image id contains "${text}"`;
-    else {
-      const at = found.findIndex(({ id }) => id === awaited);
-      const next = found[(at + 1) % found.length];
-      show(next.id);
-      parts.found.textContent = `${counted(found.length, "image")} found, Enter: the next`;
-    }
-  }
-
-  /** A picture for every panel, with its title. */
-  function makePanels() {
-    parts.body.classList.toggle("miaod-several", shot.panels.length > 1);
-    parts.pictures.replaceChildren(
-      ...shot.panels.map((panel, index) => {
-        const canvas = element("canvas", { "data-role": `picture-${index}` });
-        canvas.addEventListener("click", (event) => clicked(event, canvas));
-        return element("figure", {}, captionOf(panel), canvas);
-      }),
-    );
-  }
-
-  function clicked(event, canvas) {
-    const frame = canvas.getBoundingClientRect();
-    const [height, width] = shot.size;
-    place([
-      ((event.clientX - frame.left) / frame.width) * width,
-      ((event.clientY - frame.top) / frame.height) * height,
-    ]);
-    root.focus({ preventScroll: true });
-  }
-
-  function place(spot) {
-    shot.place = spot;
-    const { level } = settings();
-    shot.listed = shot.panels.map((panel) => anchorsAt(panel, ...spot, level).slice(0, ROWS));
-    const numbers = shot.listed[0].map((i) => shot.panels[0].details.anchors[i]);
-    model.set("listed", { id: shot.id, place: spot, anchors: numbers });
-    model.save_changes();
-    draw();
-  }
-
-  function clearPlace() {
-    shot.place = null;
-    shot.listed = shot.panels.map(() => []);
-  }
-
-  function draw() {
-    const width = parts.pictures.clientWidth;
-    if (!shot || !width) return;
-    const now = settings();
-    const heats = shot.panels.map((panel) =>
-      now.layer === "none" ? null : heatOf(panel, now.layer, now.level, now.class, shot.size),
-    );
-    const max = Math.max(0, ...heats.map((heat) => (heat ? heat.max : 0)));
-    const room = width / shot.panels.length - 12;
-    const highest = Math.max(LOWEST, SHARE * window.innerHeight);
-    shot.panels.forEach((panel, index) => {
-      const canvas = parts.pictures.querySelectorAll("canvas")[index];
-      const scale = fitCanvas(canvas, shot.size, room, highest);
-      const heat = heats[index] && colored(heats[index], max);
-      const seen = { photos: shot.photos, truth: shot.truth, settings: now, place: shot.place };
-      drawPicture(canvas, scale, {
-        ...seen, panel, heat, k: panel.counts[now.k], listed: shot.listed[index],
-      });
-    });
-    showSettings(parts, model, shot, max, shot.panels[0].counts[now.k]);
-    ready(root);
-  }
-
-  /** The colors of a heat map, made again only when its scale has changed. */
-  function colored(heat, max) {
-    if (heat.drawnFor !== max) {
-      heat.drawnFor = max;
-      heat.canvas = heatCanvas(heat, max);
-    }
-    return heat.canvas;
-  }
-
-  listen(parts, { change, move, show, find });
-  keys(root, viewerKeys(parts, { settings, change, move, model }));
-  let before = settings();
+/** Keeps the view in line with its model. */
+function follow(view) {
+  const { model, parts } = view;
+  let before = model.get("settings");
   when(model, ["settings"], () => {
     const was = before;
-    before = settings();
-    if (was.sort !== before.sort) listImages();
-    if (was.level !== before.level && shot && shot.place) place(shot.place);
-    else draw();
+    before = model.get("settings");
+    if (was.sort !== before.sort) listImages(view);
+    if (was.level !== before.level && view.shot?.place) listPlace(view, view.shot.place);
+    else draw(view);
   });
   when(model, ["index", "classes", "embedded"], () => {
     fillChoices(parts, model);
-    listImages();
+    listImages(view);
   });
   when(model, ["payload"], () => {
     const { id } = model.get("payload");
-    kept.delete(id);
-    if (id && (id === awaited || !awaited)) show(id);
+    view.kept.delete(id);
+    if (id && (id === view.awaited || !view.awaited)) show(view, id);
   });
-  when(model, ["message"], () => {
-    if (!model.get("message")) return;
-    root.classList.remove("miaod-waiting");
-    parts.note.textContent = "";
-    if (shot) [awaited, parts.images.value] = [shot.id, shot.id];
-    ready(root);
+  when(model, ["message"], () => model.get("message") && giveUp(view));
+}
+
+function change({ model }, news) {
+  tell(model, "settings", { ...model.get("settings"), ...news });
+}
+
+// ------------------------------------------------------------------------------ which image
+
+/** The payload of an image that is at hand; undefined if the kernel has to be asked. */
+function storedPayload(model, id) {
+  const payload = model.get("payload");
+  return payload.id === id ? payload : model.get("embedded")[id];
+}
+
+function listImages(view) {
+  const { model, parts, shot } = view;
+  const all = model.get("index");
+  const known = all.filter(({ id }) => !model.get("still") || storedPayload(model, id));
+  view.order = sorted(known, model.get("settings").sort);
+  const option = (image) => element("option", { value: image.id }, titleOf(image));
+  parts.images.replaceChildren(...view.order.map(option));
+  if (shot) parts.images.value = shot.id;
+  const here = `${known.length} of ${all.length} images are kept in this page`;
+  parts.kept.textContent = known.length < all.length ? here : "";
+  showPosition(view);
+}
+
+function showPosition({ parts, order, shot }) {
+  const at = shot ? order.findIndex(({ id }) => id === shot.id) : -1;
+  parts.position.textContent = order.length ? `${at + 1} of ${order.length}` : "no images";
+  parts.previous.disabled = at <= 0;
+  parts.next.disabled = at < 0 || at >= order.length - 1;
+}
+
+/** Shows an image: from what is at hand, else the kernel is asked for it. */
+async function show(view, id) {
+  const { model, kept, parts } = view;
+  view.awaited = id;
+  parts.found.textContent = "";
+  const payload = storedPayload(model, id);
+  if (!kept.has(id) && !payload) return ask(view, id);
+  if (!kept.has(id)) {
+    const photos = await loadPhoto(payload.image);
+    kept.set(id, { ...payload, photos, panels: payload.panels.map(openPanel) });
+  }
+  if (view.awaited !== id) return; // another one was wanted in the meantime
+  if (view.shot && model.get("message")) model.set("message", ""); // it was about another image
+  view.shot = { ...newest(kept, id), place: null };
+  view.shot.listed = view.shot.panels.map(() => []);
+  stopWaiting(view);
+  parts.images.value = id;
+  tell(model, "shown", id);
+  makePanels(view);
+  showPosition(view);
+  draw(view);
+}
+
+/** The image of the map, now its newest; the oldest ones beyond KEPT go. */
+function newest(kept, id) {
+  const found = kept.get(id);
+  kept.delete(id);
+  kept.set(id, found);
+  while (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  return found;
+}
+
+function ask(view, id) {
+  const { model, root, parts } = view;
+  root.classList.add("miaod-waiting");
+  delete root.dataset.ready;
+  parts.note.textContent = `Computing ${id} …`;
+  view.asked += 1;
+  if (model.get("message")) model.set("message", ""); // or the same one would not come again
+  tell(model, "wanted", { id, asked: view.asked });
+  setTimeout(() => {
+    if (view.awaited !== id || !root.classList.contains("miaod-waiting")) return;
+    parts.note.textContent =
+      `Still waiting for ${id}: if the notebook was only opened, run the cell of this view.`;
+  }, PATIENCE);
+}
+
+function stopWaiting({ root, parts }) {
+  root.classList.remove("miaod-waiting");
+  parts.note.textContent = "";
+}
+
+/** Stays with the image that is shown: what was wanted cannot be had, as the message says. */
+function giveUp(view) {
+  stopWaiting(view);
+  if (view.shot) view.awaited = view.parts.images.value = view.shot.id;
+  ready(view.root);
+}
+
+function move(view, by) {
+  const next = view.order[view.order.findIndex(({ id }) => id === view.awaited) + by];
+  if (next) show(view, next.id);
+}
+
+/** Shows the next image whose id holds the text of the search. */
+function find(view) {
+  const { parts, order, awaited } = view;
+  const text = parts.search.value.trim().toLowerCase();
+  const found = text ? matching(order, text) : [];
+  if (found.length) show(view, nextOf(found, awaited).id);
+  if (!text) parts.found.textContent = "";
+  else if (!found.length) parts.found.textContent = `no image id contains "${text}"`;
+  else parts.found.textContent = `${counted(found.length, "image")} found, Enter: the next`;
+}
+
+// ------------------------------------------------------------------------- what is drawn
+
+/** A picture for every panel, with its title. */
+function makePanels(view) {
+  const { parts, shot } = view;
+  parts.body.classList.toggle("miaod-several", shot.panels.length > 1);
+  parts.pictures.replaceChildren(
+    ...shot.panels.map((panel, index) => {
+      const canvas = element("canvas", { "data-role": `picture-${index}` });
+      canvas.addEventListener("click", (event) => clicked(view, event, canvas));
+      return element("figure", {}, captionOf(panel), canvas);
+    }),
+  );
+}
+
+function clicked(view, event, canvas) {
+  const frame = canvas.getBoundingClientRect();
+  const [height, width] = view.shot.size;
+  listPlace(view, [
+    ((event.clientX - frame.left) / frame.width) * width,
+    ((event.clientY - frame.top) / frame.height) * height,
+  ]);
+  takeKeys(view.root);
+}
+
+/** Lists the anchors at a place, [x, y] in pixels of the image. */
+function listPlace(view, place) {
+  const { model, shot } = view;
+  const { level } = model.get("settings");
+  shot.place = place;
+  shot.listed = shot.panels.map((panel) => anchorsAt(panel, ...place, level).slice(0, ROWS));
+  const anchors = shot.listed[0].map((i) => shot.panels[0].details.anchors[i]);
+  tell(model, "listed", { id: shot.id, place, anchors });
+  draw(view);
+}
+
+function draw(view) {
+  const { model, root, parts, shot } = view;
+  const width = parts.pictures.clientWidth;
+  if (!shot || !width) return;
+  const settings = model.get("settings");
+  const heats = shot.panels.map((panel) => settings.layer === "none" ? null
+    : heatOf(panel, settings.layer, settings.level, settings.class, shot.size));
+  const max = Math.max(0, ...heats.map((heat) => (heat ? heat.max : 0)));
+  const room = [width / shot.panels.length - 12, Math.max(LOWEST, SHARE * window.innerHeight)];
+  const canvases = parts.pictures.querySelectorAll("canvas");
+  shot.panels.forEach((panel, index) => {
+    const heat = heats[index] && colored(heats[index], max);
+    drawPicture(canvases[index], fitCanvas(canvases[index], shot.size, ...room), {
+      ...shot, panel, settings, heat, k: panel.counts[settings.k], listed: shot.listed[index],
+    });
   });
-  new ResizeObserver(draw).observe(parts.pictures);
-  fillChoices(parts, model);
-  listImages();
-  const { id } = model.get("payload");
-  if (id) show(id);
-  else ready(root);
+  showSettings(parts, model, shot, max, shot.panels[0].counts[settings.k]);
+  ready(root);
+}
+
+/** The colors of a heat map, made again only when its scale has changed. */
+function colored(heat, max) {
+  if (heat.drawnFor !== max) Object.assign(heat, { drawnFor: max, canvas: heatCanvas(heat, max) });
+  return heat.canvas;
 }

@@ -16,6 +16,7 @@ from miaod_nb.runs.card import PER_CLASS
 from miaod_nb.runs.score_table import headers_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
+from miaod_nb.views.contract import Layer, Listed, Panel, Payload, Truth
 from miaod_nb.views.looked_at import LookedAt
 from miaod_nb.views.payload import anchor_panel, photo
 
@@ -29,13 +30,11 @@ DIFFERENCES = {"l1": "|p₁ − p₂|", "l2": "(p₁ − p₂)²"}
 class UncertaintyViewer(View):
     """See `uncertainty_viewer`. Its state as the script has it:
 
-    index: the images, id, rank, score, labeled, selected, classes (part of each in the score) and
-    disagreement. ks: the counts of anchors of the k slider. settings: layer ("none",
-    "discrepancy", "weight", "weighted"), level and class (-1: all), opacity, boxes, truth, anchors,
-    k (place in ks) and sort. payload: the image that was asked for last; embedded: others that
-    need no kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of
-    the image that is seen; listed, the place that was clicked, and its anchors (places in the
-    grid).
+    index: the images, each a `Listed`. ks: the counts of anchors of the k slider. settings: layer
+    ("none" or a key of LAYERS), level and class (-1: all), opacity, boxes, truth, anchors, k
+    (place in ks) and sort. payload: the image that was asked for last; embedded: others that need
+    no kernel, by id. wanted: what the script asks for. Told by the script: shown, the id of the
+    image that is seen; listed, the place that was clicked, and its anchors (places in the grid).
     """
 
     _esm = source(
@@ -46,9 +45,9 @@ class UncertaintyViewer(View):
     index: Any = List().tag(sync=True)
     classes: Any = List().tag(sync=True)
     ks: Any = List().tag(sync=True)
-    units = Dict().tag(sync=True)
+    units: Any = Dict().tag(sync=True)
     disagreement_of = Unicode("").tag(sync=True)
-    payload = Dict().tag(sync=True)
+    payload: Any = Dict().tag(sync=True)
     embedded = Dict().tag(sync=True)
     settings = Dict(START).tag(**FROM_SCRIPT)
     wanted = Dict().tag(**FROM_SCRIPT)
@@ -69,10 +68,11 @@ class UncertaintyViewer(View):
             self.index, self.disagreement_of = _index(self._looked_at)
             self.payload = self.payload_of(first.table["id"].iloc[0])
 
-    def payload_of(self, image_id: str) -> dict[str, Any]:
+    def payload_of(self, image_id: str) -> Payload:
         """All that is needed to show an image; the detectors are asked if nobody did before."""
         first = self._looked_at[0]
-        panels, truth = [], None
+        truth: Truth | None = None
+        panels: list[Panel] = []
         for looked_at in self._looked_at:
             values = looked_at.values(image_id)
             truth = truth or looked_at.truth(image_id, values.size)
@@ -83,7 +83,8 @@ class UncertaintyViewer(View):
                 config.uncertainty_norm,
                 config.weighted_selection,
             )
-            panels.append({"title": looked_at.title} | looked_at.standing(values, self.ks) | panel)
+            standing = looked_at.standing(values, self.ks)
+            panels.append({"title": looked_at.title, **standing, **panel})
         image = photo(find_image(first.run, image_id))
         return {"id": image_id, "size": list(values.size), "image": image, "truth": truth,
                 "panels": panels}  # fmt: skip
@@ -167,7 +168,7 @@ def _own_k(looked_at: LookedAt) -> int:
     return num_averaged(looked_at.run.config.top_k, max(looked_at.ks))
 
 
-def _units(looked_at: LookedAt) -> dict[str, list[str]]:
+def _units(looked_at: LookedAt) -> dict[Layer, list[str]]:
     """What the layers measure: for all classes, and for one."""
     difference = DIFFERENCES[looked_at.run.config.uncertainty_norm]
     return {
@@ -177,13 +178,13 @@ def _units(looked_at: LookedAt) -> dict[str, list[str]]:
     }
 
 
-def _index(looked_at: Sequence[LookedAt]) -> tuple[list[dict[str, Any]], str]:
+def _index(looked_at: Sequence[LookedAt]) -> tuple[list[Listed], str]:
     """The images that can be looked at, and what `disagreement` compares."""
     first = looked_at[0]
     other, name = _other_ranks(looked_at)
     parts = _class_parts(first)
     away = ((first.table["rank"].rank(ascending=False) - other).abs() / len(first.table)).round(3)
-    images = [
+    images: list[Listed] = [
         {"id": row.id, "rank": int(row.rank), "score": _short(row.score),
          "labeled": row.id in first.labeled, "selected": row.id in first.selected,
          "classes": parts.get(row.id),

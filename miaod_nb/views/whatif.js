@@ -1,12 +1,5 @@
 // What if the batch had been chosen otherwise: settings on top, what they change below.
 
-const AGGREGATES = {
-  mean: "mean of the k most uncertain anchors",
-  max: "the most uncertain anchor",
-  sum: "sum over all anchors",
-};
-const LATE = 5000; // milliseconds until an answer from Python is missed
-
 function render({ model, el }) {
   const root = rootOf(el, "whatif", model);
   const view = { model, root, parts: {} };
@@ -43,7 +36,7 @@ function showControls(view) {
   view.parts.controls.replaceChildren(
     element("h3", {}, model.get("heading")),
     row("strategy", select("strategy", options.strategies)),
-    row("score of an image", select("aggregate", AGGREGATES)),
+    row("score of an image", select("aggregate", CONTRACT.aggregates)),
     row("k", slider("k", 0, options.ks.length - 1, (place) => options.ks[place]),
       element("output", { "data-role": "k-text" })),
     row("re-weighted", weighted),
@@ -71,12 +64,9 @@ function bringValues(view) {
 }
 
 function change(view, changed) {
-  const { model } = view;
-  model.set("settings", { ...model.get("settings"), ...changed });
-  model.save_changes();
+  tell(view.model, "settings", { ...view.model.get("settings"), ...changed });
   clearTimeout(view.timer);
-  view.timer = setTimeout(() => showResult(view, true), LATE);
-  bringValues(view);
+  view.timer = setTimeout(() => showResult(view, true), PATIENCE);
   showResult(view);
 }
 
@@ -85,6 +75,13 @@ function change(view, changed) {
 /** Whether the result is the answer to these settings. */
 function isAnswer(result, settings) {
   return Object.keys(settings).every((name) => result.settings?.[name] === settings[name]);
+}
+
+/** What the numbers are about. */
+function scopeOf(result, options) {
+  if (isAnswer(result, options.run)) return "These are the run's own settings.";
+  const same = !result.added.length && !result.dropped.length;
+  return same ? "The batch does not change." : options.scope;
 }
 
 function showResult(view, late = false) {
@@ -97,10 +94,6 @@ function showResult(view, late = false) {
   const waits = model.get("still") || late
     ? "No notebook answers: run this cell again in a running notebook to see what changes."
     : "…";
-  const same = !result.added.length && !result.dropped.length;
-  const scope = isAnswer(result, options.run) ? "These are the run's own settings."
-    : same ? "The batch does not change."
-    : options.scope;
   const number = (role, value, text) => element("span", { class: "miaod-number" },
     element("b", { "data-role": role }, value), ` ${text}`);
   parts.summary.replaceChildren(...(answered ? [
@@ -108,7 +101,7 @@ function showResult(view, late = false) {
     number("dropped-count", `− ${result.dropped.length}`, "dropped"),
     number("kept-count", `= ${result.kept}`, "stay"),
     number("jaccard", result.jaccard.toFixed(2), "Jaccard index (1: the same batch)"),
-    element("span", { class: "miaod-quiet", "data-role": "scope" }, scope),
+    element("span", { class: "miaod-quiet", "data-role": "scope" }, scopeOf(result, options)),
   ] : [element("span", { class: "miaod-quiet" }, waits)]));
   showLists(view);
 }

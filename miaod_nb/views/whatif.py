@@ -17,6 +17,7 @@ from miaod_nb.selection.decisions import verdicts_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import batch_of
+from miaod_nb.views.contract import Changed, Options, Replayed
 from miaod_nb.views.payload import photo
 
 TILE = 128  # pixels of the longest side of a picture
@@ -26,15 +27,14 @@ SHOWN = 60  # pictures of added images, and as many of dropped ones
 class WhatIf(View):
     """See `what_if`. Its state as the script has it:
 
-    options: what can be set; settings: strategy, aggregate, k, weighted, budget, set by the script
-    or in Python. result: the settings that it answers, added and dropped (id, and its rank before
-    and after), kept, jaccard, and ids, the batch.
+    options: see `Options`; settings: strategy, aggregate, k, weighted, budget, set by the script or
+    in Python. result: a `Replayed`, with the settings that it answers.
     """
 
     _esm = source("whatif.js")
     _css = styles("whatif.css")
     heading = Unicode("").tag(sync=True)
-    options = Dict().tag(sync=True)
+    options: Any = Dict().tag(sync=True)
     settings = Dict().tag(**FROM_SCRIPT)
     result = Dict().tag(sync=True)
     pictures = Dict().tag(sync=True)
@@ -84,7 +84,7 @@ def what_if(run: Run, cycle: int | None = None) -> WhatIf:
     return view
 
 
-def options_of(run: Run, table: pd.DataFrame) -> dict[str, Any]:
+def options_of(run: Run, table: pd.DataFrame) -> Options:
     """What can be set, and how the run itself has it."""
     ks, budget = kept_counts(table), min(run.record.budget, len(table))
     own = {
@@ -107,9 +107,7 @@ def options_of(run: Run, table: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def replayed(
-    table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def replayed(table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str, Any]) -> Replayed:
     """How the batch of these settings differs from that of the run's own. Raises ConfigError."""
     replayed_by = partial(replay, table, own=own["strategy"])
     before, after = replayed_by(**own), replayed_by(**settings)
@@ -123,7 +121,7 @@ def replayed(
     old = dict(zip(table["id"], table["rank"].tolist(), strict=True))
     new = {image_id: rank for rank, image_id in enumerate(order, start=1)}
 
-    def rows(ids: list[str]) -> list[dict[str, Any]]:
+    def rows(ids: list[str]) -> list[Changed]:
         return [{"id": i, "before": old[i], "after": new.get(i)} for i in ids]
 
     return {

@@ -8,7 +8,9 @@ import pytest
 from traitlets import Dict
 
 from miaod_nb.errors import ConfigError
-from miaod_nb.views.base import EXPORT, HERE, View, as_html, fragment, page, source
+from miaod_nb.plots.pictures import BOX_LINES
+from miaod_nb.views.base import EXPORT, HERE, View, as_html, fragment, page, source, styles
+from miaod_nb.views.contract import SHARED
 
 
 class Small(View):
@@ -23,15 +25,22 @@ def state_in(html: str) -> dict:
     return json.loads(found[1])
 
 
-def test_a_script_begins_with_the_colors_and_ends_with_its_export():
+def test_a_script_begins_with_the_contract_and_ends_with_its_export():
     text = source("heat.js", "viewer.js")
     assert text.endswith(EXPORT) and text.index("function element") < text.index("function heatOf")
-    table = re.search(r'CIVIDIS_HEX = "([0-9a-f]+)"', text)
-    colors = bytes.fromhex(table[1])
-    assert len(colors) == 3 * 256
+    found = re.match(r"const CONTRACT = (.*);\n", text)
+    assert found is not None
+    assert json.loads(found[1]) == json.loads(json.dumps(SHARED))
+    colors = SHARED["uncertainty"]
+    assert len(colors) == 256
     for value in (0, 100, 255):
-        expected = matplotlib.colormaps["cividis"](value, bytes=True)[:3]
-        assert tuple(colors[3 * value : 3 * value + 3]) == tuple(expected)
+        assert tuple(colors[value]) == matplotlib.colormaps["cividis"](value, bytes=True)[:3]
+
+
+def test_styles_and_scripts_have_the_colors_of_figures():
+    for role, (color, _, width) in BOX_LINES.items():
+        assert f"--{role}: {color};" in styles("viewer.css")
+        assert SHARED["boxes"][role]["color"] == color and SHARED["boxes"][role]["width"] == width
 
 
 def test_scripts_and_styles_load_nothing_from_a_network():

@@ -1,0 +1,41 @@
+const test = require("node:test");
+const assert = require("node:assert/strict");
+const { load } = require("./harness.js");
+
+const { isInside, nearest, placesOn, sharesByRank, stepped } = load("space",
+  "isInside", "nearest", "placesOn", "sharesByRank", "stepped");
+
+test("a point is inside a line, outside of it, or in its dent", () => {
+  const dented = [[0, 0], [10, 0], [10, 10], [5, 2], [0, 10]];
+  assert.equal(isInside([2, 2], dented), true);
+  assert.equal(isInside([5, 8], dented), false);
+  assert.equal(isInside([12, 2], dented), false);
+  assert.equal(isInside([2, 2], dented.toReversed()), true);
+});
+
+test("points fill the map up to its margin, y upwards", () => {
+  const points = [{ x: 0, y: 0 }, { x: 2, y: 4 }, { x: 1, y: 2 }];
+  assert.deepEqual(placesOn(points, 132, 232), [[16, 216], [116, 16], [66, 116]]);
+  assert.deepEqual(placesOn([{ x: 3, y: 3 }], 132, 232), [[16, 216]]); // one alone divides by 1
+});
+
+test("the nearest place is meant, and none that is far", () => {
+  const places = [[0, 0], [10, 0]];
+  assert.equal(nearest(places, [6, 0]), 1);
+  assert.equal(nearest(places, [10, 14]), -1);
+});
+
+test("steps go from the most uncertain on and stop at the ends; images without score are left out",
+  () => {
+    const points = [{ score: 1 }, { score: null }, { score: 3 }, { score: 2 }];
+    assert.equal(stepped(points, -1, 1), 2);
+    assert.equal(stepped(points, 2, 1), 3);
+    assert.equal(stepped(points, 2, -1), 2);
+    assert.equal(stepped(points, 0, 1), 0);
+    assert.equal(stepped([{ score: null }], -1, 1), -1);
+  });
+
+test("shares go by rank, and equal scores share theirs", () => {
+  assert.deepEqual([...sharesByRank([1, 5, 5, 100])], [[1, 0], [5, 1 / 3], [100, 1]]);
+  assert.deepEqual([...sharesByRank([7])], [[7, 0]]);
+});
