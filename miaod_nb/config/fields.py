@@ -205,7 +205,7 @@ class Config(BaseModel):
 
     # selection
     strategy: str = Field("mi_aod", description="how the next images are chosen: "
-        "mi_aod, entropy, random, full (all), or a strategy of your own")
+        "mi_aod, coreset, entropy, random, full (all), or a strategy of your own")
     entropy_aggregate: Literal["max", "mean", "sum"] = Field(
         "max", description="from detections to the image (strategy=entropy)"
     )

@@ -105,8 +105,9 @@ def evaluate_what(
     if root is None:
         raise ConfigError(
             "there are no labels to evaluate against",
-            where="data_root",
-            remedy="name the data set that has the labels (data_root, --data-root)",
+            where=what,
+            remedy="name the data set that has the labels (data_root, --data-root), or a whole run "
+            "folder, whose config.json names it",
         )
     if is_predictions:
         return evaluate_predictions(what, root, list_name or list_beside(what))

@@ -18,6 +18,7 @@ from miaod_nb.errors import ConfigError, DecisionError, RunFolderError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.labeling.reviewing import apply_decisions, batch_lines, decide, newest_batch
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.decisions import decisions_of
 from tests.experiment.helpers import SETTINGS, log_of, miaod, results, run_arguments
 
@@ -429,8 +430,9 @@ def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run)
 
     rename()
     expected = order(run)
-    decide(run.record, 0, expected[0], "skip")
-    assert ids(apply_decisions(run.record, 0)) == expected[1:3]
+    record = RunRecord.open(run.folder.root)
+    decide(record, 0, expected[0], "skip")
+    assert ids(apply_decisions(record, 0)) == expected[1:3]
     rename(ranks_by=None)
     with pytest.raises(ConfigError, match="there is no strategy 'margin'"):
-        apply_decisions(run.record, 0)
+        apply_decisions(RunRecord.open(run.folder.root), 0)
