@@ -22,6 +22,7 @@ from miaod_nb.config import Config
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.detector.retinanet import build_retinanet
 from miaod_nb.detector.ssd import build_ssd300
+from miaod_nb.plugins import load_plugins
 
 DETECTORS: dict[str, Callable[[Config, int], DetectionModel]] = {
     "retinanet": build_retinanet,
@@ -34,6 +35,7 @@ WIDE = 256  # channels of a head's convolutions; narrower ones train faster in c
 def build_detector(config: Config, num_classes: int, seed: int | None = None) -> DetectionModel:
     """The configured detector for `num_classes` classes, with weights drawn from `seed`
     (default: the configuration's). The CPU's global random state is left as it was."""
+    load_plugins()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
         model = DETECTORS[config.detector](config, num_classes)
