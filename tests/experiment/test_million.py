@@ -22,6 +22,7 @@ from miaod_nb.data.pool import initial_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.experiment.dataset import CycleSets
+from miaod_nb.experiment.steps import score, select_images
 from miaod_nb.passes.image_pass import SHARD_IMAGES
 from miaod_nb.selection.mi_aod import MiAod
 from tests.experiment.helpers import CHILDREN, SETTINGS
@@ -54,6 +55,8 @@ def experiment(data_root: Path, run_dir: Path, num_images: int) -> Run:
     """An experiment whose pool is a lazy one; its detector has been trained, so to say."""
     settings = SETTINGS | {"inference_batch_size": BATCH, "save_every": 0.001}
     run = Run(make_config("tiny", settings), data_root, run_dir)
+    with run.hold():
+        pass  # the run has begun; now its pool becomes a large one
     all_indices, labeled, sample = initial_sets(num_images, NUM_LABELED, seed=0)
     run.dataset = replace(
         run.dataset, pool=LazyPool(run.dataset.pool, num_images), all_indices=all_indices,
@@ -79,8 +82,8 @@ def live(data_root: Path, run_dir: Path, num_images: int, result: Path, kill_at:
     MiAod.observe = counted
     run = experiment(data_root, run_dir, num_images)
     with run.session.held():
-        run._score(0)
-        run._select(0)
+        score(run, 0)
+        select_images(run, 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     result.write_text(json.dumps({"scored": sum(images), "peak_mb": peak}))
 
@@ -113,6 +116,7 @@ def test_a_million_images(data_root, tmp_path):
     in_last = len(indices) - last * SHARD_IMAGES
     assert in_last == 600
     folder = tmp_path / "run/cycle0/scores.parquet"
+    experiment(data_root, tmp_path / "run", 10**6)
     write_shards(folder, indices, (500, last))
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     result = tmp_path / "result.json"
