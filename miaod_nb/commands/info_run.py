@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from miaod_nb.config import changes
+from miaod_nb.config import changes, spell
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import stacked_table
@@ -55,11 +55,7 @@ def line_of(name: str, text: str) -> list[str]:
 
 def pairs(settings: Mapping[str, Any]) -> str:
     """The settings as they may be given to `--set`."""
-    values = {
-        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-        for name, value in settings.items()
-    }
-    return " ".join(f"{name}={value}" for name, value in values.items())
+    return " ".join(f"{name}={spell(value)}" for name, value in settings.items())
 
 
 def _waiting(record: RunRecord) -> list[str]:

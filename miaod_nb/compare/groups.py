@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from miaod_nb.config import spell
 from miaod_nb.errors import DataError
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.registry import card_of_run
@@ -36,13 +37,6 @@ def differing(settings: Sequence[Mapping[str, Any]], but: Collection[str]) -> li
     """The settings that are not the same in all, in their order."""
     names = dict.fromkeys(name for one in settings for name in one if name not in but)
     return [n for n in names if any(one.get(n) != settings[0].get(n) for one in settings)]
-
-
-def spell(value: object) -> str:
-    """A setting's value as it may be given to `--set`."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(spell, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def refuse_other_data(records: Sequence[RunRecord]) -> None:

@@ -18,11 +18,13 @@ from miaod_nb.config.reading import (
     lr_rescaling,
     make_config,
     parse_settings,
+    spell,
     suggest,
     validated,
 )
 
 __all__ = [
     "DETECTOR_SETTINGS", "PRESETS", "VOC_CLASSES", "Config", "allowed", "changes", "count_of",
-    "fingerprint", "lr_rescaling", "make_config", "parse_settings", "suggest", "validated",
+    "fingerprint", "lr_rescaling", "make_config", "parse_settings", "spell", "suggest",
+    "validated",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """From what a user gives to a configuration: texts, presets, and words for what is wrong."""
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -33,10 +34,7 @@ def make_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Conf
     not, the rate is scaled linearly. Raises ConfigError as `validated` does.
     """
     overrides = dict(overrides or {})
-    if preset not in PRESETS:
-        raise ConfigError(
-            f"there is no preset '{preset}'", where="preset", remedy=suggest(preset, PRESETS)
-        )
+    _refuse_unknown_preset(preset)
     if "preset" in overrides:
         raise ConfigError(
             "the preset is not a setting",
@@ -48,6 +46,13 @@ def make_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Conf
     if "batch_size" in overrides and "learning_rate" not in overrides:
         config = validated(values | {"learning_rate": _scaled_rate(config)})
     return config
+
+
+def _refuse_unknown_preset(preset: str) -> None:
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"there is no preset '{preset}'", where="preset", remedy=suggest(preset, PRESETS)
+        )
 
 
 def _preset_values(preset: str, detector: Any = None) -> dict[str, Any]:
@@ -64,7 +69,9 @@ def validated(values: Mapping[str, Any]) -> Config:
     name, the nearest known one.
     """
     try:
-        return Config(**values)
+        config = Config(**values)
+        _refuse_unknown_preset(config.preset)
+        return config
     except ValidationError as error:
         first = error.errors()[0]
     name = str(first["loc"][0])
@@ -79,6 +86,15 @@ def validated(values: Mapping[str, Any]) -> Config:
         where=name,
         remedy=f"give {allowed(field)}{field.description}",
     )
+
+
+def spell(value: object) -> str:
+    """A setting's value as `parse_settings` reads it."""
+    if isinstance(value, list | tuple):
+        parts = list(map(spell, value))
+        is_plain = parts and not any("," in part for part in parts)
+        return ",".join(parts) if is_plain else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def changes(config: Config) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from miaod_nb.compare.groups import spell
-from miaod_nb.config import Config
+from miaod_nb.config import Config, spell
 from miaod_nb.plots.look import FULL, label_of
 from miaod_nb.report.measured import Measured, not_comparable, one_of_each
 from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text

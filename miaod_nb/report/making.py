@@ -1,14 +1,12 @@
 """The last part of a report: how to make it again, on what it ran, what it took."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from miaod_nb.compare.groups import spell
-from miaod_nb.config import changes
+from miaod_nb.config import changes, spell
 from miaod_nb.experiment.opening import GENERATED
 from miaod_nb.report.pieces import (
     Command,
@@ -53,7 +51,7 @@ def _command(run: ReportedRun) -> str:
         parts += ["--data-root", data]
     parts += ["--run-dir", run.record.folder.root.name]
     for name, value in changes(run.record.config).items():
-        parts += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+        parts += ["--set", f"{name}={spell(value)}"]
     return shlex.join(parts)
 
 

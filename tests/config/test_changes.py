@@ -1,4 +1,4 @@
-"""`changes` is the inverse of `make_config`, and amounts mean the same count everywhere."""
+"""`changes` is the inverse of `make_config`, also typed, and amounts mean the same count."""
 
 import random
 from typing import Any, Literal, get_args, get_origin
@@ -7,19 +7,28 @@ import pytest
 import torch
 
 from miaod_nb.bench.steps import shape_of
-from miaod_nb.config import PRESETS, Config, changes, count_of, make_config, parse_settings
+from miaod_nb.config import (
+    PRESETS,
+    Config,
+    changes,
+    count_of,
+    make_config,
+    parse_settings,
+    spell,
+)
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.experiment.dataset import num_scored
 from miaod_nb.selection.uncertainty import num_averaged
 
 # Values that are not Literals or numbers with bounds.
 SOME: dict[str, list[Any]] = {
-    "classes": [None, ("dog", "cat")], "image_size": [(1000, 600), (320, 320), (300, 300)],
+    "classes": [None, ("dog", "cat"), ("dog, wild", "cat")],
+    "image_size": [(1000, 600), (320, 320), (300, 300)],
     "anchor_ratios": [(1.0,), (0.5, 1.0, 2.0)], "controls": [("entropy",), ("entropy", "random")],
     "device": ["cpu", "auto"], "backbone_weights": ["imagenet", "none"],
     "detector": ["retinanet", "ssd300", "mine"], "strategy": ["random", "mi_aod", "mine"],
-    "batch_size": [2, 4, 8, 16], "learning_rate": [1e-3, 5e-4, 2e-3], "top_k": [10000, 0.09],
-    "initial": [827, 0.1], "budget": [413, 0.05],
+    "batch_size": [2, 4, 8, 16], "learning_rate": [1e-3, 1.23456789e-7, 2e-3],
+    "top_k": [10000, 0.09], "initial": [827, 0.1], "budget": [413, 0.05],
 }  # fmt: skip
 
 
@@ -44,7 +53,10 @@ def test_changes_make_the_configuration_again(preset: str, seed: int) -> None:
     names = rng.sample([name for name in Config.model_fields if name != "preset"], 8)
     names += [name for name in ("batch_size", "detector", "image_size") if rng.random() < 0.5]
     config = make_config(preset, {name: some_value(name, rng) for name in names})
-    assert make_config(preset, changes(config)) == config
+    told = changes(config)
+    assert make_config(preset, told) == config
+    typed = [f"{name}={spell(value)}" for name, value in told.items()]
+    assert make_config(preset, parse_settings(typed)) == config
 
 
 @pytest.mark.parametrize(
