@@ -12,6 +12,7 @@ from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Run
 from miaod_nb.plots.look import FULL
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.selection.registry import card_of_run
 from miaod_nb.toy.toy import DIFFICULTY
 
 
@@ -44,31 +45,33 @@ def class_results(records: Sequence[RunRecord], labels: Sequence[str] = ()) -> p
 
 def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
     """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
-    labeled_images, labeled_boxes and the metric (NaN where an imported cycle has none). Reads the
-    labels of labeled images alone."""
+    labeled_images, labeled_boxes (all that people drew) and the metric (NaN where an imported cycle
+    has none)."""
     rows = []
     labels = label_runs([run.record for run in runs])
     for run, label in zip(runs, labels, strict=True):
         for _, row in run.metrics().iterrows():
-            objects, _ = run.dataset.labeled_objects(run.sets(row["cycle"]))
-            boxes = sum(map(len, objects.values()))
+            boxes = sum(run.labels(row["cycle"]).get("boxes", {}).values())
             kept = {name: row[name] for name in ("cycle", "labeled_images")} | {"strategy": label}
             rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
     return pd.DataFrame(rows)
 
 
 def shares_of_kinds(runs: Sequence[Run]) -> pd.DataFrame:
-    """Which share of the images that each run chose is of each kind: indexed by kind, a column
-    `pool` and one for each strategy that chooses (full supervision does not). Empty for data that
-    do not say of what kind an image is."""
+    """Which share of the images that runs chose is of each kind: indexed by kind, a column `pool`
+    and one for every label of `label_runs`, whose runs count together; full supervision, which
+    chooses nothing, has none. Empty for data that do not say of what kind an image is."""
     path = runs[0].data_root / DIFFICULTY
     if not path.is_file():
         return pd.DataFrame()
     kinds = pd.read_csv(path, dtype={"id": str}).set_index("id")["kind"]
-    shares = {"pool": kinds.reindex([record.id for record in runs[0].dataset.pool])}
-    for run in (run for run in runs if not run.strategy.card.labels_all):
-        last = int(run.metrics()["cycle"].max())
-        chosen = np.setdiff1d(run.sets(last).labeled, run.sets(0).labeled)
-        shares[run.config.strategy] = kinds.reindex(run.dataset.ids(chosen))
-    table = pd.DataFrame({name: of.value_counts(normalize=True) for name, of in shares.items()})
+    records = [run.record for run in runs]
+    ids = {"pool": list(records[0].pool)}
+    for record, label in zip(records, label_runs(records), strict=True):
+        if not card_of_run(record).labels_all:
+            first = set(record.labeled(0))
+            chosen = [i for i in record.labeled(record.cycles - 1) if i not in first]
+            ids.setdefault(label, []).extend(chosen)
+    shares = {name: kinds.reindex(of).value_counts(normalize=True) for name, of in ids.items()}
+    table = pd.DataFrame(shares)
     return table.fillna(0.0).sort_values("pool", ascending=False)

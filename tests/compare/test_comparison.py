@@ -1,7 +1,10 @@
 """Tables of notebook 06: what runs on the same data did differently."""
 
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -68,3 +71,39 @@ def test_kinds_are_shares_of_what_was_chosen(runs, tmp_path):
     assert table.columns.tolist() == ["pool", "random"]  # full supervision chooses nothing
     assert table["random"].to_dict() == {"dim": 0.0, "easy": 1.0}
     assert table["pool"].to_dict() == pytest.approx({"dim": 10 / 12, "easy": 2 / 12})
+
+
+def test_runs_of_one_strategy_with_other_settings_have_a_column_each(runs, tmp_path):
+    """And seeds of one kind count together, also of a strategy that nobody here knows."""
+    random, _ = runs
+    ids = [record.id for record in random.dataset.pool]
+    kinds = ["even" if number % 2 == 0 else "odd" for number in range(len(ids))]
+    pd.DataFrame({"id": ids, "kind": kinds}).to_csv(random.data_root / "difficulty.csv")
+    root = random.folder.root
+    others = {
+        "seed": ({"seed": 1}, {}),
+        "rate": ({"learning_rate": 0.5}, {}),
+        "unknown": ({"strategy": "theirs"}, {"name": "theirs", "label": "Theirs", "look": ""}),
+    }
+    selected = json.loads((root / "cycle0/selection.json").read_text())["selected"]
+    free = [i for i in ids if i not in random.record.labeled(1)]
+    for name, (settings, card) in others.items():
+        copy = shutil.copytree(root, tmp_path / name)
+        document = json.loads((copy / "config.json").read_text())
+        document["settings"] |= settings
+        document["identity"] |= settings
+        document["card"] |= card
+        (copy / "config.json").write_text(json.dumps(document))
+        if name == "seed":  # chose other images
+            indices = np.load(copy / "X_L_0.npy").tolist() + [ids.index(i) for i in free[:2]]
+            np.save(copy / "X_L_1.npy", np.sort(indices))
+    records = [open_run(run_dir=tmp_path / name) for name in others]
+    table = shares_of_kinds([random, *records])
+    rate = random.config.learning_rate
+    one, other = f"random (learning_rate={rate})", "random (learning_rate=0.5)"
+    assert set(table.columns) == {"pool", one, other, "Theirs"}
+    kind_of = dict(zip(ids, kinds, strict=True))
+    first = [kind_of[row["id"]] for row in selected]
+    both = first + [kind_of[i] for i in free[:2]]
+    for column, chosen in ((one, both), (other, first), ("Theirs", first)):
+        assert table[column].get("even", 0.0) == pytest.approx(chosen.count("even") / len(chosen))
