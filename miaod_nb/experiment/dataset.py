@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from miaod_nb.boxes import Objects
+from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.config import Config, count_of
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.pool import (
@@ -162,17 +162,20 @@ class Dataset:
         """What is known of the labels of a cycle. objects: those it trains on."""
         held_out = [i for i in self.ids(self.held_out) if i in self.test_objects]
         known = dict(objects) | {i: self.test_objects[i] for i in held_out}
-        boxes = np.zeros(len(self.classes), dtype=np.int64)
-        for found in known.values():
-            np.add.at(boxes, found.labels[~found.ignored], 1)
+        found = known.values()
         return {
             "images": len(objects),
             "sha256": digest_of(objects),
             "labeled": len(known),
-            "empty": sum(not len(found.labels) for found in known.values()),
+            "empty": sum(not len(one.labels) for one in found),
             "asked": [i for i in self.ids(sets.labeled) if i not in known],
-            "boxes": dict(zip(self.classes, boxes.tolist(), strict=True)),
+            "boxes": self._by_class(one.labels for one in found),
+            "ignored": self._by_class(one.labels[one.ignored] for one in found),
         }
+
+    def _by_class(self, labels: Iterable[np.ndarray]) -> dict[str, int]:
+        counts = count_labels(labels, len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def what_is_missing(self, ids: Iterable[str]) -> str | None:
         """What these images, which have usable annotations, lack to be labeled, as the end of a

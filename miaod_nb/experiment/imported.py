@@ -8,10 +8,10 @@ import numpy as np
 
 from miaod_nb.data.pool import Indices
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.errors import DataError, RunFolderError
+from miaod_nb.errors import DataError
 from miaod_nb.runs.files import RunFolder
-
-IMPORTED = "imported.json"
+from miaod_nb.runs.record import IMPORTED
+from miaod_nb.runs.schema import Imported, read_document
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,8 @@ def load_imported(folder: RunFolder) -> tuple[ImportedSets, ...]:
     """The sets that the run folder takes over; () if it drew its own."""
     if not folder.exists(IMPORTED):
         return ()
-    try:
-        return tuple(
-            ImportedSets(tuple(sets["labeled"]), tuple(sets["unlabeled_sample"]))
-            for sets in folder.load_json(IMPORTED)["cycles"]
-        )
-    except (KeyError, TypeError) as error:
-        raise RunFolderError(
-            "the file does not describe imported sets",
-            where=folder.path(IMPORTED),
-            remedy="restore it, or import the work folder again into a new run_dir",
-        ) from error
+    found: Imported = read_document(folder, IMPORTED, Imported)
+    return tuple(
+        ImportedSets(tuple(sets["labeled"]), tuple(sets["unlabeled_sample"]))
+        for sets in found["cycles"]
+    )

@@ -8,11 +8,11 @@ import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.data.download import download_voc
-from miaod_nb.errors import ConfigError, RunFolderError
+from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
 from miaod_nb.processes import current_processes
-from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import project_folder
+from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.toy.toy import make_toy
 
 # Presets that bring their own images: where they are generated, and how.
@@ -35,17 +35,16 @@ def open_run(
     Raises ConfigError, DataError and RunFolderError.
     """
     _check_types(preset, data_root, run_dir, overrides)
-    folder = RunFolder(run_dir) if run_dir else None
-    stored = stored_experiment(folder) if folder and folder.exists("config.json") else {}
-    if stored and not preset:
-        config = validated(stored["settings"] | dict(overrides or {}))
+    record = RunRecord.open(run_dir) if run_dir and is_run(run_dir) else None
+    if record and not preset:
+        config = validated(record.described["settings"] | dict(overrides or {}))
     else:
         config = make_config(preset or ("voc" if data_root else "toy"), overrides)
-    data = data_root or stored.get("data_root")
+    data = data_root or (record and record.data_root)
     if not data:
         with current_processes(config.device).first_goes_ahead():
             data = _own_data(config)
-    return Run(config, Path(data), folder.root if folder else None)
+    return Run(config, Path(data), Path(run_dir) if run_dir else None)
 
 
 def run(
@@ -55,29 +54,6 @@ def run(
     """Runs or continues an experiment, found as by `open_run`; returns its metrics, a row a
     cycle."""
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
-
-
-def data_root_of(run_dir: Path) -> Path | None:
-    """Where the data of a run lay when it last ran; None for a folder that is no run."""
-    folder = RunFolder(run_dir)
-    if not folder.exists("config.json"):
-        return None
-    root = stored_experiment(folder).get("data_root")
-    return Path(root) if root else None
-
-
-def stored_experiment(folder: RunFolder) -> dict[str, Any]:
-    """What the run folder says of its experiment: its settings, and where its data lie."""
-    document = folder.load_json("config.json")
-    identity = document.get("identity", {}) if isinstance(document, dict) else None
-    data = identity.get("data", {}) if isinstance(identity, dict) else None
-    if not isinstance(data, dict) or not isinstance(document.get("settings"), dict):
-        raise RunFolderError(
-            "the file does not describe an experiment",
-            where=folder.path("config.json"),
-            remedy="restore it from a copy, or choose another run_dir",
-        )
-    return document
 
 
 def _own_data(config: Config) -> Path:

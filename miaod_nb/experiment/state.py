@@ -28,6 +28,7 @@ from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
+from miaod_nb.runs.schema import CycleLabels, Metrics, Selection, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.registry import build_strategy, card_of_run, refuse_unknown
@@ -162,10 +163,17 @@ class RunState:
 
     def selection(self, cycle: int) -> list[int]:
         """Pool indices that a finished cycle chose, most wanted first."""
-        return [
-            row["index"]
-            for row in self.folder.load_json(f"cycle{cycle}/selection.json")["selected"]
-        ]
+        name = f"cycle{cycle}/selection.json"
+        chosen: Selection = read_document(self.folder, name, Selection)
+        return [row["index"] for row in chosen["selected"]]
+
+    def labels(self, cycle: int) -> CycleLabels:
+        """What is known of the labels of a cycle: as it noted that, or, in a run of an earlier
+        version, by opening them."""
+        if self.record.labels_noted(cycle) and "ignored" in (noted := self.record.labels(cycle)):
+            return noted
+        sets = self.sets(cycle)
+        return self.dataset.describe_labels(sets, self.dataset.labeled_objects(sets)[0])
 
     def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
@@ -213,11 +221,13 @@ class RunState:
 
     def metrics(self) -> pd.DataFrame:
         """Metrics of all evaluated cycles, one row each."""
-        paths = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
-        found = [self.folder.load_json(path) for path in paths if self.folder.exists(path)]
+        names = [f"cycle{cycle}/metrics.json" for cycle in range(self.config.cycles)]
+        found: list[Metrics] = [
+            read_document(self.folder, name, Metrics) for name in names if self.folder.exists(name)
+        ]
         if not found:  # nothing was evaluated: a table without rows
             return pd.DataFrame(columns=["cycle", "strategy", "labeled_images", "evaluated_on"])
-        return pd.DataFrame([one["about"] | one["metrics"] for one in found])
+        return pd.DataFrame([{**one["about"], **one["metrics"]} for one in found])
 
 
 def _lists(config: Config) -> tuple[str, str]:

@@ -98,22 +98,21 @@ def class_mix(run: Run, cycle: int) -> pd.DataFrame:
     found = [values.detections for values in all_values(run, cycle, indices)]
     batch = [one.above(SHOWN_SCORE).labels for one in found]
     table = pd.DataFrame({"class": classes})
-    labeled = labeled_boxes(run, cycle)
-    for name, counts in (("batch", count_labels(batch, len(classes))), ("labeled", labeled)):
+    for name, counts in (
+        ("batch", count_labels(batch, len(classes))),
+        ("labeled", _counted_boxes(run, cycle)),
+    ):
         table[name] = counts
         table[f"{name}_percent"] = 100 * counts / max(counts.sum(), 1)
     return table
 
 
-def labeled_boxes(run: Run, cycle: int) -> np.ndarray:
-    """How many objects of each class (C,) the labeled images of a cycle show: as the cycle noted,
-    or, in a run of an earlier version, by opening their labels."""
-    noted = run.record.labels(cycle).get("boxes")
-    if noted is not None:
-        return np.array([noted.get(name, 0) for name in run.record.classes])
-    objects, _ = run.dataset.labeled_objects(run.sets(cycle))
-    labels = [one.labels[~one.ignored] for one in objects.values()]
-    return count_labels(labels, len(run.record.classes))
+def _counted_boxes(run: Run, cycle: int) -> np.ndarray:
+    """How many objects of each class (C,) the labeled images of a cycle show, without those that
+    nobody has to find."""
+    known = run.labels(cycle)
+    boxes, ignored = known.get("boxes", {}), known.get("ignored", {})
+    return np.array([boxes.get(c, 0) - ignored.get(c, 0) for c in run.record.classes])
 
 
 def _place(values: AnchorValues, anchor: int, share: float) -> Place:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from miaod_nb.compare.groups import label_runs
 from miaod_nb.errors import DataError, MiaodError
@@ -55,7 +56,8 @@ def _opened(record: RunRecord, experiment: Run | None) -> tuple[Run | None, str]
 def _changed(record: RunRecord, experiment: Run) -> str:
     """In which way the images are other ones than the run was made with; "" if they are not."""
     now, table = experiment.dataset.identity, read_pool(record.folder)
-    data = record.described["identity"]["data"] | (first_data(table) if table is not None else {})
+    lists = first_data(table) if table is not None else {}
+    data: dict[str, Any] = {**record.described["identity"]["data"], **lists}
     for kind in ("pool", "test"):
         gone = sorted({*data[kind]} - {*now[kind]})
         new = sorted({*now[kind]} - {*data[kind]})

@@ -5,7 +5,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from miaod_nb.boxes import count_labels
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.runs.card import Card
@@ -65,14 +64,10 @@ class ReportedRun:
     def boxes(self, cycle: int) -> dict[str, int] | None:
         """How many objects of each class the labeled images of a cycle show: as the cycle noted,
         or, in a run of an earlier version, by opening their labels; None where they are gone."""
+        if self.experiment is not None:
+            return self.experiment.labels(cycle).get("boxes")
         is_noted = self.record.labels_noted(cycle)
-        noted = self.record.labels(cycle).get("boxes") if is_noted else None
-        if noted is not None or self.experiment is None:
-            return noted
-        objects, _ = self.experiment.dataset.labeled_objects(self.experiment.sets(cycle))
-        classes = self.record.classes
-        counts = count_labels([o.labels[~o.ignored] for o in objects.values()], len(classes))
-        return dict(zip(classes, counts.tolist(), strict=True))
+        return self.record.labels(cycle).get("boxes") if is_noted else None
 
     def image(self, image_id: str) -> ImageRecord | None:
         """The image, if its file is still there."""

@@ -290,10 +290,6 @@ class ReadOnlyRunFolder(RunFolder):
     def append_line(self, relative: str, line: str) -> None:
         pass
 
-    def load_csv(self, relative: str) -> pd.DataFrame:
-        """The table of a CSV file."""
-        return _load(self.path(relative), pd.read_csv)
-
     def append_log(self, record: Mapping[str, Any]) -> None:
         pass
 

@@ -12,7 +12,7 @@ from miaod_nb.progress import say
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.pool_file import POOL, digested, read_pool, save_pool
-from miaod_nb.runs.schema import VERSION, read_document
+from miaod_nb.runs.schema import VERSION, Described, read_document
 
 
 def project_folder() -> Path:
@@ -31,15 +31,9 @@ def default_run_dir(config: Config, fingerprint: str) -> Path:
 def stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings and the data that a run folder's experiment is about; lists of images by their
     digests. Raises RunFolderError."""
-    try:
-        identity = dict(folder.load_json("config.json")["identity"])
-        return identity, digested(identity.pop("data"))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunFolderError(
-            "the file does not describe an experiment",
-            where=folder.path("config.json"),
-            remedy="restore it from a copy, or choose another run_dir",
-        ) from error
+    described: Described = read_document(folder, "config.json", Described)
+    identity: dict[str, Any] = {**described["identity"]}
+    return identity, digested(identity.pop("data"))
 
 
 def refuse_another(

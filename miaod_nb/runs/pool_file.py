@@ -60,7 +60,7 @@ def read_pool(folder: RunFolder) -> pd.DataFrame | None:
     if not folder.exists("config.json"):
         return None
     document: Described = read_document(folder, "config.json", Described)
-    data = document["identity"].get("data", {})
+    data: Mapping[str, Any] = document["identity"]["data"]
     lists = {name: data.get(name, ()) for name in LISTS}
     if any(isinstance(lines, Mapping) for lines in lists.values()):
         raise RunFolderError(
@@ -68,7 +68,14 @@ def read_pool(folder: RunFolder) -> pd.DataFrame | None:
             where=folder.path(POOL),
             remedy="restore it from a copy, or choose another run_dir",
         )
-    rows = [(name, *_parts(line)) for name, lines in lists.items() for line in lines]
+    try:
+        rows = [(name, *_parts(line)) for name, lines in lists.items() for line in lines]
+    except ValueError:
+        raise RunFolderError(
+            "a line of its lists of images is not an id and a size",
+            where=f"{folder.path('config.json')}, field identity.data",
+            remedy="restore it from a copy, or choose another run_dir",
+        ) from None
     table = pd.DataFrame(rows, columns=["list", "id", "width", "height"])
     return table.assign(source="", path="", joined=0)[list(COLUMNS)].astype(COLUMNS)
 

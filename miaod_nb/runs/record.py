@@ -4,7 +4,7 @@ No torch is imported, no image decoded, no label opened, and no strategy or dete
 known. The folder may be of a run that is finished, still at work, or of an earlier version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ from miaod_nb.runs.schema import (
     Data,
     Described,
     Fault,
+    Imported,
     Metrics,
     Selection,
     read_document,
@@ -30,7 +31,7 @@ from miaod_nb.runs.schema import (
 from miaod_nb.runs.steps import NOT_A_TERM, shown
 from miaod_nb.runs.tables import read_metrics
 
-CONFIG = "config.json"
+CONFIG, IMPORTED = "config.json", "imported.json"
 
 
 class RunRecord:
@@ -96,7 +97,7 @@ class RunRecord:
 
     @cached_property
     def _data(self) -> Data:
-        return self.described["identity"].get("data", {})
+        return self.described["identity"]["data"]
 
     # ------------------------------------------------------------------------------- the images
 
@@ -164,10 +165,10 @@ class RunRecord:
     @property
     def first_cycle(self) -> int:
         """The first cycle that the run trained itself: those before it were imported."""
-        name = "imported.json"
-        if not self.folder.exists(name):
+        if not self.folder.exists(IMPORTED):
             return 0
-        return max(len(read_document(self.folder, name, dict[str, list[Any]])["cycles"]) - 1, 0)
+        found: Imported = read_document(self.folder, IMPORTED, Imported)
+        return max(len(found["cycles"]) - 1, 0)
 
     @property
     def trained(self) -> list[int]:
@@ -176,20 +177,23 @@ class RunRecord:
 
     def labeled(self, cycle: int) -> list[str]:
         """Ids of the images that people were asked for before the cycle, all its labeled ones."""
-        return self._set(f"X_L_{cycle}.npy")
+        name = f"X_L_{cycle}.npy"
+        return self.ids_at(self.folder.load_npy(name), name)
 
     def sample(self, cycle: int) -> list[str]:
         """Ids of the images that the cycle trains on without labels."""
-        return self._set(f"X_U_{cycle}.npy")
+        name = f"X_U_{cycle}.npy"
+        return self.ids_at(self.folder.load_npy(name), name)
 
-    def _set(self, name: str) -> list[str]:
-        indices = self.folder.load_npy(name)
+    def ids_at(self, indices: Iterable[int], origin: str) -> list[str]:
+        """Ids of pool images. origin: the file that the indices come from. Raises RunFolderError
+        for indices that the pool does not have."""
         try:
             return [self.pool[index] for index in indices]
         except (IndexError, TypeError) as error:
             raise RunFolderError(
                 f"the indices are not of the {len(self.pool)} images of this run",
-                where=self.folder.path(name), remedy="restore the file from a copy",
+                where=self.folder.path(origin), remedy="restore the file from a copy",
             ) from error  # fmt: skip
 
     def labels(self, cycle: int) -> CycleLabels:

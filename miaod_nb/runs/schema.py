@@ -40,17 +40,56 @@ class Data(TypedDict):
 
 
 @_strict
-class Described(TypedDict):
-    """config.json: the settings, where the data lay last, and what decides the results.
+class Identity(TypedDict):
+    """What decides the results: settings by name, and the data."""
 
-    identity: those of the settings, with the `data` beside them. card: of the strategy.
-    """
+    data: Data
+
+
+@_strict
+class CardFields(TypedDict):
+    """The card of a strategy, see `Card`."""
+
+    name: str
+    label: str
+    words: str
+    reason: str
+    paper: NotRequired[str]
+    ranks_by: NotRequired[str | None]
+    columns: NotRequired[list[str]]
+    observes_labeled: NotRequired[bool]
+    labels_all: NotRequired[bool]
+    trains_adversarially: NotRequired[bool]
+    settings: NotRequired[list[str]]
+    look: NotRequired[str]
+    explained_by: NotRequired[str]
+
+
+@_strict
+class Described(TypedDict):
+    """config.json: the settings, where the data lay last, and what decides the results. card: of
+    the strategy."""
 
     settings: dict[str, Any]
-    identity: dict[str, Any]
+    identity: Identity
     data_root: NotRequired[str]
-    card: NotRequired[dict[str, Any]]
+    card: NotRequired[CardFields]
     version: NotRequired[int]
+
+
+@_strict
+class ImportedCycle(TypedDict):
+    """Ids of the labeled images of a cycle and of its unlabeled sample."""
+
+    labeled: list[str]
+    unlabeled_sample: list[str]
+
+
+@_strict
+class Imported(TypedDict):
+    """imported.json: the sets that a run takes over, of its first cycles."""
+
+    cycles: list[ImportedCycle]
 
 
 @_strict
@@ -81,7 +120,7 @@ class Selection(TypedDict):
     scored: int
     selected: list[SelectedImage]
     set_aside: NotRequired[dict[str, int]]
-    card: NotRequired[dict[str, Any]]
+    card: NotRequired[CardFields]
     version: NotRequired[int]
 
 
@@ -122,8 +161,8 @@ class CycleLabels(TypedDict):
 
     images: how many of them; sha256: of their labels; code: digest of the code that trains. Of all
     images that were asked for so far, those held out among them: labeled: how many have labels;
-    empty: how many of these show nothing; asked: ids of the others; boxes: objects that count, by
-    class.
+    empty: how many of these show nothing; asked: ids of the others; boxes: objects by class;
+    ignored: those among them that are marked difficult or crowd.
     """
 
     images: int
@@ -132,6 +171,7 @@ class CycleLabels(TypedDict):
     empty: NotRequired[int]
     asked: NotRequired[list[str]]
     boxes: NotRequired[dict[str, int]]
+    ignored: NotRequired[dict[str, int]]
     code: NotRequired[str]
 
 

@@ -11,10 +11,6 @@ from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import stored_identity
 from miaod_nb.runs.record import RunRecord
 
-# Settings of the choice between images, besides those that the strategy's card names. With equal
-# labels and all else equal, weights are equal.
-OF_SELECTION = {"strategy", "entropy_aggregate", "weighted_selection", "uncertainty_norm"}
-
 
 def equal_training(folder: RunFolder, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
@@ -47,7 +43,10 @@ def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     if there["strategy"] == here["strategy"] or their_data != data:
         return False
     theirs, ours = RunRecord.open(beside.root), RunRecord.open(folder.root)
-    if _of_training(there, theirs.card) != _of_training(here, ours.card):
+    if theirs.card is None or ours.card is None:  # nobody knows what trained it
+        return False
+    of_choice = {"strategy", *theirs.card.settings, *ours.card.settings}
+    if _of_training(there, theirs.card, of_choice) != _of_training(here, ours.card, of_choice):
         return False
     # What joined later differs from run to run; indices are equal where these ids are.
     if any(their_id != our_id for their_id, our_id in zip(theirs.pool, ours.pool, strict=False)):
@@ -61,10 +60,7 @@ def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     return beside.exists(f"cycle{cycle}/weights.pt")
 
 
-def _of_training(identity: Mapping[str, Any], card: Card | None) -> dict[str, Any]:
-    """What decides the weights besides the labels: all settings but those of the choice alone.
-    Raises ValueError for a run of a version that did not note its strategy's card and its code."""
-    if card is None:
-        raise ValueError("nobody knows what trained it")
-    kept = {k: v for k, v in identity.items() if k not in OF_SELECTION.union(card.settings)}
+def _of_training(identity: Mapping[str, Any], card: Card, of_choice: set[str]) -> dict[str, Any]:
+    """What decides the weights besides the labels: all settings but those of the choice alone."""
+    kept = {name: value for name, value in identity.items() if name not in of_choice}
     return kept | {"training": card.training_of(identity["training"])}

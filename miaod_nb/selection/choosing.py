@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from miaod_nb.data.pool import Indices, remaining_pool
 from miaod_nb.plugins import load_plugins
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
-from miaod_nb.runs.schema import VERSION, SelectedImage, Selection
+from miaod_nb.runs.schema import VERSION, CardFields, SelectedImage, Selection
 from miaod_nb.runs.score_table import load_column, table_place
 from miaod_nb.selection.batch import Chosen, choose_batch
 from miaod_nb.selection.decisions import Verdicts
@@ -46,10 +46,11 @@ def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
         )
 
     if card.columns:
-        indices = record.scores(cycle, ["index"])["index"].to_numpy()
+        indices, origin = record.scores(cycle, ["index"])["index"].to_numpy(), table_place(cycle)
     else:
         indices = remaining_pool(np.arange(record.num_images(cycle)), labeled)
-    ids = [record.pool[index] for index in indices]
+        origin = f"X_L_{cycle}.npy"
+    ids = record.ids_at(indices, origin)
     return indices, Candidates.of_all(
         ids, record.labeled(cycle), columns("scores", indices),
         columns("labeled", labeled) if card.observes_labeled else None,
@@ -99,8 +100,9 @@ def select(
         if i in verdicts.barred
     )  # fmt: skip
     found: Selection = {
-        "version": VERSION, "cycle": cycle, "strategy": card.name, "card": card.as_dict(),
-        "budget": budget, "pool": num_images - len(pool.labeled_ids),
+        "version": VERSION, "cycle": cycle, "strategy": card.name,
+        "card": cast(CardFields, card.as_dict()), "budget": budget,
+        "pool": num_images - len(pool.labeled_ids),
         "scored": pool.total if card.columns else 0, "selected": rows,
     }  # fmt: skip
     if aside:

@@ -12,7 +12,7 @@ from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation, evaluate
-from miaod_nb.experiment.opening import data_root_of, open_run
+from miaod_nb.experiment.opening import open_run
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
@@ -101,7 +101,8 @@ def evaluate_what(
             remedy="leave settings and cycle out, or give the run folder or weight file",
         )
     run_dir = _run_of(what)
-    root = data_root or (data_root_of(run_dir) if run_dir and not is_predictions else None)
+    of_run = RunRecord.open(run_dir).data_root if run_dir and not is_predictions else None
+    root = data_root or of_run
     if root is None:
         raise ConfigError(
             "there are no labels to evaluate against",

@@ -233,8 +233,8 @@ def test_other_sets_do_not_enter_the_run_folder(imported, data_root, tmp_path):
     ("text", "words"),
     [
         (None, "imported: 3 there, 0 now"),
-        ('{"cycles": [{"labeled": ["000001"]}]}', "does not describe imported sets"),
-        ("[]", "does not describe imported sets"),
+        ('{"cycles": [{"labeled": ["000001"]}]}', "does not describe what it should"),
+        ("[]", "does not describe what it should"),
         ('{"cycles": [', "the file is broken"),
     ],
 )

@@ -4,12 +4,18 @@ shape or of a newer version: it does its work without it, or says in a sentence 
 import json
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from miaod_nb.commands.info import describe
+from miaod_nb.compare.curves import gather_metrics
+from miaod_nb.errors import MiaodError
+from miaod_nb.labeling.reviewing import newest_batch
+from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import VERSION
 from miaod_nb.toy.toy import make_toy
 from tests.experiment.helpers import miaod
@@ -28,6 +34,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 SLOW = ("report", "evaluate", "convert")
 Damage = Callable[[Path], None]
+GONE = object()  # in place of a value: the field is missing
 
 
 def remove(path: Path) -> None:
@@ -72,6 +79,66 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"data_root": str(data)}))
     return folder / "before"
+
+
+def fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where each field of a document stands; of lists the first entry."""
+    if path:
+        yield path
+    if len(path) < 4:
+        first = value[:1] if isinstance(value, list) else ()
+        parts = value.items() if isinstance(value, dict) else enumerate(first)
+        for name, part in parts:
+            yield from fields(part, (*path, name))
+
+
+def with_field(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    """A copy of the document with another value there, or with none."""
+    copy = deepcopy(document)
+    holder = copy
+    for name in path[:-1]:
+        holder = holder[name]
+    if value is GONE:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+    return copy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["pristine", "finished"])
+def test_a_damaged_field_is_no_traceback(which, request, tmp_path) -> None:
+    """Each field of each JSON document, of an earlier version too: without it, or with a value of
+    another kind."""
+    found = request.getfixturevalue(which)
+    source = found if which == "pristine" else found[0]
+    run = shutil.copytree(source, tmp_path / "run")
+    count, named = 0, 0
+    for path in sorted(run.rglob("*.json")):
+        text = path.read_text()
+        document = json.loads(text)
+        for field in fields(document):
+            for value in (GONE, None, "x", 7, [], {}, [1, {"a": 2}], {"b": [1]}):
+                path.write_text(json.dumps(with_field(document, field, value)))
+                count += 1
+                try:
+                    read_all(run)
+                except MiaodError as error:
+                    named += path.name in str(error.where)
+        path.write_text(text)
+    assert count > 500 and named > count / 4
+
+
+def read_all(run: Path) -> None:
+    """What verbs that only read ask of a run."""
+    describe(run)
+    record = RunRecord.open(run)
+    _ = record.classes, record.pool, record.test, record.budget, record.card, record.first_cycle
+    for cycle in range(record.cycles):
+        _ = record.labels(cycle), record.metrics_of(cycle), record.exclusions(cycle)
+        _ = record.selection(cycle), record.done(cycle)
+    gather_metrics([run])
+    newest_batch(record)
 
 
 @pytest.mark.parametrize(("document", "damage"), CASES)

@@ -3,13 +3,16 @@
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from miaod_nb.compare.comparison import labeling_cost
 from miaod_nb.experiment import open_run
+from miaod_nb.inspection.reasons import class_mix
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.label_store import Answer, AnsweredObject, LabelStore
 from tests.coco import change, write_coco
@@ -30,9 +33,16 @@ def data(data_root: Path, tmp_path: Path) -> Path:
     return data
 
 
-def answer_for(run_dir: Path, image_id: str, *boxes: tuple[float, ...], name: str = "disc") -> None:
+def answer_for(
+    run_dir: Path, image_id: str, *boxes: tuple[float, ...], name: str = "disc",
+    difficult: Sequence[bool] = (),
+) -> None:  # fmt: skip
     run = open_run(run_dir=run_dir)
-    objects = tuple(AnsweredObject(name=name, box=box) for box in boxes)  # type: ignore[arg-type]
+    marks = [*difficult, *[False] * (len(boxes) - len(difficult))]
+    objects = tuple(
+        AnsweredObject(name=name, box=box, difficult=mark)  # type: ignore[arg-type]
+        for box, mark in zip(boxes, marks, strict=True)
+    )
     one = Answer(id=image_id, objects=objects, by="me", source="test", time=time.time())
     LabelStore(run.folder).answer([one], run.dataset.records)
 
@@ -90,6 +100,28 @@ def test_counts_of_a_cycle_are_of_its_labels(data, tmp_path):
     now = labels_of(run_dir, 1)
     assert (now["labeled"], now["empty"], now["asked"]) == (6, 2, [])
     assert now["boxes"] == before["boxes"] | {"disc": before["boxes"]["disc"] + 2}
+
+
+def test_difficult_boxes_are_drawn_but_do_not_count_as_objects(data, tmp_path):
+    """Whoever asks what labels cost gets all boxes; the mix of classes is of those that count."""
+    run_dir = tmp_path / "run"
+    assert miaod(*run_arguments(data, run_dir, **QUICK, cycles=1)).code == 0
+    before = labels_of(run_dir, 0)
+    assert before["ignored"] == dict.fromkeys(before["boxes"], 0)
+    for image_id in selected(run_dir):
+        answer_for(run_dir, image_id, (5, 5, 30, 30), (9, 9, 40, 40), difficult=[True])
+    assert miaod(*run_arguments(data, run_dir, **QUICK)).code == 0
+    now = labels_of(run_dir, 1)
+    assert now["boxes"]["disc"] == before["boxes"]["disc"] + 4
+    assert now["ignored"] == before["ignored"] | {"disc": 2}
+    run = open_run(run_dir=run_dir)
+    assert labeling_cost([run])["labeled_boxes"].iloc[1] == sum(now["boxes"].values())
+    mix = class_mix(run, 1).set_index("class")["labeled"]
+    assert mix["disc"] == now["boxes"]["disc"] - 2
+    path = run_dir / "cycle1/labels.json"  # as a version before this wrote it
+    noted = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in noted.items() if k != "ignored"}))
+    assert open_run(run_dir=run_dir).labels(1)["ignored"] == now["ignored"]
 
 
 def test_labels_that_arrive_while_a_cycle_trains_wait_for_the_next_one(data, tmp_path):

@@ -331,7 +331,7 @@ def test_config_file_that_describes_nothing(data_root, reference, run_dir, conte
     shutil.copytree(reference, run_dir)
     (run_dir / "config.json").write_text(content)
     outcome = miaod(*run_arguments(data_root, run_dir))
-    assert_refused(outcome, "does not describe an experiment", "config.json")
+    assert_refused(outcome, "the file does not describe what it should", "config.json")
 
 
 def test_run_folder_without_its_config(data_root, reference, run_dir):
