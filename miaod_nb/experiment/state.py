@@ -28,7 +28,7 @@ from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
-from miaod_nb.runs.schema import CycleLabels, Metrics, Selection, read_document
+from miaod_nb.runs.schema import CycleLabels, Metrics, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.registry import build_strategy, card_of_run, refuse_unknown
@@ -163,9 +163,7 @@ class RunState:
 
     def selection(self, cycle: int) -> list[int]:
         """Pool indices that a finished cycle chose, most wanted first."""
-        name = f"cycle{cycle}/selection.json"
-        chosen: Selection = read_document(self.folder, name, Selection)
-        return [row["index"] for row in chosen["selected"]]
+        return [row["index"] for row in self.record.selection(cycle)["selected"]]
 
     def labels(self, cycle: int) -> CycleLabels:
         """What is known of the labels of a cycle: as it noted that, or, in a run of an earlier

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from miaod_nb.data.pool import Indices, remaining_pool
+from miaod_nb.errors import RunFolderError
 from miaod_nb.plugins import load_plugins
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
@@ -47,6 +48,13 @@ def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
 
     if card.columns:
         indices, origin = record.scores(cycle, ["index"])["index"].to_numpy(), table_place(cycle)
+        expected = record.selection(cycle)["scored"]
+        if len(indices) != expected:
+            raise RunFolderError(
+                f"the cycle scored {expected} images, and the scores of {len(indices)} are here",
+                where=folder.path(origin),
+                remedy="restore the folder from a copy, or choose another run_dir",
+            )
     else:
         indices = remaining_pool(np.arange(record.num_images(cycle)), labeled)
         origin = f"X_L_{cycle}.npy"

@@ -1,6 +1,6 @@
 """Where a trained detector's weights lie, and what a file says of them: ours or the authors'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from miaod_nb.authors.reference import as_reference
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.progress import say
+from miaod_nb.runs.record import RunRecord
 
 COCO_CLASSES = 80
 
@@ -75,15 +76,9 @@ def their_weights(
     return Weights(config, found.arrays)
 
 
-def cycles_with_weights(run_dir: Path) -> list[int]:
-    """The cycles of a run folder whose training is finished, ascending."""
-    names = (path.parent.name.removeprefix("cycle") for path in run_dir.glob("cycle*/weights.pt"))
-    return sorted(int(name) for name in names if name.isdecimal())
-
-
 def weights_of_run(run_dir: Path, cycle: int | None = None) -> Path:
     """The weight file of a run's newest finished cycle, or of `cycle`. Raises RunFolderError."""
-    found: Sequence[int] = cycles_with_weights(run_dir)
+    found = RunRecord.open(run_dir).trained
     if not found or cycle not in (None, *found):
         there = f"finished are: {', '.join(map(str, found))}" if found else "no cycle is finished"
         wanted = "of a finished cycle" if cycle is None else f"of cycle {cycle}"

@@ -92,6 +92,16 @@ def test_without_decisions_nothing_changes(run):
     assert not run.folder.exists("cycle0/decisions.jsonl")
 
 
+def test_a_place_is_not_filled_from_a_part_of_the_scores(run):
+    """A shard that was lost would else let worse images in without a word."""
+    run.folder.save_parquet("cycle0/scores.parquet/part-00000.parquet", run.record.scores(0)[:-1])
+    decide(run.record, 0, stored(run)["selected"][0]["id"], "skip")
+    before = stored(run)
+    with pytest.raises(RunFolderError, match="scored 8 images, and the scores of 7 are here"):
+        apply_decisions(run.record, 0)
+    assert stored(run) == before
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_next_best_takes_the_place_of_a_skipped_image(run_of, strategy):
     run = run_of(strategy)

@@ -135,8 +135,12 @@ def test_names_that_do_not_fit_the_file(tmp_path):
 
 
 def test_folder_without_a_finished_cycle(reference, tmp_path):
-    with pytest.raises(RunFolderError, match="no weights of a finished cycle; no cycle is"):
+    with pytest.raises(RunFolderError, match="there is no run in this folder"):
         Detector.load(tmp_path)
+    without = shutil.ignore_patterns("weights.pt")
+    begun = shutil.copytree(reference, tmp_path / "begun", ignore=without)
+    with pytest.raises(RunFolderError, match="no weights of a finished cycle; no cycle is"):
+        Detector.load(begun)
     with pytest.raises(RunFolderError, match="no weights of cycle 5; finished are: 0, 1"):
         Detector.load(reference, cycle=5)
     with pytest.raises(ConfigError, match="a single file has no cycle 0"):
