@@ -44,16 +44,19 @@ def class_results(records: Sequence[RunRecord], labels: Sequence[str] = ()) -> p
 
 
 def labeling_cost(runs: Sequence[Run], metric: str = VOC12_AP) -> pd.DataFrame:
-    """How many images and boxes each cycle had labels of, and what they bought: strategy, cycle,
-    labeled_images, labeled_boxes (all that people drew) and the metric (NaN where an imported cycle
-    has none)."""
+    """How many images and boxes each cycle had labels of, and what they bought: run, strategy,
+    cycle, labeled_images, labeled_boxes (all that people drew) and the metric (NaN where an
+    imported cycle has none)."""
     rows = []
     labels = label_runs([run.record for run in runs])
     for run, label in zip(runs, labels, strict=True):
         for _, row in run.metrics().iterrows():
             boxes = sum(run.labels(row["cycle"]).get("boxes", {}).values())
-            kept = {name: row[name] for name in ("cycle", "labeled_images")} | {"strategy": label}
-            rows.append(kept | {metric: row.get(metric, np.nan), "labeled_boxes": boxes})
+            rows.append({
+                "run": run.record.name, "strategy": label, "cycle": row["cycle"],
+                "labeled_images": row["labeled_images"], "labeled_boxes": boxes,
+                metric: row.get(metric, np.nan),
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
