@@ -12,7 +12,7 @@ from miaod_nb.authors.work_folder import EVALUATED_ON, is_work_folder, read_work
 from miaod_nb.compare.groups import label_runs, refuse_other_data
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
-from miaod_nb.plots.look import FULL
+from miaod_nb.plots.look import are_full
 from miaod_nb.runs.outputs import check_out, out_folder
 from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import read_metrics
@@ -25,8 +25,9 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
 
     `strategy` names runs of one kind alike, and no others: `label_runs` says how. `headline` is the
     metric that the run's preset is judged by. A work folder of the authors' code may stand among
-    the runs. A run with full supervision adds the column "ratio to full", of the metric that
-    `metric_of` names. Raises DataError for a folder without metrics, and for runs on other data.
+    the runs. Runs with full supervision add the column "ratio to full", of the metric that
+    `metric_of` names, or, of several kinds, one for each: "ratio to full (training=mi_aod)". Raises
+    DataError for a folder without metrics, and for runs on other data.
     """
     records = [RunRecord.open(run) for run in map(Path, runs) if is_run(run)]
     refuse_other_data(records)
@@ -34,12 +35,11 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     tables = [_rows(run).assign(**_kind(run, labels)) for run in map(Path, runs)]
     table = pd.concat(tables, ignore_index=True)
     metric = metric_of(table)
-    full: Mapping[str, float] = (
-        table[table["strategy"] == FULL].groupby("evaluated_on")[metric].mean().to_dict()
-    )
-    if full:
-        table[f"{metric}, ratio to full"] = table[metric] / table["evaluated_on"].map(full)
-    return table
+    ratios = {}
+    for label, rows in table[are_full(table["strategy"])].groupby("strategy", sort=False):
+        full = rows.groupby("evaluated_on")[metric].mean()
+        ratios[f"{metric}, ratio to {label}"] = table[metric] / table["evaluated_on"].map(full)
+    return table.assign(**ratios)
 
 
 def _kind(run: Path, labels: Mapping[Path, str]) -> dict[str, str]:

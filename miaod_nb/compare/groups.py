@@ -5,6 +5,7 @@ from typing import Any
 
 from miaod_nb.config import spell
 from miaod_nb.errors import DataError
+from miaod_nb.plots.look import FULL
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.registry import card_of_run
 
@@ -17,7 +18,7 @@ def label_runs(records: Sequence[RunRecord]) -> list[str]:
     """What each run is called beside the others: its strategy, and the settings in which runs of
     that strategy differ. Runs that differ in their seeds alone have one name."""
     cards = [card_of_run(record) for record in records]
-    names = [card.look or card.label for card in cards]
+    names = [FULL if card.labels_all else card.look or card.label for card in cards]
     settings = [settings_of(record) for record in records]
     labels = []
     for name, own in zip(names, settings, strict=True):

@@ -94,6 +94,8 @@ def spell(value: object) -> str:
         parts = list(map(spell, value))
         is_plain = parts and not any("," in part for part in parts)
         return ",".join(parts) if is_plain else json.dumps(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))  # a count where a fraction may stand
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -46,7 +46,8 @@ def do_it_first(cycle: int) -> str:
 def ranked(run: Run, cycle: int) -> pd.DataFrame:
     """The images that a cycle looked at, the most wanted first: id, index in the pool, score, and
     rank from 1. A strategy that compares images with each other gives no score: then those that it
-    chose come first, and the others in the order of the pool. Raises as `inspected` does."""
+    chose come first, and the others, in the order of the pool, have no rank (NaN). Raises as
+    `inspected` does."""
     refuse_other_settings(run)
     record, card = run.record, run.card
     if not card.columns:
@@ -75,7 +76,10 @@ def ranked(run: Run, cycle: int) -> pd.DataFrame:
     else:
         table["score"] = np.nan
         order = _chosen_first(table["id"], record.selected(cycle))
-    return table.iloc[order].reset_index(drop=True).assign(rank=np.arange(1, len(table) + 1))
+    ranks = pd.Series(np.arange(1, len(table) + 1))
+    if not card.ranks_by:
+        ranks = ranks.where(ranks <= len(record.selected(cycle)))
+    return table.iloc[order].reset_index(drop=True).assign(rank=ranks)
 
 
 def _chosen_first(ids: pd.Series, chosen: list[str]) -> np.ndarray:

@@ -32,7 +32,8 @@ def replay(
     table: of `keep_anchor_values`. aggregate ("mean" over the k most uncertain anchors, "max",
     "sum") and weighted belong to mi_aod, seed to random, which draws an image of the sample as
     often as it draws any of those that it stands for. own: the strategy of the run, whose order is
-    that of the ranks, where it is none of STRATEGIES. Raises ConfigError.
+    that of the ranks, where it is none of STRATEGIES; one that compares images has no more ranks
+    than it chose. Raises ConfigError.
     """
     _refuse("strategy", strategy, [*STRATEGIES, *filter(None, [own])])
     _refuse("aggregate", aggregate, AGGREGATES)
@@ -47,7 +48,15 @@ def replay(
         rng = np.random.default_rng(seed)
         return table["id"].iloc[rng.choice(len(table), budget, replace=False, p=shares)].tolist()
     if strategy not in STRATEGIES:
-        return table.sort_values("rank")["id"].iloc[:budget].tolist()
+        known = table.dropna(subset="rank").sort_values("rank")["id"]
+        if budget > len(known):
+            raise ConfigError(
+                f"the strategy '{strategy}' compares images: which it would take beyond the "
+                f"{len(known)} that it chose is not known",
+                where=f"budget = {budget}",
+                remedy=f"choose a budget up to {len(known)}, or another strategy",
+            )
+        return known.iloc[:budget].tolist()
     column = column_of(strategy, aggregate, k, weighted)
     if column not in table:
         known = ", ".join(map(str, kept_counts(table)))

@@ -1,9 +1,9 @@
 """The values of a few images that are named, also of a detector that is still in training."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from miaod_nb.experiment.run import Run
@@ -24,15 +24,18 @@ def values_now(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, AnchorValu
 
 def table_of(run: Run, values: Mapping[str, AnchorValues]) -> pd.DataFrame:
     """A table as `keep_anchor_values` makes it, of these images alone: scores are of `values`, and
-    ranks count these images."""
+    ranks count these images; of a strategy whose score is no value of anchors there are none."""
     config, classes = run.config, run.record.classes
     counts = k_grid(config, max(len(one.discrepancy) for one in values.values()))
     rows = {image_id: row_of(one, config, classes, counts) for image_id, one in values.items()}
     own = own_column(run.card, config, counts[-1])
-    ordered = sorted(rows, key=lambda image_id: -rows[image_id][own])
+    scores = {image_id: row.get(own, math.nan) for image_id, row in rows.items()}
+    is_scored = not any(map(math.isnan, scores.values()))
+    ordered = sorted(scores, key=lambda image_id: -scores[image_id]) if is_scored else list(scores)
     images = pd.DataFrame({
         "id": ordered, "index": [pool_index(run, image_id) for image_id in ordered],
-        "score": [rows[image_id][own] for image_id in ordered],
-        "rank": np.arange(1, len(ordered) + 1), "kind": "best", "stands_for": 1.0,
+        "score": [scores[image_id] for image_id in ordered],
+        "rank": [place if is_scored else math.nan for place in range(1, len(ordered) + 1)],
+        "kind": "best", "stands_for": 1.0,
     })  # fmt: skip
     return make_table(images, [rows[image_id] for image_id in ordered], own)

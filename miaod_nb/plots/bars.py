@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from miaod_nb.plots.look import STYLES, level_colors, looks
+from miaod_nb.plots.look import HATCHES, STYLES, level_colors, looks
 
 POOL_LOOK: dict[str, Any] = {"color": "white", "edgecolor": "black", "label": "pool"}
+NAMED = 4  # bars of a group that are named beside it
 GROUP = 0.84  # of the distance between two groups of bars; the rest is white
 
 
@@ -55,11 +56,13 @@ def true_positive_counts(
 
 
 def score_histogram(
-    axes: Axes, scores: np.ndarray, selected: np.ndarray, xlabel: str = "image uncertainty"
-) -> Axes:
+    axes: Axes, scores: np.ndarray, selected: np.ndarray, xlabel: str = "image uncertainty",
+    strategy: str = "mi_aod",
+) -> Axes:  # fmt: skip
     """How the scores of the pool spread, and where the selected images lie.
 
-    scores: (N,) finite; selected: bool (N,). Selected images stand on top of the others.
+    scores: (N,) finite; selected: bool (N,). Selected images stand on top of the others, in the
+    color of the strategy.
     """
     edges = np.histogram_bin_edges(scores, bins=30)
     rest, chosen = (np.histogram(part, edges)[0] for part in (scores[~selected], scores[selected]))
@@ -70,7 +73,8 @@ def score_histogram(
         "linewidth": 0.5,
     }
     axes.bar(edges[:-1], rest, color=STYLES["random"]["color"], **look)
-    axes.bar(edges[:-1], chosen, bottom=rest, color=STYLES["mi_aod"]["color"], hatch="////", **look)
+    color = looks([strategy])[strategy]["color"]
+    axes.bar(edges[:-1], chosen, bottom=rest, color=color, hatch="////", **look)
     axes.set(xlabel=xlabel, ylabel="images of the pool")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))  # the numbers are long
     axes.set_ylim(top=1.35 * max(int((rest + chosen).max()), 1))
@@ -114,10 +118,13 @@ def instance_bars(axes: Axes, names: Sequence[str], series: Mapping[str, Sequenc
 
 
 def _bar_styles(names: Iterable[object]) -> dict[str, dict[str, Any]]:
-    """Color and label of the bars of each strategy."""
-    return {
-        name: {key: look[key] for key in ("color", "label")} for name, look in looks(names).items()
-    }
+    """Color and label of the bars of each strategy, and a hatch where a color comes again."""
+    styles: dict[str, dict[str, Any]] = {}
+    for name, look in looks(names).items():
+        found = {"color": look["color"], "label": look["label"]}
+        again = sum(other["color"] == look["color"] for other in styles.values())
+        styles[name] = found | ({"hatch": HATCHES[again % len(HATCHES)]} if again else {})
+    return styles
 
 
 def _grouped_bars(
@@ -125,7 +132,8 @@ def _grouped_bars(
 ) -> None:
     """Horizontal bars, a group a row of the table from the top, a bar a column, with its value.
 
-    styles: color and label of each column; the bars of the first group also show the label.
+    styles: color and label of each column; up to four labels stand at the bars of the first group,
+    more of them above.
     """
     height = GROUP / len(styles)
     inches = axes.get_window_extent().height / axes.figure.dpi * height / (len(table) + 0.25)
@@ -134,8 +142,10 @@ def _grouped_bars(
         places = np.arange(len(table)) - GROUP / 2 + (position + 0.5) * height
         bars = axes.barh(places, table[column].fillna(0), 0.9 * height, **look)
         numbers = ["–" if pd.isna(value) else text.format(value) for value in table[column]]
-        numbers[0] += f"  {look['label']}"
+        numbers[0] += f"  {look['label']}" * (len(styles) <= NAMED)
         axes.bar_label(bars, numbers, padding=3, fontsize=size)
+    if len(styles) > NAMED:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
     axes.set(ylim=(len(table) - 0.5, -0.75), xlim=(0, 1.25 * table.max().max() or 1))
     axes.grid(axis="y", visible=False)

@@ -12,14 +12,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.evaluation.statistics import half_width
-from miaod_nb.plots.look import (
-    FULL,
-    STYLES,
-    LineEnd,
-    label_ends,
-    level_colors,
-    looks,
-)
+from miaod_nb.plots.look import STYLES, LineEnd, are_full, label_ends, level_colors, looks
 
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 STAGE_MARKERS = {"minimize": "v", "maximize": "^"}
@@ -97,10 +90,10 @@ def learning_curves(
 
     table: rows of `metrics.csv` files, with `strategy`, `run`, `cycle` where `over` may differ
     between runs, `metric` (mAP from 0 to 1, or its ratio to full supervision) and `over`, the
-    column of the horizontal axis. Full supervision is a horizontal line. The metric's axis begins
-    at 0.
+    column of the horizontal axis. Each kind of full supervision is a horizontal line. The metric's
+    axis begins at 0.
     """
-    partial = table[table["strategy"] != FULL]
+    partial = table[~are_full(table["strategy"])]
     styles = looks(table["strategy"])
     for strategy, rows in partial.groupby("strategy", sort=False):
         color = styles[str(strategy)]["color"]
@@ -126,7 +119,7 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
     classes = list(table["class"].unique())
     if len(classes) > panels.size:
         raise ValueError(f"{len(classes)} classes do not fit into {panels.size} panels")
-    counts = table.loc[table["strategy"] != FULL, "labeled_images"]
+    counts = table.loc[~are_full(table["strategy"]), "labeled_images"]
     margin = max(0.06 * (counts.max() - counts.min()), 1)
     columns, shown = panels.shape[-1], _some(sorted(counts.unique()))
     styles = looks(table["strategy"])
@@ -183,19 +176,20 @@ def _mean_lines(
     axes: Axes, table: pd.DataFrame, metric: str, styles: Mapping[str, dict[str, Any]],
     over: str = "labeled_images",
 ) -> dict[str, LineEnd]:  # fmt: skip
-    """Ends of the lines that it draws: the mean of each strategy, and full supervision."""
+    """Ends of the lines that it draws: the mean of each strategy, and of each kind of full
+    supervision."""
     table = table.dropna(subset=metric)
+    is_full = are_full(table["strategy"])
     ends = {}
-    for strategy, rows in table[table["strategy"] != FULL].groupby("strategy", sort=False):
+    for strategy, rows in table[~is_full].groupby("strategy", sort=False):
         look = styles[str(strategy)]
         mean = rows.groupby(_same_point(over))[[over, metric]].mean()
         axes.plot(mean[over], mean[metric], **look)
         ends[look["label"]] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
-    full = table.loc[table["strategy"] == FULL, metric]
-    if len(full):
-        look = styles[FULL]
-        axes.axhline(full.mean(), **look)
-        ends[look["label"]] = LineEnd(axes.get_xlim()[1], full.mean(), look["color"])
+    for strategy, rows in table[is_full].groupby("strategy", sort=False):
+        look, height = styles[str(strategy)], rows[metric].mean()
+        axes.axhline(height, **look | {"marker": "", "linewidth": STYLES["full"]["linewidth"]})
+        ends[look["label"]] = LineEnd(axes.get_xlim()[1], height, look["color"])
     return ends
 
 
@@ -227,8 +221,12 @@ def _name_strategies(first: Axes, styles: Mapping[str, dict[str, Any]], metric: 
     """Puts the look of each strategy, and what is measured, above the first of several panels."""
     lines = [Line2D([], [], **look) for look in styles.values()]
     above_title = ScaledTranslation(0, 22 / 72, first.figure.dpi_scale_trans)
+    # A line takes about 0.6 inches and a letter 0.08.
+    widest = 0.6 + 0.08 * max(len(look["label"]) for look in styles.values())
+    fitting = int(first.figure.bbox.width / first.figure.dpi / widest)
     first.figure.legend(
-        handles=lines, title=metric, alignment="left", loc="lower left", ncols=len(lines),
+        handles=lines, title=metric, alignment="left", loc="lower left",
+        ncols=min(max(fitting, 1), len(lines)),
         bbox_to_anchor=(0, 1), bbox_transform=first.transAxes + above_title, borderpad=0,
         borderaxespad=0,
     )  # fmt: skip

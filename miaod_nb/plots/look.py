@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 STYLE_SHEET = "miaod_nb.plots.miaod"  # plots/miaod.mplstyle, in matplotlib's spelling
 PIXEL = 0.72  # points a pixel has at the style's 100 dpi
 
-FULL = "full"  # the role of a run on all labels: a line without points
+FULL = "full"  # the role of runs on all labels: lines without points
 
 # Line and marker tell the roles apart without color. Gray is for lines and bars, never for text.
 STYLES: dict[str, dict[str, Any]] = {
@@ -31,7 +32,9 @@ OTHERS: tuple[dict[str, Any], ...] = (
     {"color": "#661100", "linestyle": (0, (8, 2)), "marker": "<"},
     {"color": "#6D4C41", "linestyle": (0, (4, 1, 1, 1, 1, 1)), "marker": "*"},
 )
-HOLLOW = {"markerfacecolor": "white"}  # tells a second round of these from the first
+# What tells a second and a third round of these from the first; in bars, their hatches.
+ROUNDS: tuple[dict[str, Any], ...] = ({}, {"markerfacecolor": "white"}, {"fillstyle": "left"})
+HATCHES = (None, "////", "....")
 
 
 class LineEnd(NamedTuple):
@@ -68,11 +71,20 @@ def looks(names: Iterable[object]) -> dict[str, dict[str, Any]]:
             look = STYLES[role]
             roles.add(role)
         else:
-            again, place = divmod(others, len(OTHERS))
-            look = OTHERS[place] | (HOLLOW if again % 2 else {})
+            look = OTHERS[others % len(OTHERS)] | ROUNDS[others // len(OTHERS) % len(ROUNDS)]
             others += 1
         found[name] = look | {"label": label}
     return found
+
+
+def role_of(name: str) -> str:
+    """What a name begins with, before what sets it apart: "random" of "random (seed=1)"."""
+    return name.partition(" (")[0]
+
+
+def are_full(names: pd.Series) -> pd.Series:
+    """Which of the names are of runs on all labels; there may be several kinds of them."""
+    return names.map(lambda name: role_of(str(name)) == FULL).astype(bool)
 
 
 def label_of(name: str) -> str:
@@ -109,7 +121,8 @@ def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
 
 
 def apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
-    """Heights at least `gap` apart, in the same order and as near to the given ones as possible.
+    """Heights at least `gap` apart and not below 0, in the same order and as near to the given ones
+    as possible.
 
     Near: least sum of squared shifts, by pooling neighbors that would overlap.
     """
@@ -119,5 +132,5 @@ def apart(heights: Mapping[str, float], gap: float) -> dict[str, float]:
         groups.append([heights[label] - rank * gap])
         while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
             groups[-2:] = [groups[-2] + groups[-1]]
-    floors = [fmean(group) for group in groups for _ in group]
+    floors = [max(fmean(group), 0.0) for group in groups for _ in group]
     return {label: floors[rank] + rank * gap for rank, label in enumerate(labels)}

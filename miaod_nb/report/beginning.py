@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from miaod_nb.config import Config, spell
-from miaod_nb.plots.look import FULL, label_of
+from miaod_nb.plots.look import label_of
 from miaod_nb.report.measured import Measured, not_comparable, one_of_each
 from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
@@ -74,9 +74,8 @@ def _outcome(group: Measured) -> str:
     text = f"With {last['labeled_images'].iloc[0]} labeled images, {metric} {where}: "
     text += ", ".join(values) + "."
     text += _price(group)
-    full = group.table.loc[group.table["strategy"] == FULL, metric].mean()
-    if pd.notna(full):
-        text += f" With all labels: {full:.3f}."
+    for label, full in group.full.items():
+        text += f" With {shown_label(str(label))}: {full:.3f}."
     if len(last) > 1:
         text += f" {_difference(group)}"
     return text
@@ -100,10 +99,11 @@ def _difference(group: Measured) -> str:
     if last["runs"].min() < 3:
         text += (" With fewer than three runs of a kind, chance cannot be told from such a "
                  "difference.")  # fmt: skip
-    trainings = {run.trains_adversarially for run in group.runs if not run.card.labels_all}
-    if len(trainings) > 1:
-        text += (" Whole methods are compared: MI-AOD also trains on images without labels, the "
-                 "others do not.")  # fmt: skip
+    kinds = one_of_each([run for run in group.runs if not run.card.labels_all])
+    adversarial = [shown_label(run.label) for run in kinds if run.trains_adversarially]
+    if 0 < len(adversarial) < len(kinds):
+        text += (f" Whole methods are compared: {', '.join(adversarial)} also trained on "
+                 "images without labels, the others did not.")  # fmt: skip
     return text
 
 

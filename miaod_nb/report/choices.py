@@ -31,7 +31,9 @@ def _histogram(run: ReportedRun) -> list[Piece]:
     is_uncertainty = run.card.explained_by == "discrepancy"
     name = "image uncertainty" if is_uncertainty else f"score of {run.label}"
     return [drawn(
-        lambda axes: plots.score_histogram(axes, table["score"].to_numpy(), chosen, name),
+        lambda axes: plots.score_histogram(
+            axes, table["score"].to_numpy(), chosen, name, run.label
+        ),
         f"Scores of the pool in cycle {cycle} of {run.name}",
         f"{run.name}: the scores of all images that cycle {cycle} could choose from. The highest "
         "are chosen; few images far on the right mean that the detector has clear favorites.",

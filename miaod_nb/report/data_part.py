@@ -74,6 +74,8 @@ def _class_mix(run: ReportedRun) -> Picture | None:
 
 def _growth(run: ReportedRun) -> str:
     """What it means when a class's share grows."""
+    if run.card.labels_all:
+        return "All images are labeled; none was chosen."
     if run.draws_by_lot:
         return "Images were drawn by lot, so shares move by chance alone."
     return "A class that grows is one that the choice prefers."

@@ -124,11 +124,14 @@ def _heat_maps(
     layers = {name: maps.anchor_map(layer, values.grid, values.size)
               for name, layer in zip(names, values.layers().values(), strict=True)}  # fmt: skip
     height, width = values.size
+    averaged = ["", " (what the score averages)"]
+    if run.record.config.weighted_selection:
+        averaged.reverse()
     explained = (
-        "From left to right: the image; where the two classifiers disagree (what the score "
-        "averages); where the detector believes an object to be (weight; 1 is an average anchor); "
-        "both multiplied, which is what training uses to pass over noise in the background. Bright "
-        "is high; each map has its own scale."
+        f"From left to right: the image; where the two classifiers disagree{averaged[1]}; where "
+        "the detector believes an object to be (weight; 1 is an average anchor); both "
+        f"multiplied{averaged[0]}, which is what training uses to pass over noise in the "
+        "background. Bright is high; each map has its own scale."
     )
     boxes = _disputed_boxes(run, values)
     return drawn_panels(

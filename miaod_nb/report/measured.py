@@ -9,7 +9,7 @@ import pandas as pd
 from miaod_nb.compare.curves import metric_of
 from miaod_nb.compare.groups import SEEDS, differing, settings_of
 from miaod_nb.evaluation import headline
-from miaod_nb.plots.look import FULL
+from miaod_nb.plots.look import are_full
 from miaod_nb.report.reported import ReportedRun
 
 ABOUT = ("cycle", "strategy", "training", "labeled_images", "trained_images", "labeled_percent",
@@ -34,12 +34,23 @@ class Measured:
         """What the metrics are of, in words."""
         return ", ".join(dict.fromkeys(self.table["evaluated_on"]))
 
+    @property
+    def partial(self) -> pd.DataFrame:
+        """The rows of `table` that are not of full supervision."""
+        return self.table[~are_full(self.table["strategy"])]
+
+    @property
+    def full(self) -> pd.Series:
+        """What each kind of full supervision reaches, by its label; empty if there is none."""
+        rows = self.table[are_full(self.table["strategy"])].dropna(subset=self.metric)
+        return rows.groupby("strategy", sort=False)[self.metric].mean()
+
     @cached_property
     def boxes(self) -> pd.DataFrame:
         """The rows of `table` of runs whose labels can be read, with `labeled_boxes`; full
         supervision is left out."""
         readable = {run.name: run for run in self.runs if run.boxes(0) is not None}
-        rows = self.table[self.table["run"].isin(readable) & (self.table["strategy"] != FULL)]
+        rows = self.partial[self.partial["run"].isin(readable)]
         cycles = zip(rows["run"], rows["cycle"], strict=True)
         return rows.assign(
             labeled_boxes=[sum((readable[name].boxes(int(c)) or {}).values()) for name, c in cycles]
@@ -49,7 +60,7 @@ class Measured:
     def last(self) -> pd.DataFrame:
         """The largest number of labeled images that all labels reached, and the mean of the metric
         there: one row a label (`strategy`, `labeled_images`, metric, `runs`), the best first."""
-        partial = self.table[self.table["strategy"] != FULL].dropna(subset=self.metric)
+        partial = self.partial.dropna(subset=self.metric)
         labels = partial["strategy"].nunique()
         reached = partial.groupby("labeled_images")["strategy"].nunique()
         common = reached[reached == labels].index
@@ -75,9 +86,8 @@ def measured(runs: Sequence[ReportedRun]) -> list[Measured]:
 
 
 def _rows(run: ReportedRun) -> pd.DataFrame:
-    name = FULL if run.card.labels_all else run.label
-    of_run = {"run": run.name, "strategy": name, "headline": headline(run.record.config.preset)}
-    return run.metrics.assign(**of_run)
+    metric = headline(run.record.config.preset)
+    return run.metrics.assign(run=run.name, strategy=run.label, headline=metric)
 
 
 def metric_names(table: pd.DataFrame) -> list[str]:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.compare.comparison import class_results
-from miaod_nb.plots.look import FULL
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
@@ -72,14 +71,14 @@ def _tables(group: Measured) -> list[Table]:
         f"Every metric of every evaluated cycle on the {group.evaluated_on}, from 0 to 1.",
         table[columns].rename(columns={"labeled_images": "labeled images"}),
     )]  # fmt: skip
-    full = group.table.loc[group.table["strategy"] == FULL, group.metric].mean()
-    if pd.notna(full) and full > 0:
-        ratio = table[table["strategy"] != shown_label(FULL)].assign(
-            ratio=lambda rows: rows[group.metric] / full
-        )
-        wide = ratio.pivot_table("ratio", "labeled_images", "strategy").reset_index()
-        found.append(Table(f"{group.metric} as a share of what all labels reach ({full:.3f}).",
-                           wide.rename(columns={"labeled_images": "labeled images"})))  # fmt: skip
+    for label, full in group.full.items():
+        if full > 0:
+            partial = group.partial.assign(strategy=group.partial["strategy"].map(shown_label))
+            ratio = partial.assign(ratio=partial[group.metric] / full)
+            wide = ratio.pivot_table("ratio", "labeled_images", "strategy").reset_index()
+            wide = wide.rename(columns={"labeled_images": "labeled images"})
+            what = f"{shown_label(str(label))} reach ({full:.3f})"
+            found.append(Table(f"{group.metric} as a share of what {what}.", wide))
     return found
 
 

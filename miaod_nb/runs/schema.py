@@ -190,7 +190,8 @@ def read_document(folder: RunFolder, name: str, kind: Any) -> Any:
             remedy="install the version that wrote it: pip install --upgrade miaod_nb",
         )  # fmt: skip
     try:
-        return _adapter(kind).validate_python(content)
+        _adapter(kind).validate_python(content)
+        return content  # in the order in which its fields were written
     except ValidationError as error:
         first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))

@@ -204,7 +204,9 @@ function showHead(view) {
     element("h3", {}, model.get("heading")), ...turning,
     element("span", { class: "miaod-legend miaod-quiet" },
       element("i", { class: "miaod-prediction" }), " predicted box ",
-      element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"));
+      ...(model.get("cards").some(({ places }) => places.length)
+        ? [element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"]
+        : [])));
 }
 
 function showBar(view) {

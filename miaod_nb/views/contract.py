@@ -243,10 +243,10 @@ class Picture(TypedDict):
 
 
 class Changed(TypedDict):
-    """An image that comes in or falls out, and its ranks; after None: it has none any more."""
+    """An image that comes in or falls out, and its ranks; None where it has none."""
 
     id: str
-    before: int
+    before: int | None
     after: int | None
 
 

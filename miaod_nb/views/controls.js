@@ -53,7 +53,7 @@ function viewerRows(parts) {
     bar(
       element("label", {}, parts.boxes, "predictions"),
       element("label", {}, parts.truth, "ground truth"),
-      element("label", {}, parts.anchors, "anchors of the score"),
+      element("label", {}, parts.anchors, "most uncertain anchors"),
       named("k", parts.k), parts.kValue,
     ),
     parts.body,

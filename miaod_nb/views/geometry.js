@@ -27,9 +27,12 @@ function nearest(places, [x, y]) {
   return best;
 }
 
-/** Number of the point `by` steps less uncertain than number `at`; after -1: the most uncertain. */
+/** Number of the point `by` steps less uncertain than number `at`; after -1: the most uncertain.
+ * Where no point has a score, they stand as they come. */
 function stepped(points, at, by) {
-  const order = points.map((_, i) => i).filter((i) => points[i].score != null);
+  const all = points.map((_, i) => i);
+  const scored = all.filter((i) => points[i].score != null);
+  const order = scored.length ? scored : all;
   order.sort((a, b) => points[b].score - points[a].score);
   const place = order.indexOf(at);
   return order[place < 0 ? 0 : within(place + by, order.length - 1)] ?? at;

@@ -4,9 +4,11 @@ const ROWS = 8; // anchors that are listed for a place, at most
 
 /** What stands above a picture. */
 function captionOf(panel) {
-  const score = `score ${shown(panel.score)}, rank ${panel.rank} of ${panel.pool}`;
-  const state = panel.state === "pool" ? "" : panel.state;
-  const facts = [panel.rank == null ? "" : score, state].filter(Boolean).join(", ");
+  const facts = [
+    panel.score == null ? "" : `score ${shown(panel.score)}`,
+    panel.rank == null ? "" : `rank ${panel.rank} of ${panel.pool}`,
+    panel.state === "pool" ? "" : panel.state,
+  ].filter(Boolean).join(", ");
   const title = element("strong", {}, panel.title);
   return element("figcaption", {}, title, ` · ${facts || "not scored in this cycle"}`);
 }

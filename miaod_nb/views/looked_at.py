@@ -108,7 +108,7 @@ class LookedAt:
         recorded = self.table.loc[values.id]
         facts |= {
             "score": None if pd.isna(recorded["score"]) else float(recorded["score"]),
-            "rank": int(recorded["rank"]),
+            "rank": None if pd.isna(recorded["rank"]) else int(recorded["rank"]),
             "pool": round(float(self.table["stands_for"].sum())), "ranked": len(self.table),
         }  # fmt: skip
         if not set(columns) <= set(self.table):  # a run of another k

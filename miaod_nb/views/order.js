@@ -3,11 +3,17 @@
 /** The ways to sort: a key for the settings, and its name for people. */
 function sortings(model) {
   const index = model.get("index");
-  const choices = [["score", "most uncertain first"], ["labeled", "labeled images first"]];
+  const scored = index.some((image) => image.score != null);
+  const choices = [
+    ["score", scored ? "most uncertain first" : "chosen images first"],
+    ["labeled", "labeled images first"],
+  ];
   if (index.some((image) => image.disagreement != null)) {
     choices.push(["disagreement", model.get("disagreement_of") || "strategies disagree most"]);
   }
-  model.get("classes").forEach((name, c) => choices.push([`class ${c}`, `uncertain: ${name}`]));
+  if (index.some((image) => image.classes)) {
+    model.get("classes").forEach((name, c) => choices.push([`class ${c}`, `uncertain: ${name}`]));
+  }
   choices.push(["id", "by id"]);
   return choices;
 }

@@ -7,6 +7,7 @@ const MARKS = {
   labeled: { text: "labeled", size: 5, line: 1 },
   selected: { text: "selected in this cycle", size: 6, line: 1.6 },
 };
+const PLAIN = "#ffffff"; // of a point without a score
 
 function render({ model, el }) {
   const root = rootOf(el, "space", model);
@@ -46,8 +47,10 @@ function build(view) {
   parts.head.replaceChildren(
     element("h3", {}, model.get("heading")), legendOf(points, ordered),
     element("div", { class: "miaod-quiet" }, "Point at an image to see it, or ",
-      element("kbd", {}, "←"), element("kbd", {}, "→"), " from the most uncertain on. Draw ",
-      "around images with the mouse to get their ids; ", element("kbd", {}, "Esc"), " clears."));
+      element("kbd", {}, "←"), element("kbd", {}, "→"),
+      ordered.length ? " from the most uncertain on. " : " from one to the next. ",
+      "Draw around images with the mouse to get their ids; ", element("kbd", {}, "Esc"),
+      " clears."));
   arrange(view);
   showLasso(view);
   ready(root);
@@ -58,16 +61,16 @@ function legendOf(points, ordered) {
   const count = (kind) => points.filter((point) => point.kind === kind).length;
   const key = (kind) => {
     const icon = element("canvas", { width: 32, height: 32, class: "miaod-mark" });
-    paintMark(icon.getContext("2d"), kind, [16, 16], cividis(0.5), 2, 2);
+    paintMark(icon.getContext("2d"), kind, [16, 16], ordered.length ? cividis(0.5) : PLAIN, 2, 2);
     return [icon, `${MARKS[kind].text} (${count(kind)})`];
   };
   const ramp = [0, 0.25, 0.5, 0.75, 1].map(cividis).join(",");
+  const scale = () => element("span", { class: "miaod-scale", "data-role": "scale" },
+    `uncertainty: lowest ${shown(ordered[0])} `,
+    element("i", { style: `background: linear-gradient(to right, ${ramp})` }),
+    ` highest ${shown(ordered.at(-1))} (by rank)`);
   return element("div", { class: "miaod-legend" },
-    ...Object.keys(MARKS).filter(count).flatMap(key),
-    element("span", { class: "miaod-scale", "data-role": "scale" },
-      `uncertainty: lowest ${shown(ordered[0])} `,
-      element("i", { style: `background: linear-gradient(to right, ${ramp})` }),
-      ` highest ${shown(ordered.at(-1))} (by rank)`));
+    ...Object.keys(MARKS).filter(count).flatMap(key), ordered.length ? scale() : null);
 }
 
 // ---------------------------------------------------------------------------------- drawing
@@ -93,7 +96,7 @@ function paint({ model, parts: { canvas }, places, shares, hovered, path }) {
   for (const kind of Object.keys(MARKS)) {
     model.get("points").forEach((point, i) => {
       if (point.kind !== kind) return;
-      const color = point.score == null ? "#ffffff" : cividis(shares.get(point.score));
+      const color = point.score == null ? PLAIN : cividis(shares.get(point.score));
       paintMark(context, kind, places[i], color);
       if (chosen.has(point.id)) ring(context, places[i], 9, 2, colorOf("missed"));
     });
@@ -208,7 +211,8 @@ function showHover({ model, parts: { body, hover }, pictures, places, hovered })
       : element("div", { class: "miaod-no-picture" },
         model.get("still") ? "no picture in a saved page" : "…"),
     element("div", {}, element("b", {}, point.id)),
-    element("div", {}, `${MARKS[point.kind].text}, uncertainty ${shown(point.score)}`));
+    element("div", {}, MARKS[point.kind].text
+      + (point.score == null ? "" : `, uncertainty ${shown(point.score)}`)));
   const [x, y] = places[hovered];
   const { width, height } = body.getBoundingClientRect();
   hover.style.left = x < width / 2 ? `${x + 18}px` : "";

@@ -61,6 +61,7 @@ function storedPayload(model, id) {
 function listImages(view) {
   const { model, parts, shot } = view;
   const all = model.get("index");
+  for (const row of parts.rows) row.hidden = !all.length;
   const known = all.filter(({ id }) => !model.get("still") || storedPayload(model, id));
   view.order = sorted(known, model.get("settings").sort);
   const option = (image) => element("option", { value: image.id }, titleOf(image));

@@ -183,9 +183,11 @@ def _index(looked_at: Sequence[LookedAt]) -> tuple[list[Listed], str]:
     first = looked_at[0]
     other, name = _other_ranks(looked_at)
     parts = _class_parts(first)
-    away = ((first.table["rank"].rank(ascending=False) - other).abs() / len(first.table)).round(3)
+    scored = first.table["rank"].where(first.table["score"].notna())
+    away = ((scored.rank(ascending=False) - other).abs() / len(first.table)).round(3)
     images: list[Listed] = [
-        {"id": row.id, "rank": int(row.rank), "score": _short(row.score),
+        {"id": row.id, "rank": None if pd.isna(row.rank) else int(row.rank),
+         "score": _short(row.score),
          "labeled": row.id in first.labeled, "selected": row.id in first.selected,
          "classes": parts.get(row.id),
          "disagreement": None if pd.isna(away[row.id]) else float(away[row.id])}

@@ -86,7 +86,7 @@ def what_if(run: Run, cycle: int | None = None) -> WhatIf:
 
 def options_of(run: Run, table: pd.DataFrame) -> Options:
     """What can be set, and how the run itself has it."""
-    ks, budget = kept_counts(table), min(run.record.budget, len(table))
+    ks, budget = kept_counts(table), min(run.record.budget, int(table["rank"].notna().sum()))
     own = {
         "strategy": run.card.name, "aggregate": "mean",
         "k": num_averaged(run.config.top_k, ks[-1]), "weighted": run.config.weighted_selection,
@@ -112,17 +112,15 @@ def replayed(table: pd.DataFrame, own: Mapping[str, Any], settings: Mapping[str,
     replayed_by = partial(replay, table, own=own["strategy"])
     before, after = replayed_by(**own), replayed_by(**settings)
     changed = difference(before, after)
-    everything = {**settings, "budget": len(table)}
-    order = (
-        after
-        if settings["strategy"] == "random"
-        else replay(table, **everything, own=own["strategy"])
-    )
-    old = dict(zip(table["id"], table["rank"].tolist(), strict=True))
+    known = table.dropna(subset="rank")
+    has_order = settings["strategy"] != "random"
+    most = len(table) if settings["strategy"] in STRATEGIES else len(known)
+    order = replayed_by(**{**settings, "budget": most}) if has_order else after
+    old = dict(zip(known["id"], known["rank"].astype(int).tolist(), strict=True))
     new = {image_id: rank for rank, image_id in enumerate(order, start=1)}
 
     def rows(ids: list[str]) -> list[Changed]:
-        return [{"id": i, "before": old[i], "after": new.get(i)} for i in ids]
+        return [{"id": i, "before": old.get(i), "after": new.get(i)} for i in ids]
 
     return {
         "added": rows(changed.added), "dropped": rows(changed.dropped), "ids": after,

@@ -79,6 +79,23 @@ def test_different_trainings_of_one_strategy_stay_apart(tmp_path):
     assert set(gather_metrics([short, seed])["strategy"]) == {"random"}
 
 
+def test_two_kinds_of_full_supervision_are_two_ceilings(tmp_path):
+    run = describe(write_run(tmp_path / "a", "random", [10], [0.2]), strategy="random")
+    full = [
+        describe(
+            write_run(tmp_path / f"f-{training}", "full", [99], [value]), strategy="full",
+            training=training,
+        )
+        for training, value in (("label_set", 0.8), ("mi_aod", 0.4))
+    ]  # fmt: skip
+    row = gather_metrics([run, *full]).iloc[0]
+    ratios = {name: row[name] for name in row.index if "ratio" in name}
+    assert ratios == {
+        f"{VOC12_AP}, ratio to full (training=label_set)": pytest.approx(0.25),
+        f"{VOC12_AP}, ratio to full (training=mi_aod)": pytest.approx(0.5),
+    }
+
+
 def test_two_spellings_of_one_training_are_one_kind(tmp_path):
     runs = [describe(write_run(tmp_path / name, "mi_aod", [10], [0.2]), training=name, seed=seed)
             for seed, name in enumerate(("auto", "mi_aod"))]  # fmt: skip

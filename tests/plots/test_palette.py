@@ -90,12 +90,12 @@ def test_strategies_differ_for_every_sight(sight, others, least):
 
 
 def test_strategies_of_one_figure_look_different():
-    names = ["mi_aod", "coreset", "random", *(f"own {number}" for number in range(11)), "full"]
+    names = ["mi_aod", "coreset", "random", *(f"own {number}" for number in range(17)), "full"]
     found = looks(names)
     assert list(found) == names
     assert {found[name]["color"] for name in ("mi_aod", "random")} == {"#0072B2", "#999999"}
-    ways = [(str(look["linestyle"]), look.get("marker"), look.get("markerfacecolor"))
-            for look in found.values()]  # fmt: skip
+    kinds = ("linestyle", "marker", "markerfacecolor", "fillstyle")
+    ways = [tuple(str(look.get(kind)) for kind in kinds) for look in found.values()]
     assert len(set(ways)) == len(names)
     first = list(found.values())[:8]  # without color too: dash and marker of each are its own
     assert len({str(look["linestyle"]) for look in first}) == len(first)

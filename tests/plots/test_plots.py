@@ -236,6 +236,16 @@ def test_mean_and_seeds_and_full_supervision_are_drawn(axes):
     assert axes.get_ylim()[0] == 0 and list(axes.get_xticks()) == [10, 20]
 
 
+def test_each_kind_of_full_supervision_is_a_line_of_its_own(axes):
+    """Their mean would be a ceiling that no run reached."""
+    table = metrics(mi_aod_0=[0.2, 0.4], full_0=[0.8], more_0=[0.7])
+    table["strategy"] = table["strategy"].replace("more", "full (training=mi_aod)")
+    plots.learning_curves(axes, table)
+    assert set(heights_of(axes)) == {(0.2, 0.4), (0.8, 0.8), (0.7, 0.7)}
+    assert sorted(texts_of(axes)) == ["MI-AOD", "all labels", "all labels (training=mi_aod)"]
+    assert list(axes.get_xticks()) == [10, 20]
+
+
 def test_ratio_to_full_supervision_is_drawn_up_to_one(axes):
     table = metrics(mi_aod_0=[0.2, 0.4], full_0=[0.8])
     table["ratio"] = table[VOC12_AP] / 0.8
@@ -306,6 +316,8 @@ def test_labels_are_moved_apart_evenly_and_keep_their_order():
     placed = apart({"c": 0.52, "a": 0.5, "b": 0.51, "far": 0.9}, gap=0.1)
     assert placed == pytest.approx({"a": 0.41, "b": 0.51, "c": 0.61, "far": 0.9})
     assert apart({}, gap=0.1) == {}
+    low = apart({"a": 0.0, "b": 0.01, "c": 0.02}, gap=0.1)  # none below the axis
+    assert low == pytest.approx({"a": 0.0, "b": 0.1, "c": 0.2})
 
 
 def test_labels_at_line_ends_do_not_overlap_and_leave_the_limits(axes):
@@ -364,6 +376,15 @@ def test_true_positives_stand_by_labeled_images_and_strategy(axes):
     assert texts_of(axes) == ["30  MI-AOD", "90", "20  random", "–"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["40", "100"]
     assert axes.get_ylabel() == "labeled images" and "true positives" in axes.get_xlabel()
+
+
+def test_bars_of_one_color_have_other_hatches_and_many_are_named_above(axes):
+    table = pd.DataFrame({f"own {n}": [float(n + 1)] for n in range(8)})
+    plots.true_positive_counts(axes, table)
+    looks_of_bars = {(bar.get_facecolor(), bar.get_hatch()) for bar in axes.patches}
+    assert len(looks_of_bars) == 8
+    assert texts_of(axes) == [str(n + 1) for n in range(8)]
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == list(table)
 
 
 def test_calibration_leaves_rare_scores_out_and_shows_the_diagonal(axes):

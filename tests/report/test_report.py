@@ -42,6 +42,7 @@ from miaod_nb.report.results import results
 from miaod_nb.report.summary import as_markdown
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.selection.registry import card_of
 from miaod_nb.selection.uncertainty import num_averaged
 from tests.authors.work_folders import mean_ap_lines, write_work_folder
 from tests.conftest import write_voc
@@ -315,6 +316,44 @@ def test_three_seeds_are_drawn_as_a_mean_with_its_interval(runs, tmp_path):
     said = as_markdown(Report("", [in_short(loaded, [group]), results([group])]))
     assert "2 more runs differ from these in their seeds alone" in said
     assert "The band is the 95 % confidence interval" in said
+
+
+def as_another(folder: Path, strategy: str, training: str) -> Path:
+    """The folder as that of a run of another strategy and training."""
+    document = json.loads((folder / "config.json").read_text())
+    for part in ("settings", "identity"):
+        document[part] |= {"strategy": strategy, "training": training}
+    document["card"] = card_of(strategy).as_dict()
+    (folder / "config.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_two_kinds_of_full_supervision_are_told_apart(runs, tmp_path):
+    """Their mean would be a ceiling that no run reached."""
+    values, folders = {"label_set": 0.8, "mi_aod": 0.6}, []
+    for training, value in values.items():
+        folder = shutil.copytree(runs[1].folder.root, tmp_path / training)
+        folders.append(as_another(folder, "full", training))
+        table = pd.read_csv(folder / "metrics.csv").tail(1)
+        table.assign(**{VOC12_AP: value}).to_csv(folder / "metrics.csv", index=False)
+    loaded = load_runs([runs[0], *folders])
+    (group,) = measured(loaded)
+    assert group.full.to_dict() == {f"full (training={t})": v for t, v in values.items()}
+    said = as_markdown(Report("", [in_short(loaded, [group]), results([group])]))
+    for training, value in values.items():
+        training = training.replace("_", r"\_")
+        assert f"With all labels (training={training}): {value:.3f}." in said
+        assert f"as a share of what all labels (training={training}) reach ({value:.3f})" in said
+
+
+def test_who_trained_on_images_without_labels_is_named(runs, copies):
+    _, folders = copies
+    loaded = load_runs([*runs, as_another(folders[0], "random", "mi_aod")])
+    (group,) = measured(loaded)
+    said = as_markdown(Report("", [in_short(loaded, [group])]))
+    assert r"MI-AOD, random (training=mi\_aod) also trained on images without labels" in said
+    (group,) = measured(load_runs([runs[1]]))
+    assert "also trained" not in as_markdown(Report("", [in_short(load_runs([runs[1]]), [group])]))
 
 
 # its pieces

@@ -11,7 +11,7 @@ import pytest
 from miaod_nb.errors import RunFolderError
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord, is_run
-from miaod_nb.runs.schema import VERSION, Selection, read_document
+from miaod_nb.runs.schema import VERSION, Metrics, Selection, read_document
 from miaod_nb.runs.steps import stage_names, step_names
 
 BEFORE = Path(__file__).parents[1] / "fixtures/run-before.tar.gz"
@@ -75,6 +75,17 @@ def test_a_field_of_wrong_shape_is_named(before, name, change, field, fault) -> 
         record = RunRecord.open(before)
         record.selection(0), record.metrics_of(0)
     assert fault in caught.value.what and str(caught.value.where).endswith(f"{name}, field {field}")
+
+
+def test_a_document_keeps_the_order_of_its_fields(before: Path) -> None:
+    """That of the columns of metrics.csv follows from it."""
+    folder, name = RunFolder(before), "cycle0/metrics.json"
+    content = folder.load_json(name)
+    turned = {key: content[key] for key in reversed(content)}
+    turned["about"] = dict(reversed(content["about"].items()))
+    folder.save_json(name, turned)
+    found = read_document(folder, name, Metrics)
+    assert list(found) == list(turned) and list(found["about"]) == list(turned["about"])
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "null", '"text"', "{"])

@@ -32,8 +32,14 @@ test("steps go from the most uncertain on and stop at the ends; images without s
     assert.equal(stepped(points, 2, 1), 3);
     assert.equal(stepped(points, 2, -1), 2);
     assert.equal(stepped(points, 0, 1), 0);
-    assert.equal(stepped([{ score: null }], -1, 1), -1);
   });
+
+test("points of a strategy without scores are stepped through as they come", () => {
+  const points = [{ score: null }, { score: null }];
+  assert.equal(stepped(points, -1, 1), 0);
+  assert.equal(stepped(points, 0, 1), 1);
+  assert.equal(stepped(points, 1, 1), 1);
+});
 
 test("shares go by rank, and equal scores share theirs", () => {
   assert.deepEqual([...sharesByRank([1, 5, 5, 100])], [[1, 0], [5, 1 / 3], [100, 1]]);

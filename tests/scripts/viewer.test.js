@@ -48,8 +48,12 @@ test("images are sorted by score, label, class, disagreement and id, those witho
 test("sorting by disagreement is offered where there is any", () => {
   const keysOf = (index) => sortings(stillModel({ index, classes: ["cat"], disagreement_of: "" }))
     .map(([key]) => key);
-  assert.deepEqual(keysOf([{ disagreement: null }]), ["score", "labeled", "class 0", "id"]);
-  assert.ok(keysOf([{ disagreement: 0 }]).includes("disagreement"));
+  assert.deepEqual(keysOf([{ disagreement: null }]), ["score", "labeled", "id"]);
+  assert.deepEqual(keysOf([{ disagreement: 0, classes: [0.5] }]),
+    ["score", "labeled", "disagreement", "class 0", "id"]);
+  const named = (score) => sortings(stillModel({ index: [{ score }], classes: [] }))[0][1];
+  assert.equal(named(0), "most uncertain first");
+  assert.equal(named(null), "chosen images first");
 });
 
 test("a search goes through the ids that hold its text and begins again", () => {

@@ -4,7 +4,7 @@ import pytest
 
 from miaod_nb.inspection.anchor_values import keep_anchor_values
 from miaod_nb.labeling.reviewing import apply_decisions, decide
-from miaod_nb.views import what_if
+from miaod_nb.views import uncertainty_viewer, what_if
 
 
 @pytest.fixture
@@ -102,8 +102,44 @@ def test_a_strategy_that_compares_images_is_replayed_as_it_chose(finished):
     assert view.message == "" and view.options["strategies"]["coreset"] == "core-set"
     chosen = run.record.selected(0)
     assert view.result["ids"] == chosen and view.result["jaccard"] == 1
-    view.settings = view.settings | {"strategy": "mi_aod"}
+    view.settings = view.options["run"] | {"budget": len(chosen) + 1}
+    assert f"beyond the {len(chosen)} that it chose is not known" in view.message
+    view.settings = view.options["run"] | {"strategy": "mi_aod"}
     assert view.message == "" and len(view.result["ids"]) == len(chosen)
+    added, dropped = view.result["added"], view.result["dropped"]
+    assert added and {row["before"] for row in added} == {None}
+    assert [row["before"] for row in dropped] == [chosen.index(row["id"]) + 1 for row in dropped]
+
+
+@pytest.fixture(scope="module")
+def comparing(finished):
+    """A run of a strategy that compares images with each other."""
+    run = finished.vary(strategy="coreset", seed=1)
+    run.run()
+    return run
+
+
+def test_images_that_nobody_ranked_have_no_rank_in_the_viewer(comparing):
+    view = uncertainty_viewer(comparing, 0)
+    chosen = comparing.record.selected(0)
+    assert view.message == ""
+    ranks = {image["id"]: image["rank"] for image in view.index if not image["labeled"]}
+    assert {i: rank for i, rank in ranks.items() if rank} == {
+        i: place for place, i in enumerate(chosen, start=1)
+    }
+    assert all(image.get("disagreement") is None for image in view.index)
+    other = next(i for i, rank in ranks.items() if rank is None)
+    (panel,) = view.payload_of(other)["panels"]
+    assert panel["rank"] is None and panel["score"] is None and panel["state"] == "pool"
+
+
+@pytest.mark.parametrize("which", ["comparing", "random_run"])
+def test_images_that_are_named_are_shown_whatever_chose(which, request):
+    run = request.getfixturevalue(which)
+    ids = list(run.record.sample(0)[:2])
+    view = uncertainty_viewer(run, 0, ids=ids)
+    assert view.message == ""
+    assert [(image["id"], image["rank"]) for image in view.index] == [(i, None) for i in ids]
 
 
 def test_a_run_without_scores_is_a_sentence(random_run):
