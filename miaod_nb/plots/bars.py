@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from miaod_nb.plots.look import HATCHES, STYLES, level_colors, looks
+from miaod_nb.plots.look import HATCHES, STYLES, legend_columns, level_colors, looks
 
 POOL_LOOK: dict[str, Any] = {"color": "white", "edgecolor": "black", "label": "pool"}
 NAMED = 4  # bars of a group that are named beside it
@@ -145,7 +145,8 @@ def _grouped_bars(
         numbers[0] += f"  {look['label']}" * (len(styles) <= NAMED)
         axes.bar_label(bars, numbers, padding=3, fontsize=size)
     if len(styles) > NAMED:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        columns = legend_columns(axes, [look["label"] for look in styles])
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
     axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
     axes.set(ylim=(len(table) - 0.5, -0.75), xlim=(0, 1.25 * table.max().max() or 1))
     axes.grid(axis="y", visible=False)

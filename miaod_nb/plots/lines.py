@@ -12,7 +12,15 @@ from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.evaluation.statistics import half_width
-from miaod_nb.plots.look import STYLES, LineEnd, are_full, label_ends, level_colors, looks
+from miaod_nb.plots.look import (
+    STYLES,
+    LineEnd,
+    are_full,
+    label_ends,
+    legend_columns,
+    level_colors,
+    looks,
+)
 
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 STAGE_MARKERS = {"minimize": "v", "maximize": "^"}
@@ -221,12 +229,9 @@ def _name_strategies(first: Axes, styles: Mapping[str, dict[str, Any]], metric: 
     """Puts the look of each strategy, and what is measured, above the first of several panels."""
     lines = [Line2D([], [], **look) for look in styles.values()]
     above_title = ScaledTranslation(0, 22 / 72, first.figure.dpi_scale_trans)
-    # A line takes about 0.6 inches and a letter 0.08.
-    widest = 0.6 + 0.08 * max(len(look["label"]) for look in styles.values())
-    fitting = int(first.figure.bbox.width / first.figure.dpi / widest)
     first.figure.legend(
         handles=lines, title=metric, alignment="left", loc="lower left",
-        ncols=min(max(fitting, 1), len(lines)),
+        ncols=legend_columns(first, [look["label"] for look in styles.values()]),
         bbox_to_anchor=(0, 1), bbox_transform=first.transAxes + above_title, borderpad=0,
         borderaxespad=0,
     )  # fmt: skip

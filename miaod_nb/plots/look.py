@@ -1,6 +1,6 @@
 """How things look: one role, one color, line and marker in every figure, and labels at the line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -98,6 +98,13 @@ def level_colors(count: int) -> list[str]:
     They stop short of the light end, which cannot be seen on white.
     """
     return [to_hex(plt.get_cmap("cividis")(place)) for place in np.linspace(0, 0.72, count)]
+
+
+def legend_columns(axes: Axes, labels: Sequence[str]) -> int:
+    """How many of these labels a legend holds in a row, so that it is no wider than the figure."""
+    widest = 0.6 + 0.08 * max(map(len, labels))  # inches: of a line, and of a letter about
+    fitting = int(0.9 * axes.figure.bbox.width / axes.figure.dpi / widest)
+    return min(max(fitting, 1), len(labels))
 
 
 def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
