@@ -51,6 +51,12 @@ class Stopped(MiaodError):
     """The user asked to stop; everything up to here is saved."""
 
 
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the system for the workers, had no memory left."""
+    signs = ("out of memory", "can't allocate memory", "DataLoader worker")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
 def disk_fault(error: OSError) -> tuple[str, str]:
     """What the system could not do with a file, and the remedy, in words for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

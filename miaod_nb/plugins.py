@@ -4,14 +4,19 @@ Which ones is said by the environment of a process alone, never by a run folder 
 opens what others made runs no code of theirs.
 """
 
+import difflib
+import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
-from functools import cache
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
-from miaod_nb.errors import ConfigError, MiaodError
+from miaod_nb.errors import ConfigError, MiaodError, is_lack_of_memory
 
 PLUGINS = "MIAOD_PLUGINS"  # environment: modules or .py files, separated as in PATH
 _modules: set[str] = set()
@@ -28,21 +33,94 @@ def comes_from(module: str) -> bool:
     return module.startswith("miaod_nb.") or module in _modules
 
 
-@cache
-def _load(entry: str) -> str:
-    """Imports a plugin; gives the name of its module."""
+def refuse_unknown(kind: str, name: str, known: Collection[str], field: str) -> None:
+    """Raises ConfigError for a name that nobody registered. kind: of what, in words; field: the
+    setting that has the name."""
+    load_plugins()
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean '{near[0]}'? " if near else ""
+    raise ConfigError(
+        f"there is no {kind} '{name}'", where=field,
+        remedy=f"{guess}choose one of: {', '.join(sorted(known))}; for one of your own name the "
+        f".py file or module that registers it in {PLUGINS} (docs/extending.md)",
+    )  # fmt: skip
+
+
+@contextmanager
+def mended_by_its_author(
+    what: str, code: object, remedy: str, kind: type[MiaodError] = ConfigError
+) -> Iterator[None]:
+    """Turns what code of one's own raises into an error for the user: its author. A lack of memory
+    passes, and what the package's own code raises, which nobody else can mend.
+
+    what: whose code, in words: "the strategy 'margin'". code: the class or function.
+    """
     try:
-        if not entry.endswith(".py"):
-            return importlib.import_module(entry).__name__
-        spec = importlib.util.spec_from_file_location(Path(entry).stem, Path(entry))
-        assert spec and spec.loader  # a .py file has both
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        return spec.name
+        yield
     except MiaodError:
         raise
     except Exception as error:
+        if home_of(code).startswith("miaod_nb.") or is_lack_of_memory(error):
+            raise
+        raise kind(f"{what} fails: {type(error).__name__}: {error}", where=place_of(code),
+                   remedy=remedy) from error  # fmt: skip
+
+
+def home_of(code: object) -> str:
+    """The module that a class, a function or an object is from."""
+    made = _named(code)
+    return str(getattr(made, "__module__", ""))
+
+
+def place_of(code: object) -> str:
+    """Where a class, a function or an object is written, for its author."""
+    made, home = _named(code), home_of(code)
+    name = str(getattr(made, "__qualname__", made))
+    file = getattr(sys.modules.get(home), "__file__", None) if home in _modules else None
+    return f"{file}, {name}" if file else f"{home}.{name}"
+
+
+def _named(code: object) -> object:
+    """What has a name: the function behind its first arguments, or an object's class."""
+    if isinstance(code, partial):
+        return _named(code.func)
+    return code if hasattr(code, "__qualname__") else type(code)
+
+
+def source_of(code: object) -> bytes:
+    """The file in which a class, a function or an object is written; of a notebook its own text, or
+    b"" where that is not known."""
+    made = _named(code)
+    try:
+        file = Path(inspect.getsourcefile(made) or "")  # type: ignore[arg-type]
+        return file.read_bytes() if file.is_file() else inspect.getsource(made).encode()  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return b""
+
+
+@cache
+def _load(entry: str) -> str:
+    """Imports a plugin; gives the name of its module. A file gets a name that no other module has:
+    one called random.py takes nobody's place."""
+    path, name = Path(entry), ""
+    try:
+        if not entry.endswith(".py"):
+            if path.is_dir():
+                raise ImportError("it is a folder, not a .py file")
+            return importlib.import_module(entry).__name__
+        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+        name = f"miaod_plugin_{path.stem}_{digest[:8]}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec and spec.loader  # a .py file has both
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+        return name
+    except MiaodError:
+        raise
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
         raise ConfigError(
             f"the plugin cannot be imported: {type(error).__name__}: {error}",
             where=f"{PLUGINS}, {entry}", remedy=f"mend it, or take it out of {PLUGINS}",

@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md run as they stand there."""
+"""The examples of docs/extending.md run as they stand there (the layout: test_errands.py)."""
 
 import re
 
@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from tests.tiny import lively_detector, noise, unlabeled
 
 PAGE = (PROJECT / "docs/extending.md").read_text()
-STRATEGY, DETECTOR = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+STRATEGY, DETECTOR, LAYOUT = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def executed(block: str) -> dict:

@@ -13,13 +13,12 @@ import pytest
 from miaod_nb.plugins import PLUGINS
 from miaod_nb.runs.record import RunRecord
 from tests.experiment.helpers import SETTINGS, miaod
+from tests.test_docs import LAYOUT
 
-PLUGIN = '''
-import csv
+PLUGIN = (
+    '''
 import numpy as np
 
-from miaod_nb.data.records import ImageRecord, Labels, RawObject
-from miaod_nb.data.sources import LAYOUTS
 from miaod_nb.runs.card import Card
 from miaod_nb.selection.features import level_means
 from miaod_nb.selection.protocol import Choice
@@ -42,69 +41,10 @@ class Spread:
         return Choice([pool.ids[int(place)] for place in np.argsort(-distances)[:budget]])
 
 
-class LabelSheet:
-    """A reader of labels: one CSV file with a row an object, and one without class where somebody
-    looked and nothing was there."""
-
-    def __init__(self, path):
-        self.path, self.rows = path, {}
-        for row in csv.DictReader(path.open()):
-            self.rows.setdefault(row["image"], []).append(row)
-
-    def labels(self, image_id):
-        if image_id not in self.rows:
-            return None
-        rows = [row for row in self.rows[image_id] if row["class"]]
-        return Labels(tuple(
-            RawObject(row["class"], tuple(float(row[side]) for side in ("x1", "y1", "x2", "y2")))
-            for row in rows
-        ))
-
-
-class Sheets:
-    """A folder with images, labels.csv, and a text file for each list."""
-
-    layout, needs = "sheets", "labels.csv and <list>.txt"
-
-    def __init__(self, root):
-        self.root, self.sheet = root, LabelSheet(root / "labels.csv")
-
-    @classmethod
-    def found_in(cls, data_root):
-        return cls(data_root) if (data_root / "labels.csv").is_file() else None
-
-    def list_names(self):
-        return sorted(path.stem for path in self.root.glob("*.txt"))
-
-    def list_file(self, name):
-        return self.root / f"{name}.txt"
-
-    def image_place(self, name):
-        return str(self.root)
-
-    def images(self, list_name, faults):
-        ids = self.list_file(list_name).read_text().split()
-        return [ImageRecord(i, "sheets", self.root / f"{i}.jpg", 0, 0) for i in ids]
-
-    def labels(self, image_id):
-        return self.sheet.labels(image_id)
-
-    def labels_at(self, image_id):
-        return self.sheet.path
-
-    def annotated(self):
-        return None
-
-    def classes(self):
-        return {}
-
-    def result_id(self, image_id):
-        return image_id
-
-
 STRATEGIES["spread"] = lambda config: Spread()
-LAYOUTS.append(Sheets)
 '''
+    + LAYOUT
+)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from miaod_nb.config import Config
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.detector.retinanet import build_retinanet
 from miaod_nb.detector.ssd import build_ssd300
-from miaod_nb.plugins import load_plugins
+from miaod_nb.plugins import mended_by_its_author, refuse_unknown
 
 DETECTORS: dict[str, Callable[[Config, int], DetectionModel]] = {
     "retinanet": build_retinanet,
@@ -32,13 +32,25 @@ DETECTORS: dict[str, Callable[[Config, int], DetectionModel]] = {
 WIDE = 256  # channels of a head's convolutions; narrower ones train faster in channels_last
 
 
+MEND = "mend it: a maker of detectors gets (config, num_classes) (docs/extending.md)"
+
+
+def detector_maker(name: str) -> Callable[[Config, int], DetectionModel]:
+    """What makes the detector of that name. Raises ConfigError for one that nobody registered."""
+    refuse_unknown("detector", name, DETECTORS, "detector")
+    return DETECTORS[name]
+
+
 def build_detector(config: Config, num_classes: int, seed: int | None = None) -> DetectionModel:
     """The configured detector for `num_classes` classes, with weights drawn from `seed`
     (default: the configuration's). The CPU's global random state is left as it was."""
-    load_plugins()
+    make = detector_maker(config.detector)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
-        model = DETECTORS[config.detector](config, num_classes)
+        with mended_by_its_author(f"the detector '{config.detector}'", make, MEND):
+            model = make(config, num_classes)
+            if not isinstance(model, DetectionModel):
+                raise TypeError(f"it gives {type(model).__name__}, no DetectionModel")
     model.autocast = config.precision == "bf16"
     if config.compile:
         model.compile()
@@ -52,4 +64,6 @@ def training_layout(model: DetectionModel, precision: str) -> torch.memory_forma
     return torch.contiguous_format if wide and precision == "fp32" else torch.channels_last
 
 
-__all__ = ["DETECTORS", "DetectionModel", "build_detector", "training_layout"]
+__all__ = [
+    "DETECTORS", "DetectionModel", "build_detector", "detector_maker", "training_layout",
+]  # fmt: skip

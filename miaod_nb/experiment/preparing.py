@@ -37,9 +37,11 @@ class Sources(NamedTuple):
 
 class Known(NamedTuple):
     """What a run folder says of its pool. joined: of every image, by id in the order of the
-    indices, the first cycle that it takes part in. next_cycle: the first one not begun."""
+    indices, the first cycle that it takes part in. sizes: (width, height) of those that joined
+    later. next_cycle: the first one not begun."""
 
     joined: Mapping[str, int]
+    sizes: Mapping[str, tuple[int, int]]
     next_cycle: int
 
     @classmethod
@@ -51,15 +53,28 @@ class Known(NamedTuple):
             return None
         pool = table[table["list"] == "pool"]
         next_cycle = next(c for c in count() if "split" not in folder.done_steps(c))
-        return cls(dict(zip(pool["id"], pool["joined"].tolist(), strict=True)), next_cycle)
+        later = pool[pool["joined"] > 0]
+        sizes = zip(later["width"].tolist(), later["height"].tolist(), strict=True)
+        joined = dict(zip(pool["id"], pool["joined"].tolist(), strict=True))
+        return cls(joined, dict(zip(later["id"], sizes, strict=True)), next_cycle)
 
     def arrange(
         self, found: list[ImageRecord]
     ) -> tuple[list[ImageRecord], dict[int, int], list[str]]:
         """The images in the order of the indices, new ones last, how many of them joined in which
         cycle, and ids of those that are missing. Where some are, none can join; where all are, it
-        is another data set."""
+        is another data set. Raises DataError for one that joined and has another size now: the
+        identity of a run tells that of the first images alone."""
         records = {record.id: record for record in found}
+        for image_id, size in self.sizes.items():
+            now = records.get(image_id)
+            if now and (now.width, now.height) != size:
+                raise DataError(
+                    f"the image '{image_id}' was {size[0]}x{size[1]} when it joined this run, and "
+                    f"is {now.width}x{now.height} now",
+                    where=now.image_path,
+                    remedy="put the first one back, or give the new one another name",
+                )
         missing = [image_id for image_id in self.joined if image_id not in records]
         if missing:
             return found, {}, missing if len(missing) < len(self.joined) else []

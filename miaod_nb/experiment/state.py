@@ -11,7 +11,7 @@ from miaod_nb.config import Config, fingerprint
 from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.detector import DETECTORS, build_detector
+from miaod_nb.detector import build_detector, detector_maker
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.experiment.dataset import CycleSets, Dataset
@@ -19,6 +19,7 @@ from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.preparing import Known, Sources, prepare
 from miaod_nb.experiment.training import load_weights, without_pretrained
 from miaod_nb.learning.train import StagePlan, cycle_stages
+from miaod_nb.plugins import place_of
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.code import code_digest
@@ -31,7 +32,7 @@ from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
 from miaod_nb.runs.schema import CycleLabels, Metrics, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.selection.protocol import Strategy
-from miaod_nb.selection.registry import build_strategy, card_of_run, refuse_unknown
+from miaod_nb.selection.registry import BUILT_IN, build_strategy, card_of_run, refuse_unknown
 
 
 class RunState:
@@ -112,8 +113,17 @@ class RunState:
 
     @cached_property
     def strategy(self) -> Strategy:
-        """How the run chooses images. Raises ConfigError if this process does not know it."""
-        return build_strategy(self.config)
+        """How the run chooses images. Raises ConfigError if this process does not know it, and for
+        one of one's own that is another one than the run began with."""
+        strategy = build_strategy(self.config)
+        if self.config.strategy not in BUILT_IN and strategy.card.acts != self.card.acts:
+            raise ConfigError(
+                f"the strategy '{self.config.strategy}' is another one than this run began with: "
+                f"{strategy.card.acts} now, {self.card.acts} then",
+                where=place_of(strategy),
+                remedy="give a changed rule a new name, or choose a new run_dir",
+            )
+        return strategy
 
     @property
     def trains_adversarially(self) -> bool:
@@ -130,7 +140,7 @@ class RunState:
     @property
     def code(self) -> str:
         """What code trains here, as a digest."""
-        return code_digest(DETECTORS[self.config.detector])
+        return code_digest(detector_maker(self.config.detector))
 
     @property
     def record(self) -> RunRecord:
@@ -249,8 +259,4 @@ def check_names(config: Config) -> None:
     for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
         for name in names:
             refuse_unknown(name, field)
-    if config.detector not in DETECTORS:
-        raise ConfigError(
-            f"there is no detector '{config.detector}'", where="detector",
-            remedy="choose one of: " + ", ".join(sorted(DETECTORS)),
-        )  # fmt: skip
+    detector_maker(config.detector)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from miaod_nb.detector import DETECTORS
+from miaod_nb.detector import detector_maker
 from miaod_nb.experiment.run import Run
-from miaod_nb.plugins import comes_from
+from miaod_nb.plugins import comes_from, home_of
 from miaod_nb.progress import progress, say
 
 OUTPUT = "output.log"  # what a process of its own prints, in its run folder
@@ -60,7 +60,7 @@ def _room_beside(run: Run) -> int:
 
 def _can_run_elsewhere(run: Run) -> bool:
     """Whether a new process would know its strategy and detector, and there is work left."""
-    homes = (type(run.strategy).__module__, DETECTORS[run.config.detector].__module__)
+    homes = (home_of(run.strategy), home_of(detector_maker(run.config.detector)))
     is_known = all(comes_from(home) for home in homes)
     return is_known and not run.is_finished() and not run.folder.in_use()
 

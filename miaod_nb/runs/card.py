@@ -1,10 +1,14 @@
 """What all who show or compare a strategy know of it, as run folders keep it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
+RESERVED = ("id", "index")  # columns of the table of scores besides those of the strategy
+NAME = re.compile(r"[A-Za-z][\w.+-]{0,39}", re.ASCII)
+LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class Card:
         of_auto = "mi_aod" if self.trains_adversarially else "label_set"
         return of_auto if setting == "auto" else setting
 
+    @property
+    def acts(self) -> dict[str, Any]:
+        """What others do by it, besides naming it."""
+        names = ("columns", "ranks_by", "observes_labeled", "labels_all", "trains_adversarially")
+        return {name: getattr(self, name) for name in names}
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON has them."""
         lists = {"columns": list(self.columns), "settings": list(self.settings)}
@@ -54,3 +64,24 @@ class Card:
             for name in {one.name for one in fields(cls)} & values.keys()
         }
         return cls(**known)
+
+
+def fault_of(card: Card) -> str:
+    """What makes a card unusable, in words; "" if nothing does."""
+    for field in ("name", "label", "words", "reason"):
+        text = getattr(card, field)
+        if not isinstance(text, str) or not text.strip():
+            return f"{field} = {text!r} is no text"
+    if not NAME.fullmatch(card.name):
+        return f"name = {card.name!r} is not a letter and up to 39 letters, digits, or one of _.+-"
+    if len(card.label) > LONGEST_LABEL:
+        return f"label has more than {LONGEST_LABEL} letters"
+    columns = card.columns
+    if not isinstance(columns, tuple) or not all(isinstance(c, str) and c for c in columns):
+        return f"columns = {columns!r} is no tuple of names"
+    taken = [c for c in columns if c in RESERVED or c.startswith("class ") or columns.count(c) > 1]
+    if taken:
+        return f"the column '{taken[0]}' is there already"
+    if card.ranks_by is not None and card.ranks_by not in set(columns) - {PER_CLASS}:
+        return f"ranks_by = {card.ranks_by!r} is none of its columns with one number an image"
+    return "observes_labeled needs columns" if card.observes_labeled and not columns else ""

@@ -1,11 +1,12 @@
 """The code that trains, as a digest: weights that other code has made are not equal work."""
 
 import hashlib
-import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from miaod_nb.plugins import source_of
 
 ROOMS = ("data", "detector", "learning")  # what weights come from
 PACKAGE = Path(__file__).parents[1]
@@ -18,11 +19,5 @@ def code_digest(detector: Callable[..., Any]) -> str:
     digest = hashlib.sha256()
     for path in (p for room in ROOMS for p in sorted((PACKAGE / room).rglob("*.py"))):
         digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
-    digest.update(_source_around(detector))
+    digest.update(source_of(detector))
     return digest.hexdigest()
-
-
-def _source_around(function: Callable[..., Any]) -> bytes:
-    """The file in which a function stands; of one in a notebook its own text."""
-    file = Path(inspect.getsourcefile(function) or "")
-    return file.read_bytes() if file.is_file() else inspect.getsource(function).encode()

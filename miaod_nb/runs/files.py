@@ -239,7 +239,7 @@ class RunFolder:
         for line in self.load_text(LOG).splitlines():
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 continue
             if isinstance(record, dict):
                 records.append(record)

@@ -98,7 +98,7 @@ class LabelStore:
         for number, line in enumerate(lines, start=1):
             try:
                 json.loads(line)
-            except ValueError:  # torn, or empty
+            except (ValueError, RecursionError):  # torn, empty, or no answer by far
                 continue
             try:
                 yield Answer.model_validate_json(line)

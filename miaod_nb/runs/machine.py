@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from miaod_nb.config import Config
-from miaod_nb.errors import ConfigError, TrainingError
+from miaod_nb.errors import ConfigError, TrainingError, is_lack_of_memory
 from miaod_nb.processes import ALONE, Processes
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -24,12 +24,10 @@ def memory_explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        text = str(error)
-        signs = ("out of memory", "can't allocate memory", "DataLoader worker")
-        if not any(sign in text for sign in signs):
+        if not is_lack_of_memory(error):
             raise
         raise TrainingError(
-            f"there is not enough memory: {text.splitlines()[0]}",
+            f"there is not enough memory: {str(error).splitlines()[0]}",
             where="batch_size, image_size, workers",
             remedy="run the same command again after other programs ended, or use a smaller "
             "batch_size or image_size (a new run_dir), or workers=0",

@@ -99,7 +99,9 @@ def save_pool(folder: RunFolder, table: pd.DataFrame, before: pd.DataFrame | Non
                 remedy="run the same command again, or restart the notebook",
             )
         event = {"event": "joined", "cycle": int(cycle), "images": rows["id"].tolist()}
-        folder.append_line(LEDGER, json.dumps(event | {"time": time.time()}))
+        line = json.dumps(event)[:-1]  # a run that was killed before it wrote the table has it
+        if not folder.exists(LEDGER) or line not in folder.load_text(LEDGER):
+            folder.append_line(LEDGER, json.dumps(event | {"time": time.time()}))
         say(f"{len(rows)} new images joined the pool, first {rows['id'].iloc[0]}: they take part "
             f"from cycle {cycle}")  # fmt: skip
     if before is None or not table.equals(before) or not folder.exists(POOL):

@@ -34,7 +34,14 @@ def load_column(
             where=folder.path(place),
             remedy="restore the folder from a copy, or choose another run_dir",
         )
-    return _values(table[headers], column)
+    try:
+        return _values(table[headers], column)
+    except ValueError as error:  # vectors of several lengths
+        raise RunFolderError(
+            f"the column {column} does not have one shape for all images",
+            where=folder.path(place),
+            remedy="mend the strategy's `observe`, or restore the folder from a copy",
+        ) from error
 
 
 def _values(table: pd.DataFrame, column: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from miaod_nb.errors import MiaodError
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import stored_identity
+from miaod_nb.runs.pool_file import read_pool
 from miaod_nb.runs.record import RunRecord
 
 
@@ -48,8 +49,9 @@ def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     of_choice = {"strategy", *theirs.card.settings, *ours.card.settings}
     if _of_training(there, theirs.card, of_choice) != _of_training(here, ours.card, of_choice):
         return False
-    # What joined later differs from run to run; indices are equal where these ids are.
-    if any(their_id != our_id for their_id, our_id in zip(theirs.pool, ours.pool, strict=False)):
+    # What joined later differs from run to run; indices are equal where these images are.
+    pools = [_images_of(one) for one in (beside, folder)]
+    if any(theirs != ours for theirs, ours in zip(*pools, strict=False)):
         return False
     files = ["environment.json", f"cycle{cycle}/labels.json"]
     if any(beside.load_json(file) != folder.load_json(file) for file in files):
@@ -58,6 +60,14 @@ def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     if not all(np.array_equal(beside.load_npy(a), folder.load_npy(a)) for a in arrays):
         return False
     return beside.exists(f"cycle{cycle}/weights.pt")
+
+
+def _images_of(folder: RunFolder) -> list[tuple[Any, ...]]:
+    """Id, width and height of the images of the pool, in the order of their indices."""
+    table = read_pool(folder)
+    assert table is not None  # it is a run
+    pool = table.loc[table["list"] == "pool", ["id", "width", "height"]]
+    return list(pool.itertuples(index=False, name=None))
 
 
 def _of_training(identity: Mapping[str, Any], card: Card, of_choice: set[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
     """The `metrics.csv` of a run, a row an evaluated cycle. Raises DataError for a damaged file,
     and for another table."""
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, converters=dict.fromkeys(TEXTS, str))  # "None" is a text, too
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise _no_metrics(path, str(error).strip()) from error
     measured = [name for name in (VOC07_AP, VOC12_AP) if name in table]
@@ -28,7 +28,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
         if len(table) and not pd.api.types.is_numeric_dtype(table[name]):
             raise _no_metrics(path, f"the column {name} holds something other than numbers")
     for name in (*NUMBERS, *TEXTS):
-        if table[name].isna().any():
+        if (table[name].isna() | (table[name] == "")).any():
             raise _no_metrics(path, f"the column {name} has gaps")
     return table
 

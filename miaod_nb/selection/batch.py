@@ -1,13 +1,21 @@
 """The batch of a cycle: what a strategy chooses when people have set some images aside."""
 
+import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from miaod_nb.errors import ConfigError
+from miaod_nb.plugins import mended_by_its_author, place_of
 from miaod_nb.selection.protocol import Candidates, Choice, Strategy, ordered
+
+MEND = (
+    "mend it: `choose` returns a Choice of as many different ids of the pool it is given as the "
+    "budget says, or of all if there are fewer (docs/extending.md)"
+)
 
 
 class Chosen(NamedTuple):
@@ -32,7 +40,7 @@ def choose_batch(
     An image keeps its rank whatever is decided about others, where a column or chance ranks it.
     """
     allowed = pool if now is not None else pool.without(barred)
-    choice = strategy.choose(allowed, budget, np.random.default_rng(seed))
+    choice = _choose(strategy, allowed, budget, np.random.default_rng(seed))
     _refuse_faulty(strategy, choice, allowed, pool, budget)
     own = set(choice.ids)
     kept = [image_id for image_id in now or () if image_id not in own]
@@ -69,10 +77,25 @@ def _places(ids: Iterable[str], wanted: Collection[str]) -> dict[str, int]:
     return {image_id: place for place, image_id in enumerate(ids) if image_id in among}
 
 
+def _choose(strategy: Strategy, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+    """What the strategy chooses, as plain lists of texts and numbers. Raises ConfigError."""
+    whose = f"the strategy '{strategy.card.name}'"
+    with mended_by_its_author(whose, type(strategy), MEND):
+        choice = strategy.choose(pool, budget, rng)
+        if not isinstance(choice, Choice):
+            raise TypeError(f"it chose {type(choice).__name__}, no Choice")
+        ids, reasons = list(choice.ids), list(choice.reasons)
+        are_texts = all(isinstance(one, str) for one in [*ids, *reasons])
+        if not are_texts or isinstance(choice.reasons, str):
+            raise TypeError("ids and reasons are not lists of texts")
+        return Choice(ids, [operator.index(rank) for rank in choice.ranks], reasons)
+
+
 def _refuse_faulty(
     strategy: Strategy, choice: Choice, allowed: Candidates, pool: Candidates, budget: int
 ) -> None:
-    """Raises ConfigError for a choice that is not of `budget` different images it may choose."""
+    """Raises ConfigError for a choice that is not of `budget` different images it may choose, in
+    the order that its card says."""
     ids, expected = list(choice.ids), min(budget, len(allowed.ids))
     repeated = [image_id for image_id, times in Counter(ids).items() if times > 1]
     absent = sorted(set(ids) - _places(allowed.ids, ids).keys())
@@ -87,13 +110,31 @@ def _refuse_faulty(
         fault = f"chose {len(ids)} images instead of {expected}"
     elif wrong:
         fault = f"gave {wrong[0]} for {len(ids)} images"
+    elif choice.ranks and not _are_ranks(choice.ranks, pool.total):
+        fault = f"gave ranks that do not rise from 1 on, to {pool.total} at most"
+    elif not _are_highest(strategy.card.ranks_by, ids, allowed):
+        fault = f"did not choose the highest values of {strategy.card.ranks_by}, as its card says"
     if fault:
         raise ConfigError(
             f"the strategy '{strategy.card.name}' {fault}",
-            where=f"{type(strategy).__module__}.{type(strategy).__qualname__}.choose",
-            remedy="mend it: `choose` returns a Choice of as many different ids of the pool it is "
-            "given as the budget says, or of all if there are fewer (docs/extending.md)",
+            where=f"{place_of(strategy)}.choose",
+            remedy=MEND,
         )
+
+
+def _are_ranks(ranks: Sequence[int], total: int) -> bool:
+    """Whether each is higher than the one before, from 1 to the number of all images."""
+    return all(a < b for a, b in pairwise([0, *ranks])) and ranks[-1] <= total
+
+
+def _are_highest(column: str | None, ids: Sequence[str], pool: Candidates) -> bool:
+    """Whether the ids have the highest values of the column, the highest first; equal values may
+    stand in any order."""
+    if column is None or not ids:
+        return True
+    values, places = pool.columns[column], _places(pool.ids, ids)
+    highest = np.sort(values)[::-1][: len(ids)]
+    return np.array_equal(values[[places[image_id] for image_id in ids]], highest)
 
 
 def _what_it_is(image_id: str, pool: Candidates) -> str:

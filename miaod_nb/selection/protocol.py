@@ -29,7 +29,9 @@ class Columns(Mapping[str, np.ndarray]):
         if name not in self._names:
             raise KeyError(name)
         if name not in self._known:
-            self._known[name] = self._read(name)
+            values = self._read(name).view()
+            values.flags.writeable = False  # what a strategy sees is what is recorded
+            self._known[name] = values
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,13 +1,12 @@
 """Every strategy by its name: those of the package, and those that plugins bring."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from miaod_nb import plugins
 from miaod_nb.config import Config, make_config
 from miaod_nb.errors import ConfigError
-from miaod_nb.plugins import PLUGINS, load_plugins
-from miaod_nb.runs.card import Card
+from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.entropy import Entropy
@@ -16,14 +15,9 @@ from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 
-STRATEGIES: dict[str, Callable[[Config], Strategy]] = {
-    "mi_aod": MiAod,
-    "entropy": Entropy,
-    "random": Random,
-    "full": Full,
-    "coreset": CoreSet,
-}
-_BUILT_IN: dict[str, Card] = {s.card.name: s.card for s in (MiAod, Entropy, Random, Full, CoreSet)}
+BUILT_IN = {s.card.name: s for s in (MiAod, Entropy, Random, Full, CoreSet)}
+STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
+MEND_CARD = "mend it: `card = Card(name=..., label=..., ...)` of its class (docs/extending.md)"
 
 
 def build_strategy(config: Config) -> Strategy:
@@ -33,7 +27,7 @@ def build_strategy(config: Config) -> Strategy:
 
 def card_of(name: str) -> Card:
     """The card of a strategy. Raises ConfigError for a name that nobody registered."""
-    return _BUILT_IN.get(name) or _build(name, make_config("voc0712", {"strategy": name})).card
+    return _build(name, make_config("voc0712", {"strategy": name})).card
 
 
 def card_of_run(record: RunRecord) -> Card:
@@ -42,8 +36,10 @@ def card_of_run(record: RunRecord) -> Card:
     if record.card:
         return record.card
     name, cycle = record.config.strategy, record.last_selection
-    if name in _BUILT_IN or cycle is None:
-        return _BUILT_IN.get(name, Card(name, name, "", ""))
+    if name in BUILT_IN:
+        return BUILT_IN[name].card
+    if cycle is None:
+        return Card(name, name, "", "")
     return recorded_card(record.selection(cycle))
 
 
@@ -56,31 +52,28 @@ def recorded_card(selection: Mapping[str, Any]) -> Card:
     reason = next((row["reason"] for row in rows), "")
     scored = any(row["score"] is not None for row in rows)
     unknown = Card(name, name, "", reason, ranks_by="score" if scored else None)
-    return _BUILT_IN.get(name, unknown)
+    return BUILT_IN[name].card if name in BUILT_IN else unknown
 
 
 def refuse_unknown(name: str, field: str = "strategy") -> None:
     """Raises ConfigError for a name that nobody registered; field: the setting that has it."""
-    load_plugins()
-    if name in STRATEGIES:
-        return
-    near = difflib.get_close_matches(name, STRATEGIES, n=1)
-    guess = f"did you mean '{near[0]}'? " if near else ""
-    raise ConfigError(
-        f"there is no strategy '{name}'", where=field,
-        remedy=f"{guess}choose one of: {', '.join(sorted(STRATEGIES))}; for one of your own name "
-        f"the .py file or module that registers it in {PLUGINS} (docs/extending.md)",
-    )  # fmt: skip
+    plugins.refuse_unknown("strategy", name, STRATEGIES, field)
 
 
 def _build(name: str, config: Config) -> Strategy:
     refuse_unknown(name)
-    strategy = STRATEGIES[name](config)
-    card = getattr(strategy, "card", None)
-    if not isinstance(card, Card) or card.name != name:
+    make = STRATEGIES[name]
+    if name in BUILT_IN and make is not BUILT_IN[name]:
         raise ConfigError(
-            f"the strategy registered as '{name}' has no card of this name",
-            where=f"{type(strategy).__module__}.{type(strategy).__qualname__}",
-            remedy="give its class `card = Card(name=..., label=..., ...)` (docs/extending.md)",
-        )
+            f"'{name}' is the name of a strategy of the package", where=plugins.place_of(make),
+            remedy="register your own one under another name",
+        )  # fmt: skip
+    with plugins.mended_by_its_author(f"the strategy '{name}'", make, MEND_CARD):
+        strategy = make(config)
+    card, fault = getattr(strategy, "card", None), "it has none"
+    if isinstance(card, Card):
+        fault = fault_of(card) or f"it names '{card.name}'" * (card.name != name)
+    if fault:
+        raise ConfigError(f"the card of the strategy '{name}' cannot be used: {fault}",
+                          where=plugins.place_of(strategy), remedy=MEND_CARD)  # fmt: skip
     return strategy

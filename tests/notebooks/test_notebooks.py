@@ -130,6 +130,17 @@ def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["coreset", "entropy"])
+def test_selection_is_told_of_every_strategy_that_looks_at_images(strategy, home, monkeypatch):
+    """One that compares images gives no scores to draw."""
+    monkeypatch.chdir(home)
+    given = ["--preset", "tiny", "--run-dir", f"runs/{strategy}", "--set", f"strategy={strategy}"]
+    assert miaod("run", *given, "--set", "cycles=1").code == 0
+    outcome = miaod("notebooks", "05", *given)
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

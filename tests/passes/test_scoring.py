@@ -25,6 +25,7 @@ from miaod_nb.passes.image_pass import Compute
 from miaod_nb.passes.observing import observe
 from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.processes import ALONE, Processes
+from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.session import Session
 from miaod_nb.selection.mi_aod import MiAod
@@ -389,6 +390,43 @@ def test_what_a_strategy_sees_is_what_its_card_promises(monkeypatch, change, fau
     with pytest.raises(TrainingError, match=f"'mi_aod' does not see .*{fault}") as error:
         observe(lively_detector().eval(), unlabeled(noise()), strategy)
     assert error.value.where == "miaod_nb.selection.mi_aod.MiAod.observe"
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [
+        (None, "it gives NoneType, no dict"), ({"score": [0.0, 0.0]}, "score is list, no tensor"),
+        ({"score": np.zeros(2)}, "score is ndarray, no tensor"),
+        ({"score": torch.zeros(2, 1)}, r"score has the shape \[2, 1\], expected \[2\]"),
+        ({"score": torch.zeros(2, dtype=torch.complex64)}, "no dense tensor of real numbers"),
+        ({"score": torch.zeros(2, device="meta")}, "no dense tensor of real numbers"),
+        ({1: torch.zeros(2)}, "it gives 1"), (KeyError("x"), "fails: KeyError: 'x'"),
+    ],
+)  # fmt: skip
+def test_what_no_table_could_hold_names_the_strategy(found, fault):
+    class Own:
+        card = Card("own", "own", "w", "r", columns=("score",), ranks_by="score")
+
+        def observe(self, *_: Any) -> Any:
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    with pytest.raises(TrainingError, match=f"the strategy 'own' .*{fault}") as error:
+        observe(lively_detector().eval(), unlabeled(noise()), Own())
+    assert "Own" in str(error.value.where) and "docs" not in str(error.value.where)
+
+
+def test_numbers_of_any_kind_are_kept_as_float32():
+    class Own:
+        card = Card("own", "own", "w", "r", columns=("a", "b"))
+
+        def observe(self, *_: Any) -> Any:
+            return {"a": torch.ones(2, dtype=torch.bfloat16), "b": torch.tensor([[1], [0]]) > 0}
+
+    found = observe(lively_detector().eval(), unlabeled(noise()), Own())
+    assert {values.dtype for values in found.values()} == {torch.float32}
+    assert found["b"].tolist() == [[1.0], [0.0]]
 
 
 def test_scores_of_other_images_choose_nothing(prepared, tmp_path):

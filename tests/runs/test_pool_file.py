@@ -209,6 +209,32 @@ def test_a_control_of_a_run_that_grew_begins_with_the_same_images(data, tmp_path
 # --------------------------------------------------------------------------------- what is refused
 
 
+def test_an_image_that_joined_keeps_its_size(data, tmp_path):
+    run_dir = begun(data, tmp_path / "run")
+    add_image(data, "new")
+    begun(data, run_dir, 2)
+    before = table_of(run_dir)
+    path = data / "JPEGImages/new.jpg"
+    with Image.open(path) as image:
+        size = f"{image.width}x{image.height}"
+        image.resize((100, 80)).save(path)
+    outcome = miaod(*run_arguments(data, run_dir, **QUICK, cycles=3))
+    assert outcome.code == 1
+    assert f"the image 'new' was {size} when it joined this run, and is 100x80 now" in outcome.err
+    pd.testing.assert_frame_equal(table_of(run_dir), before)
+
+
+def test_a_start_that_was_killed_tells_of_new_images_once(data, tmp_path):
+    run_dir = begun(data, tmp_path / "run")
+    add_image(data, "new")
+    before = (run_dir / "pool.parquet").read_bytes()
+    opened(data, run_dir, cycles=2).advance(1, ["split"])
+    (run_dir / "pool.parquet").write_bytes(before)  # as if it had died between the two files
+    (run_dir / "cycle1/steps.json").unlink()
+    opened(data, run_dir, cycles=2).advance(1, ["split"])
+    assert len((run_dir / "ledger.jsonl").read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("joined", [False, True])
 def test_images_that_vanished_are_named(data, tmp_path, joined):
     run_dir = begun(data, tmp_path / "run")

@@ -7,7 +7,7 @@ from miaod_nb.config import make_config
 from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card
 from miaod_nb.selection.batch import choose_batch
-from miaod_nb.selection.protocol import Candidates, Choice, Strategy
+from miaod_nb.selection.protocol import Candidates, Choice, Columns, Strategy
 from miaod_nb.selection.registry import build_strategy
 
 VALUES = np.array([0.2, 0.9, 0.1, 0.9, 0.5, 0.7, 0.5])
@@ -141,13 +141,66 @@ def test_a_set_shrinks_without_being_chosen_anew():
         (Choice(["0", "old", "2"]), "chose 'old', which is labeled already"),
         (Choice(["0", "2", "3"], ranks=[1, 2]), "gave 2 ranks for 3 images"),
         (Choice(["0", "2", "3"], reasons=["a"]), "gave 1 reasons for 3 images"),
+        (Choice(["0", "2", "3"], ranks=[1, 1, 2]), "gave ranks that do not rise from 1 on, to 7"),
+        (Choice(["0", "2", "3"], ranks=[0, 1, 2]), "gave ranks that do not rise"),
+        (Choice(["0", "2", "3"], ranks=[3, 2, 1]), "gave ranks that do not rise"),
+        (Choice(["0", "2", "3"], ranks=[1, 2, 8]), "gave ranks that do not rise"),
+        (Choice(["0", "2", "3"], ranks=[1, 2.5, 3]), "fails: TypeError: 'float' object"),
+        (Choice(["0", "2", "3"], ranks=["1", "2", "3"]), "fails: TypeError: 'str' object"),
+        (Choice(["0", "2", "3"], reasons="abc"), "fails: TypeError: ids and reasons are not"),
+        (Choice(["0", "2", "3"], reasons=["a", None, "c"]), "fails: TypeError: ids and reasons"),
+        (Choice([0, 2, 3]), "fails: TypeError: ids and reasons are not lists of texts"),
+        (Choice(None), "fails: TypeError: 'NoneType' object is not iterable"),
+        (Choice(["0", "2", "3"], ranks=None), "fails: TypeError"),
+        (None, "fails: TypeError: it chose NoneType, no Choice"),
+        (["0", "2", "3"], "fails: TypeError: it chose list, no Choice"),
+        (ZeroDivisionError("division"), "fails: ZeroDivisionError: division"),
     ],
 )
 def test_a_choice_that_cannot_be_one_names_the_strategy(choice, fault):
     class Faulty(Farthest):
         def choose(self, *_: object) -> Choice:
+            if isinstance(choice, Exception):
+                raise choice
             return choice
 
     with pytest.raises(ConfigError, match=f"the strategy 'farthest' {fault}") as error:
         choose_batch(Faulty(), candidates(), 3, [0], {"1"})
-    assert error.value.where.endswith("Faulty.choose")
+    assert "Faulty" in error.value.where and "docs/extending.md" in error.value.remedy
+
+
+def test_ids_and_ranks_may_come_in_any_form():
+    class Own(Farthest):
+        def choose(self, pool: Candidates, *_: object) -> Choice:
+            return Choice((i for i in ("0", "2", "3")), ranks=np.array([2, 4, 5]))  # type: ignore[arg-type]
+
+    found = choose_batch(Own(), candidates(), 3, [0])
+    assert [(one.id, one.rank) for one in found] == [("0", 2), ("2", 4), ("3", 5)]
+
+
+def test_a_choice_that_belies_its_card_is_refused():
+    """Who applies decisions without the strategy's code goes by the column that it names."""
+
+    class ThirdBest(Farthest):
+        card = Card("third", "third", "some", "so", columns=("score",), ranks_by="score")
+
+        def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+            return Choice([pool.ids[place] for place in BY_VALUE[2 : 2 + budget]])
+
+    with pytest.raises(ConfigError, match="'third' did not choose the highest values of score"):
+        choose_batch(ThirdBest(), candidates(), 3, [0])
+
+
+def test_what_a_strategy_saw_cannot_be_changed_by_choosing():
+    """Scores and ranks are written afterwards."""
+
+    class Greedy(Farthest):
+        def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+            pool.columns["place"][0] = -1
+            return Choice([])
+
+    kept = np.arange(5.0)
+    pool = Candidates.of_all(list("abcde"), columns=Columns(["place"], lambda name: kept))
+    with pytest.raises(ConfigError, match="'farthest' fails: ValueError: assignment destination"):
+        choose_batch(Greedy(), pool, 3, [0])
+    assert kept[0] == 0

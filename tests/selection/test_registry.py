@@ -1,16 +1,21 @@
 """Strategies by name: suggestions, plugins, cards of old documents, and no torch to choose."""
 
+import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from miaod_nb.config import make_config
 from miaod_nb.errors import ConfigError
-from miaod_nb.plugins import PLUGINS, comes_from
+from miaod_nb.plugins import PLUGINS, comes_from, home_of, place_of
+from miaod_nb.runs.card import Card
+from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.registry import (
+    BUILT_IN,
     STRATEGIES,
     build_strategy,
     card_of,
@@ -73,7 +78,9 @@ def test_an_unknown_name_is_refused_with_help():
 
 def test_a_strategy_without_a_card_is_refused(monkeypatch):
     monkeypatch.setitem(STRATEGIES, "bare", lambda config: object())
-    with pytest.raises(ConfigError, match="'bare' has no card of this name"):
+    with pytest.raises(
+        ConfigError, match="card of the strategy 'bare' cannot be used: it has none"
+    ):
         build_strategy(make_config("tiny", {"strategy": "bare"}))
 
 
@@ -91,6 +98,90 @@ def test_a_plugin_that_cannot_be_imported_is_named(tmp_path, monkeypatch, conten
     assert str(path) in error.value.where
 
 
+@pytest.mark.parametrize(
+    ("faulty", "fault"),
+    [
+        ({"name": ""}, "name = '' is no text"), ({"label": None}, "label = None is no text"),
+        ({"name": "two words"}, "name = 'two words' is not a letter and up to 39"),
+        ({"label": "x" * 61}, "label has more than 60 letters"),
+        ({"columns": ["score"]}, "is no tuple of names"),
+        ({"columns": ("score", 3)}, "is no tuple of names"),
+        ({"columns": ("score", "id")}, "the column 'id' is there already"),
+        ({"columns": ("score", "score")}, "the column 'score' is there already"),
+        ({"columns": ("class dog",)}, "the column 'class dog' is there already"),
+        ({"columns": ("per_class",), "ranks_by": "per_class"}, "ranks_by = 'per_class' is none of"),
+        ({"ranks_by": "score"}, "ranks_by = 'score' is none of its columns"),
+        ({"observes_labeled": True}, "observes_labeled needs columns"),
+    ],
+)  # fmt: skip
+def test_a_card_that_nobody_could_use_is_refused(faulty, fault, monkeypatch):
+    """Before anything runs: it would break documents of the run folder."""
+
+    class Own:
+        card = Card(**{"name": "own", "label": "own", "words": "w", "reason": "r"} | faulty)
+
+    name = Own.card.name
+    monkeypatch.setitem(STRATEGIES, name, lambda config: Own())
+    with pytest.raises(ConfigError) as error:
+        build_strategy(make_config("tiny", {"strategy": name}))
+    assert "cannot be used" in error.value.what and fault in error.value.what
+    assert str(error.value.where).endswith("Own")
+
+
+def test_the_names_of_the_package_are_taken(monkeypatch):
+    monkeypatch.setitem(STRATEGIES, "random", lambda config: BUILT_IN["full"](config))
+    with pytest.raises(ConfigError, match="'random' is the name of a strategy of the package"):
+        card_of("random")
+
+
+def test_a_maker_that_fails_is_named(monkeypatch):
+    def make(other: str) -> None:
+        raise KeyError(other)
+
+    monkeypatch.setitem(STRATEGIES, "own", make)
+    with pytest.raises(ConfigError, match="the strategy 'own' fails: KeyError") as error:
+        card_of("own")
+    assert "make" in str(error.value.where)
+
+
+@pytest.mark.parametrize("stem", ["random", "tempfile", "typing"])
+def test_a_plugin_takes_no_place_of_a_module(stem, tmp_path, monkeypatch):
+    before = importlib.import_module(stem)
+    path = tmp_path / f"{stem}.py"
+    path.write_text(PLUGIN.replace('"spread"', f'"from_{stem}"'))
+    monkeypatch.setenv(PLUGINS, str(path))
+    assert card_of(f"from_{stem}").label
+    assert sys.modules[stem] is before
+    assert str(path) in place_of(STRATEGIES.pop(f"from_{stem}"))
+
+
+def test_a_plugin_may_be_no_folder_and_not_end_the_command(tmp_path, monkeypatch):
+    path = tmp_path / "ends.py"
+    path.write_text("raise SystemExit(0)")
+    for entry, fault in ((path, "SystemExit"), (tmp_path, "it is a folder, not a .py file")):
+        monkeypatch.setenv(PLUGINS, str(entry))
+        with pytest.raises(ConfigError, match=fault):
+            card_of("of_a_plugin")
+
+
+def test_a_run_goes_on_with_the_strategy_that_it_began_with(data_root, tmp_path, monkeypatch):
+    class Own(Entropy):
+        card = replace(Entropy.card, name="own", look="")
+
+    class Other(Own):
+        card = replace(Own.card, columns=("score",))
+
+    monkeypatch.setitem(STRATEGIES, "own", Own)
+    settings = {"strategy": "own", "cycles": 1, "label_set_epochs": 1}
+    run = tmp_path / "run"
+    outcome = miaod(*run_arguments(data_root, run, **settings))
+    assert outcome.code == 0, outcome.err
+    monkeypatch.setitem(STRATEGIES, "own", Other)
+    outcome = miaod(*run_arguments(data_root, run, **settings | {"cycles": 2}))
+    assert outcome.code == 1 and "'own' is another one than this run began with" in outcome.err
+    assert "('score',)" in outcome.err and "new run_dir" in outcome.err
+
+
 def test_a_file_alone_adds_a_strategy(plugin, data_root, tmp_path, monkeypatch):
     """A rule that looks at a set of images runs here and in a process of its own, alike."""
     settings = {"strategy": "spread", "cycles": 2, "label_set_epochs": 1, "controls": "spread"}
@@ -102,7 +193,8 @@ def test_a_file_alone_adds_a_strategy(plugin, data_root, tmp_path, monkeypatch):
     texts = [(root / "cycle0/selection.json").read_text() for root in (here, there)]
     assert texts[0] == texts[1]
     assert '"label": "spread"' in texts[0] and '"reason": "number 1"' in texts[0]
-    assert comes_from("spread_plugin") and not comes_from("elsewhere")
+    home = home_of(STRATEGIES["spread"])
+    assert comes_from(home) and not comes_from("elsewhere") and home != "spread_plugin"
     monkeypatch.delenv(PLUGINS)
     outcome = subprocess.run([*SHELL_COMMAND, *run_arguments(data_root, there, **settings)],
                              capture_output=True, text=True)  # fmt: skip

@@ -11,11 +11,11 @@ from PIL import Image
 import miaod_nb
 from miaod_nb.config import make_config
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.detector import build_detector
+from miaod_nb.detector import DETECTORS, build_detector
 from miaod_nb.errors import CheckpointError, ConfigError, DataError, RunFolderError
 from miaod_nb.experiment import open_run
 from miaod_nb.trained.detector import Detector
-from tests.experiment.helpers import SETTINGS
+from tests.experiment.helpers import SETTINGS, miaod, run_arguments
 from tests.tiny import lively_detector
 
 CLASSES = ("disc", "square")
@@ -252,3 +252,29 @@ def test_every_detector_of_ours_can_be_rebuilt(tmp_path):
         again = Detector.load(tmp_path / name)
         assert same_weights(detector, again)
         assert again.config.image_size == (300, 300) and again.config.max_detections == 200
+
+
+def test_a_detector_that_this_process_does_not_know_is_one_sentence(
+    data_root, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setitem(DETECTORS, "own", DETECTORS["retinanet"])
+        settings = {"detector": "own", "cycles": 1, "rounds": 0}
+        assert miaod(*run_arguments(data_root, run, **settings)).code == 0
+    photos, out = str(data_root / "JPEGImages"), str(tmp_path / "out")
+    for command in (
+        ("report", run), ("evaluate", run), ("predict", run, photos, "--out", out),
+        ("run", "--run-dir", run, "--set", "cycles=2"),
+    ):  # fmt: skip
+        outcome = miaod(*command)
+        assert outcome.code == 1 and "there is no detector 'own'" in outcome.err, command
+        assert "MIAOD_PLUGINS" in outcome.err
+    for verb in ("info", "review"):  # need no detector
+        assert miaod(verb, run).code == 0
+
+
+def test_a_maker_that_gives_no_detector_is_named(monkeypatch):
+    monkeypatch.setitem(DETECTORS, "own", lambda config, num_classes: None)
+    with pytest.raises(ConfigError, match="the detector 'own' fails: TypeError: it gives NoneType"):
+        build_detector(make_config("tiny", {"detector": "own"}), 2)
