@@ -17,6 +17,7 @@ import nbformat
 import papermill
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
@@ -116,6 +117,13 @@ def _execute(
         )  # fmt: skip
     except PapermillExecutionError as error:
         raise _explained(error, copy) from None
+    except DeadKernelError:
+        raise NotebookError(
+            f"{copy.stem}: its kernel ended without a word, most often for want of memory",
+            where=copy,
+            remedy="run the same command again to go on; if it ends again, end other programs, or "
+            "use a smaller batch_size or image_size (a new run_dir), or workers=0",
+        ) from None
     except OSError as error:
         what, remedy = disk_fault(error)
         raise RunFolderError(

@@ -213,6 +213,11 @@ class Config(BaseModel):
                             "count, or below 1 a fraction of the pool")
     budget: Amount = Field(0.025, gt=0, le=10**7, description="images added a cycle: a whole "
                            "count, or below 1 a fraction of the pool")
+    first_labels: Literal["auto", "labeled", "drawn"] = Field(
+        "auto", description="which images are labeled first: those that have labels already, or "
+        "`initial` ones drawn by chance; auto: the former where less than half of the pool is "
+        "labeled, but not just what would be drawn"
+    )
     first_unlabeled: Literal["end", "second"] = Field(
         "end", description="images of the first cycle that train without labels: the last of the "
         "shuffled pool, or those after the labeled ones (then labeled images do not fill up a "
@@ -258,6 +263,8 @@ class Config(BaseModel):
         the same and a changed one is not. Raises ConfigError when it cannot be read.
         """
         fields = self.model_dump(mode="json", exclude=self.run_fields())
+        if self.first_labels == "auto":  # what follows from it stands with the data
+            del fields["first_labels"]
         if self.backbone_weights not in ("imagenet", "none"):
             fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
         return fields

@@ -44,6 +44,14 @@ def initial_sets(
     return all_indices, np.sort(labeled), sample
 
 
+def labeled_sets(num_images: int, labeled: Indices, seed: int) -> tuple[Indices, Indices]:
+    """(labeled, unlabeled_sample) of cycle 0 for images that have labels already, both sorted. The
+    sample is drawn from the others, and is topped up with labeled ones where they are too few."""
+    labeled = np.sort(labeled)
+    rest = np.setdiff1d(np.arange(num_images), labeled)
+    return labeled, _sample(rest, labeled, RandomState(seed))
+
+
 def remaining_pool(all_indices: Indices, labeled: Indices) -> Indices:
     """The indices that are not labeled, in the order of CPython's set difference.
 

@@ -1,7 +1,7 @@
 """Data folders as image records, and images as tensors; no image's labels are read here."""
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +28,9 @@ Measured = tuple[int, int, int]
 class Source(Protocol):
     """A data set of one layout: images and, apart from them, their labels.
 
-    labels, annotated, classes and result_id speak of the images of the list that `images` was asked
-    for last. A new layout is a class of this kind in a file of `layouts`, and its entry in LAYOUTS.
+    labels, labeled_ids, annotated, classes and result_id speak of the images of the list that
+    `images` was asked for last. A new layout is a class of this kind in a file of `layouts`, and
+    its entry in LAYOUTS.
     """
 
     layout: str  # its name, in words
@@ -57,6 +58,9 @@ class Source(Protocol):
 
     def labels_at(self, image_id: str) -> Path:
         """See LabelReader."""
+
+    def labeled_ids(self) -> Collection[str]:
+        """Ids of the images that have labels, as far as that can be told without opening them."""
 
     def annotated(self) -> Container[str] | None:
         """Ids of the images that have an annotation, told without a look at it; None: not told."""

@@ -1,12 +1,13 @@
 """The active-learning cycle: steps over a run folder, and who walks them.
 
-dataset: the data of an experiment: which images, which classes, and which labels may be read when
 imported: sets of images that a run takes over instead of drawing them: by id, kept in its folder
+dataset: the data of an experiment: which images, which classes, and which labels may be read when
 preparing: reads the data of an experiment: its images, the first sets
 training: the training steps of a cycle: batches in a reproducible order, and a state that survives
 state: what a run works with, and what it has found so far
 steps: what the steps of a cycle do; their results are files of the run folder
 run: the active-learning experiment: named steps, whose results are files of the run folder
+parameters: a notebook's parameters, as people and papermill give them
 opening: how an experiment is begun or continued: by a preset and its data
 together: several experiments at once
 """

@@ -21,6 +21,7 @@ from miaod_nb.data.pool import (
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import Source
 from miaod_nb.errors import DataError
+from miaod_nb.experiment.imported import LABELS, ImportedSets
 from miaod_nb.runs.pool_file import pool_table
 from miaod_nb.runs.schema import CycleLabels
 
@@ -55,7 +56,7 @@ class Dataset:
     missing: ids of images that the run began with, or that joined, and that are gone.
     faults: of the pool's images; test_faults: of the test images and their labels.
     given: the sets of the first cycle, or, if they were imported, of several; all later ones follow
-    from selections. imported: digests of imported ones.
+    from selections. imported: those of them that were not drawn.
     """
 
     config: Config
@@ -67,7 +68,7 @@ class Dataset:
     joined: Mapping[int, int]
     missing: Sequence[str]
     given: Sequence[CycleSets]
-    imported: Sequence[str]
+    imported: Sequence[ImportedSets]
     held_out: Indices
     test: Sequence[ImageRecord]
     test_objects: Mapping[str, Objects]
@@ -82,6 +83,11 @@ class Dataset:
         return self.given[0]
 
     @property
+    def begins_with_labels(self) -> bool:
+        """Whether the first labeled images are those that had labels before the run began."""
+        return bool(self.imported) and self.imported[0].origin == LABELS
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths, and
         nothing of what joined later."""
@@ -89,7 +95,7 @@ class Dataset:
             "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool[: self.num_images(0)]],
             "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
-        } | ({"imported": list(self.imported)} if self.imported else {})
+        } | ({"imported": [sets.digest for sets in self.imported]} if self.imported else {})
 
     @property
     def evaluated_on(self) -> str:

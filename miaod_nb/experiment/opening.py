@@ -1,5 +1,6 @@
 """How an experiment is begun or continued: by a preset and its data, or by its run folder alone."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,10 @@ import pandas as pd
 
 from miaod_nb.config import Config, make_config, validated
 from miaod_nb.data.download import download_voc
-from miaod_nb.errors import ConfigError
+from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.processes import current_processes
-from miaod_nb.runs.identity import project_folder
+from miaod_nb.runs.identity import named_folder, project_folder
 from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.toy.toy import make_toy
 
@@ -31,20 +32,25 @@ def open_run(
 
     What is left empty comes from the run folder if it exists. Else the preset is `voc` with a
     `data_root` and `toy` without; `toy` and `tiny` bring generated images, put into `data/`, and
-    `voc0712` and `voc0712_ssd` download VOC into it if it is not there.
-    Raises ConfigError, DataError and RunFolderError.
+    `voc0712` and `voc0712_ssd` download VOC into it if it is not there. Relative paths are as
+    `named_folder` has them.
+    Raises ConfigError, DataError and RunFolderError, also for a run folder alone that is none, and
+    for settings that are not those of the run.
     """
     _check_types(preset, data_root, run_dir, overrides)
-    record = RunRecord.open(run_dir) if run_dir and is_run(run_dir) else None
+    folder = named_folder(run_dir) if run_dir else None
+    record = RunRecord.open(folder) if folder and is_run(folder) else None
+    if folder and not (record or preset or data_root):
+        raise _no_run(folder)
     if record and not preset:
         config = validated(record.described["settings"] | dict(overrides or {}))
     else:
         config = make_config(preset or ("voc" if data_root else "toy"), overrides)
-    data = data_root or (record and record.data_root)
+    data = named_folder(data_root) if data_root else (record and record.data_root)
     if not data:
         with current_processes(config.device).first_goes_ahead():
             data = _own_data(config)
-    return Run(config, Path(data), Path(run_dir) if run_dir else None)
+    return Run(config, data, folder)
 
 
 def run(
@@ -54,6 +60,18 @@ def run(
     """Runs or continues an experiment, found as by `open_run`; returns its metrics, a row a
     cycle."""
     return open_run(preset, data_root=data_root, run_dir=run_dir, overrides=overrides).run()
+
+
+def _no_run(folder: Path) -> RunFolderError:
+    """The error for a folder that is named as if a run were there."""
+    beside = [path.parent for path in sorted(folder.parent.glob("*/config.json"))]
+    near = difflib.get_close_matches(folder.name, [path.name for path in beside], n=1)
+    guess = f"did you mean {folder.with_name(near[0])}? " if near else ""
+    return RunFolderError(
+        "there is no run in this folder", where=folder,
+        remedy=f"{guess}A new run is begun by naming what it is of: a preset, or the folder of "
+        "your images (--preset, --data-root; in a notebook preset, data_root)",
+    )  # fmt: skip
 
 
 def _own_data(config: Config) -> Path:

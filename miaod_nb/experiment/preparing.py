@@ -18,8 +18,9 @@ from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
 from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.dataset import CycleSets, Dataset, num_scored
-from miaod_nb.experiment.imported import ImportedSets
+from miaod_nb.experiment.imported import ImportedSets, first_sets
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.pool_file import read_pool
 
 
@@ -47,7 +48,7 @@ class Known(NamedTuple):
     @classmethod
     def of(cls, folder: RunFolder, otherwise: pd.DataFrame | None) -> "Known | None":
         """The pool of a run; otherwise: the table of a folder that has none yet."""
-        table = read_pool(folder)
+        table = read_pool(folder) if has_begun(folder) else None
         table = otherwise if table is None else table
         if table is None:
             return None
@@ -104,6 +105,8 @@ def prepare(
         sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
     )
     pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
+    if not (imported or known or labels_all):
+        imported = first_sets(config, pool, sources.pool.labeled_ids())
     taken_over = [sets.indices(pool, faults) for sets in imported]
     first = _draw(config, len(pool) - sum(joined.values()), taken_over, labels_all)
     test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
@@ -119,7 +122,7 @@ def prepare(
         config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
         all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
         joined=joined, missing=missing, given=given,
-        imported=[] if labels_all else [sets.digest for sets in imported], held_out=held_out,
+        imported=() if labels_all else tuple(imported), held_out=held_out,
         test=test, test_objects=_test_objects(test_oracle, test, classes, test_faults),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip

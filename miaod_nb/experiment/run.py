@@ -15,7 +15,7 @@ from miaod_nb.experiment import steps
 from miaod_nb.experiment.imported import save_imported
 from miaod_nb.experiment.state import RunState, check_names
 from miaod_nb.progress import say, say_detail
-from miaod_nb.runs.identity import claim_folder
+from miaod_nb.runs.identity import claim_folder, has_begun
 from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
 from miaod_nb.runs.steps import shown, step_names
@@ -49,7 +49,23 @@ class Run(RunState):
                     break
                 self.run_cycle(cycle)
             say(f"finished: {self.folder.root}")
+            self._say_what_to_label()
         return self.metrics()
+
+    def _say_what_to_label(self) -> None:
+        """Names the images that the newest cycle chose, unless they are labeled already, as in an
+        experiment on a labeled data set."""
+        cycle = self.record.last_selection
+        ids = self.record.selected(cycle) if cycle is not None else []
+        wanted = [i for i in ids if i not in self.sources.pool.labeled_ids()]
+        if not wanted:
+            return
+        more = f", ... ({self.folder.path(f'cycle{cycle}/selection.json')} has all)"
+        say(f"to label next: {len(wanted)} images: {', '.join(wanted[:10])}"
+            + more * (len(wanted) > 10))  # fmt: skip
+        say(f"  their labels belong where {self.dataset.oracle.labels_at(wanted[0])} is the first; "
+            f"then: miaod run --run-dir {self.folder.root} --set cycles={self.config.cycles + 1}; "
+            f"to leave some out: miaod review {self.folder.root}")  # fmt: skip
 
     @contextmanager
     def hold(self) -> Iterator["Run"]:
@@ -67,6 +83,10 @@ class Run(RunState):
             save_images(self.folder, self.checked)
             if self.imported:
                 save_imported(self.folder, self.imported)
+            if self.dataset.begins_with_labels and not has_begun(self.folder):
+                labeled, total = len(self.dataset.first.labeled), len(self.dataset.pool)
+                say(f"begins with the {labeled} of {total} images that are labeled already "
+                    "(first_labels=drawn would draw some)")  # fmt: skip
             if note := lr_rescaling(self.config):
                 say(note)
             if len(self.dataset.classes) == 1:

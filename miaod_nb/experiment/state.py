@@ -24,7 +24,7 @@ from miaod_nb.processes import current_processes, launched
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
-from miaod_nb.runs.identity import default_run_dir
+from miaod_nb.runs.identity import default_run_dir, refuse_another
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
@@ -61,10 +61,12 @@ class RunState:
         # Two spellings of one training are one experiment.
         spelled = "auto" if config.training == self.card.training_of("auto") else config.training
         self.config = config.model_copy(update={"training": spelled})
-        self.imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
+        self._imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
-        if begun is None:
+        if begun:  # other settings: before a number of the run is shown
+            refuse_another(begun.folder, self.config, self.card)
+        else:
             check_names(self.config)
         if run_dir is None:  # it follows from the data, which then follow from what stands there
             found = self._prepare(None)
@@ -95,9 +97,15 @@ class RunState:
         """The data as a run in that folder has them."""
         before = self._like.dataset.table(self.data_root) if self._like else None
         return prepare(
-            self.config, self.sources, self.card.labels_all, self.imported, self.checked,
+            self.config, self.sources, self.card.labels_all, self._imported, self.checked,
             LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
         )  # fmt: skip
+
+    @property
+    def imported(self) -> Sequence[ImportedSets]:
+        """The sets of the first cycles that were not drawn."""
+        is_read = "dataset" in vars(self)
+        return self._imported or (self.dataset.imported if is_read else ())
 
     @cached_property
     def sources(self) -> Sources:

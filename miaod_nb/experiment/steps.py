@@ -23,6 +23,7 @@ from miaod_nb.passes.observing import observe
 from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.schema import CycleLabels
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
 from miaod_nb.selection.choosing import select, shortage
 from miaod_nb.selection.decisions import verdicts_of
@@ -62,6 +63,8 @@ def split(run: RunState, cycle: int) -> None:
     if cycle > 0:
         _refuse_unlabeled_selection(run, cycle - 1, objects)
     labels = run.dataset.describe_labels(sets, objects)
+    if cycle == 0:
+        _refuse_unlabeled_first(run, labels)
     labels["code"] = run.code
     run.folder.save_json(f"cycle{cycle}/labels.json", labels)
     faults.merge(run.dataset.faults)
@@ -108,6 +111,20 @@ def _refuse_unlabeled_selection(run: RunState, cycle: int, objects: Mapping[str,
             f"{run.dataset.oracle.labels_at(selected[0])}) and run the same command again"
             + missing,
         )
+
+
+def _refuse_unlabeled_first(run: RunState, labels: CycleLabels) -> None:
+    """Raises DataError if half of the first set or more has no labels: the run would be about
+    another number of images than it says."""
+    asked, labeled = labels.get("asked", []), labels.get("labeled", 0)
+    if run.card.labels_all or len(asked) < max(labeled, 1):
+        return
+    raise DataError(
+        f"{len(asked)} of the {len(asked) + labeled} images drawn first have no usable labels",
+        where=run.dataset.oracle.labels_at(asked[0]),
+        remedy=f"label them ({', '.join(asked[:10])}{', ...' if asked[10:] else ''}) and run the "
+        "same command again, or begin with what is labeled: first_labels=labeled",
+    )
 
 
 def train(run: RunState, cycle: int, index: int) -> None:

@@ -9,7 +9,7 @@ from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.inspection.inspected import do_it_first, refuse_other_settings
+from miaod_nb.inspection.inspected import do_it_first
 from miaod_nb.passes.image_pass import Columns, Row, compute_rows
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 
@@ -31,7 +31,6 @@ def ask_detector(
 
 
 def _refuse_untrained(run: Run, cycle: int, in_training: bool) -> None:
-    refuse_other_settings(run)
     run.refuse_imported(cycle)
     files = ("weights.pt", "state.pt") if in_training else ("weights.pt",)
     if not any(run.folder.exists(f"cycle{cycle}/{name}") for name in files):

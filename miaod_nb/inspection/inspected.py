@@ -5,7 +5,6 @@ import pandas as pd
 
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.runs.identity import refuse_another
 from miaod_nb.selection.protocol import ordered
 
 BEST_BUDGETS = 5  # the best so many times the budget
@@ -48,7 +47,6 @@ def ranked(run: Run, cycle: int) -> pd.DataFrame:
     rank from 1. A strategy that compares images with each other gives no score: then those that it
     chose come first, and the others, in the order of the pool, have no rank (NaN). Raises as
     `inspected` does."""
-    refuse_other_settings(run)
     record, card = run.record, run.card
     if not card.columns:
         raise ConfigError(
@@ -86,10 +84,3 @@ def _chosen_first(ids: pd.Series, chosen: list[str]) -> np.ndarray:
     """Positions of the ids, the chosen ones in their order before all others."""
     place = {image_id: place for place, image_id in enumerate(chosen)}
     return np.argsort([place.get(image_id, len(place)) for image_id in ids], kind="stable")
-
-
-def refuse_other_settings(run: Run) -> None:
-    """Raises RunFolderError if the folder's run was made with other settings: what is kept there
-    would be of both."""
-    if run.folder.exists("config.json"):
-        refuse_another(run.folder, run.config, run.card)  # images may be gone

@@ -1,5 +1,6 @@
 """What a run folder is about: claimed by the first process, another experiment is refused."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,33 @@ from miaod_nb.runs.schema import VERSION, Described, read_document
 
 
 def project_folder() -> Path:
-    """Where `runs` and `data` lie: the current folder, or the one above when that is the
-    project's `notebooks`, in which a notebook server starts them."""
-    among_notebooks = Path.cwd().name == "notebooks" and Path("../pyproject.toml").is_file()
-    return Path("..") if among_notebooks else Path()
+    """Where `runs` and `data` lie: the current folder, or, where a kernel started among notebooks,
+    the project's above them: those of the project, or the copies in one of its run folders."""
+    here = Path.cwd()
+    for above in here.parents[:3] if here.name == "notebooks" else ():
+        if (above / "pyproject.toml").is_file():
+            return Path(os.path.relpath(above, here))
+    return Path()
+
+
+def named_folder(path: str | Path) -> Path:
+    """The folder that a user named: `~` is the home folder, and a relative path means the same in a
+    notebook as on the command line, that below the project's folder; where only the current
+    folder has it, it is that one."""
+    given = Path(path).expanduser()
+    in_project = project_folder() / given
+    return given if given.exists() and not in_project.exists() else in_project
 
 
 def default_run_dir(config: Config, fingerprint: str) -> Path:
     """`runs/<preset>`, with the fingerprint's first six digits if a setting differs from it."""
     changed = make_config(config.preset).identity() != config.identity()
     return project_folder() / "runs" / (config.preset + (f"-{fingerprint[:6]}" if changed else ""))
+
+
+def has_begun(folder: RunFolder) -> bool:
+    """Whether a step of the run is done: what failed before binds nobody."""
+    return "split" in folder.done_steps(0)
 
 
 def stored_identity(folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -41,8 +59,10 @@ def refuse_another(
     missing: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Raises RunFolderError naming every difference in what decides results, if the folder holds
-    another experiment. card: of its strategy. data: its identity; None: whatever the folder says.
-    missing: ids of images of the run's pool that cannot be used now."""
+    another experiment that has begun. card: of its strategy. data: its identity; None: whatever the
+    folder says. missing: ids of images of the run's pool that cannot be used now."""
+    if not has_begun(folder):
+        return
     before, stored_data = stored_identity(folder)
     now_data = stored_data if data is None else digested(data)
     now = config.identity()
@@ -93,14 +113,14 @@ def claim_folder(
 
     Another environment is a warning. Raises RunFolderError as `refuse_another` does.
     """
-    if folder.exists("config.json"):
+    if has_begun(folder) and folder.exists("config.json"):
         refuse_another(folder, config, card, data, missing)
         if folder.exists("environment.json"):
             recorded = read_document(folder, "environment.json", dict[str, Any])
             _warn_of_changes(recorded, environment)
     else:
         remains = [name for name in ("log.jsonl", "cycle0") if folder.exists(name)]
-        if remains:
+        if remains and not folder.exists("config.json"):
             raise RunFolderError(
                 f"the folder holds {' and '.join(remains)} of an experiment, but no config.json",
                 where=folder.path("config.json"),
@@ -108,7 +128,7 @@ def claim_folder(
             )
         folder.save_json("environment.json", dict(environment))
         folder.save_text("fingerprint.txt", fingerprint + "\n")
-    save_pool(folder, images, read_pool(folder))
+    save_pool(folder, images, read_pool(folder) if has_begun(folder) else None)
     folder.save_json(
         "config.json",
         {"version": VERSION, "settings": config.model_dump(mode="json"),

@@ -87,9 +87,11 @@ class ImportedCycle(TypedDict):
 
 @_strict
 class Imported(TypedDict):
-    """imported.json: the sets that a run takes over, of its first cycles."""
+    """imported.json: the sets that a run takes over, of its first cycles. origin: "labels" for what
+    was labeled before the run began."""
 
     cycles: list[ImportedCycle]
+    origin: NotRequired[str]
 
 
 @_strict

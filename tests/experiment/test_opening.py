@@ -10,7 +10,7 @@ from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import ConfigError, DataError, RunFolderError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.experiment import opening as module
-from tests.experiment.helpers import SETTINGS
+from tests.experiment.helpers import SETTINGS, miaod
 
 TRAINING = ["label_set", "minimize_1", "maximize_1", "label_set_1"]
 
@@ -41,12 +41,9 @@ def test_more_cycles_may_be_asked_of_a_folder(finished):
 
 
 def test_another_fingerprint_is_refused_by_its_differences(finished, data_root):
-    for other in (
-        open_run(run_dir=finished, overrides={"seed": 9}),
-        open_run("tiny", data_root=data_root, run_dir=finished, overrides=SETTINGS | {"top_k": 5}),
-    ):
+    for preset, overrides in (("", {"seed": 9}), ("tiny", SETTINGS | {"top_k": 5})):
         with pytest.raises(RunFolderError, match="another experiment; .*: .* there, .* now"):
-            other.advance(0, ["split"])
+            open_run(preset, data_root=data_root, run_dir=finished, overrides=overrides)
 
 
 def test_preset_follows_from_what_is_given(data_root, tmp_path, monkeypatch):
@@ -54,9 +51,43 @@ def test_preset_follows_from_what_is_given(data_root, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "Run", lambda config, data, folder: opened.append(config))
     monkeypatch.setattr(module, "make_toy", lambda folder, **size: folder)
     open_run(data_root=data_root)
-    open_run(run_dir=tmp_path / "missing")
+    open_run()
     open_run("tiny")
     assert [config.preset for config in opened] == ["voc", "toy", "tiny"]
+
+
+def test_a_run_folder_that_is_not_there_is_never_invented(
+    finished, data_root, tmp_path, monkeypatch
+):
+    """Nothing is generated for a misspelled name, in a notebook or on the command line."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    near = finished.with_name(finished.name + "s")
+    with pytest.raises(RunFolderError, match="there is no run in this folder") as error:
+        open_run(run_dir=near)
+    assert error.value.where == near and f"did you mean {finished}?" in error.value.remedy
+    for command in (["run", "--run-dir", near], ["notebooks", "05", "--run-dir", "far"]):
+        outcome = miaod(*command, "--set", "seed=1")
+        assert outcome.code == 1 and "a preset, or the folder of your images" in outcome.err
+    assert not any(Path().iterdir()) and not near.exists()
+    begun = open_run("tiny", data_root=data_root, run_dir="runs/new", overrides=SETTINGS)
+    assert begun.folder.root == Path("runs/new")
+
+
+def test_paths_mean_the_same_from_notebooks(finished, tmp_path, monkeypatch):
+    """Of the project, and in the copies that lie in a run folder; `~` is the home folder."""
+    project = tmp_path / "project"
+    shutil.copytree(finished, project / "runs/mine")
+    (project / "pyproject.toml").touch()
+    for place in (".", "notebooks", "runs/mine/notebooks"):
+        (project / place).mkdir(exist_ok=True)
+        monkeypatch.chdir(project / place)
+        root = open_run(run_dir="runs/mine").folder.root
+        assert root.resolve() == project / "runs/mine", place
+    monkeypatch.setenv("HOME", str(project))
+    assert open_run(run_dir="~/runs/mine").folder.root == project / "runs/mine"
+    monkeypatch.chdir(project / "notebooks")  # what only the current folder has is meant too
+    assert open_run(run_dir="../runs/mine").folder.root.resolve() == project / "runs/mine"
 
 
 def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, monkeypatch):

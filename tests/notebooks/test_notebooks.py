@@ -3,12 +3,15 @@
 import ast
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 
 import nbformat
 import papermill
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
 from miaod_nb.authors.work_folder_export import export_run
 from miaod_nb.runs.files import RunFolder
@@ -130,6 +133,47 @@ def test_alone_on_a_folder_that_others_left(name, home, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rundir": "runs/whole"}, "this notebook has no parameter 'rundir'"),
+        ({"run_dir": 202611}, "run_dir = 202611 is not allowed: it is int, not str"),
+        ({"run_dir": "runs/hole"}, "did you mean runs/whole?"),
+        ({"run_dir": "runs/whole", "overrides": '{"seed": 5}'}, "seed: 0 there, 5 now"),
+    ],
+)
+def test_papermill_alone_is_refused_before_anything_is_shown(name, given, words, home, tmp_path):
+    out = tmp_path / "out.ipynb"
+    with pytest.raises(PapermillExecutionError) as error:
+        papermill.execute_notebook(
+            str(FOLDER / f"{name}.ipynb"), str(out), given, progress_bar=False, cwd=str(home)
+        )
+    assert words in error.value.evalue
+    shown = [o for c in nbformat.read(out, 4).cells for o in c.get("outputs", ())
+             if o.output_type in ("display_data", "execute_result")]  # fmt: skip
+    assert shown == []
+    assert sorted(path.name for path in home.iterdir()) == ["data", "runs"]
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_is_one_sentence(home, tmp_path, monkeypatch):
+    plugin = tmp_path / "deadly.py"
+    plugin.write_text(
+        "import os, signal, sys\n"
+        "if 'ipykernel' in sys.modules:\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.chdir(home)
+    run = str(shutil.copytree(home / "runs/whole", tmp_path / "whole"))
+    monkeypatch.setenv("MIAOD_PLUGINS", str(plugin))
+    command = ["-m", "miaod_nb", "notebooks", "01", "--run-dir", run]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "01_data: its kernel ended without a word" in done.stderr
+    assert "run the same command again to go on" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["coreset", "entropy"])
 def test_selection_is_told_of_every_strategy_that_looks_at_images(strategy, home, monkeypatch):
     """One that compares images gives no scores to draw."""
@@ -146,7 +190,7 @@ def test_selection_is_told_of_every_strategy_that_looks_at_images(strategy, home
     [
         (["03", "--preset", "tiny"], "split of cycle 0 is missing"),
         (["01", "--preset", "tiny", "-p", "cycle=1"], "cycle 1 has not got this far"),
-        (["01", "--preset", "tiny", "-p", "cycle=one"], "this run has no cycle 'one'"),
+        (["01", "--preset", "tiny", "-p", "cycle=one"], "cycle = 'one' is not allowed"),
         (["01", "--run-dir", "runs/whole", "--set", "seed=5"], "seed: 0 there, 5 now"),
         (["01", "--run-dir", "runs/whole", "--set", "sed=5"], "did you mean 'seed'?"),
         (["01", "--preset", "tiny", "--data-root", "nowhere"], "there is no such data folder"),

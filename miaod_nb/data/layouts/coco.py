@@ -1,6 +1,5 @@
 """COCO data sets: which images a list names, which classes, and their labels."""
 
-from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +86,11 @@ class CocoSource:
         """The file of the list, which holds the labels of all its images."""
         return self._file
 
-    def annotated(self) -> Container[str]:
+    def labeled_ids(self) -> set[str]:
+        """Those that have an annotation; of others nobody knows."""
+        return self.annotated()
+
+    def annotated(self) -> set[str]:
         """Ids of the images that have an annotation, whatever it says."""
         with_some = self._content.annotations.keys() if self._entries else set()
         return {i for i, e in self._entries.items() if not with_some.isdisjoint(e.numbers)}

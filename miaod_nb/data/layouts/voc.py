@@ -74,6 +74,12 @@ class VocSource:
         """The image's XML file."""
         return self._year_of[image_id] / "Annotations" / f"{image_id}.xml"
 
+    def labeled_ids(self) -> set[str]:
+        """Those that have an XML file."""
+        folders = {year / "Annotations" for year in self._year_of.values()}
+        there = {path for folder in folders for path in folder.glob("*.xml")}
+        return {i for i in self._year_of if self.labels_at(i) in there}
+
     def annotated(self) -> None:
         """Not told: the pool's annotations would have to be opened."""
         return None

@@ -1,0 +1,78 @@
+"""A notebook's parameters, as people and papermill give them, checked before anything is shown."""
+
+import ast
+import difflib
+import json
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+from miaod_nb.errors import ConfigError
+
+INJECTED = "# Parameters"  # how the cell begins that papermill adds
+BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"
+BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed: 1}}'"
+
+
+def check_parameters(names: MutableMapping[str, Any]) -> None:
+    """Refuses parameters that the notebook does not declare, and values of another type; a number
+    and a dict that were given as texts are read. To be called by a notebook before it opens a run.
+
+    names: `globals()` of the notebook, whose `In` has its cells so far: one that declares
+    parameters, annotated, and perhaps one of papermill. Values are changed there. Raises
+    ConfigError.
+    """
+    cells = [ast.parse(text) for text in names.get("In", ()) if _is_python(text)]
+    declared = next((found for cell in reversed(cells) if (found := _declared(cell))), {})
+    injected = [text for text in names.get("In", ()) if text.startswith(INJECTED)]
+    for name in _assigned(injected[-1]) if injected else ():
+        if declared and name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            guess = f"did you mean '{near[0]}'? " if near else ""
+            raise ConfigError(f"this notebook has no parameter '{name}'", where=name,
+                              remedy=f"{guess}choose of: {', '.join(declared)}")  # fmt: skip
+    for name, kind in declared.items():
+        names[name] = _of_kind(name, names[name], kind)
+
+
+def _of_kind(name: str, value: Any, kind: str) -> Any:
+    """The value as the notebook declares it: str, int or dict."""
+    if kind == "dict" and isinstance(value, str):
+        with suppress(ValueError):
+            value = json.loads(value)
+    if kind == "int" and isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        value = int(value)
+    kinds: dict[str, Any] = {"str": str, "int": int, "dict": Mapping}
+    if isinstance(value, kinds.get(kind, object)) and not (kind == "int" and value is True):
+        return value
+    remedies = {"str": BY_TEXT, "int": "as a whole number", "dict": BY_YAML}
+    raise ConfigError(
+        f"{name} = {value!r} is not allowed: it is {type(value).__name__}, not {kind}", where=name,
+        remedy=f"give it {remedies[kind]}",
+    )  # fmt: skip
+
+
+def _declared(cell: ast.Module) -> dict[str, str]:
+    """The parameters of the cell that declares them, with their types; {} of another cell."""
+    found = {}
+    for line in cell.body:
+        if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name):
+            return {}
+        found[line.target.id] = ast.unparse(line.annotation)
+    return found
+
+
+def _assigned(text: str) -> list[str]:
+    """The names that a cell gives values to."""
+    return [
+        target.id for line in ast.parse(text).body if isinstance(line, ast.Assign)
+        for target in line.targets if isinstance(target, ast.Name)
+    ]  # fmt: skip
+
+
+def _is_python(text: str) -> bool:
+    """Whether a cell is more than a magic of IPython."""
+    try:
+        return bool(ast.parse(text).body)
+    except SyntaxError:
+        return False

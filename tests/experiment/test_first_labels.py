@@ -1,0 +1,158 @@
+"""Labels that people already have are the first labeled set; what failed before binds nobody."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from miaod_nb.experiment import open_run
+from miaod_nb.runs.record import RunRecord
+from tests.coco import change, write_coco
+from tests.conftest import write_voc
+from tests.experiment.helpers import SETTINGS, miaod, run_arguments
+
+QUICK = {"rounds": 0, "min_epoch_steps": 1, "training": "label_set"}
+CHOSEN = ("000005", "000003", "000011", "000008", "000002")  # by a person, of 12
+LAST = {"cycles": 1} | QUICK
+
+
+@pytest.fixture
+def data(data_root: Path, tmp_path: Path) -> Path:
+    """A data set of which a person has labeled five images."""
+    data = shutil.copytree(data_root, tmp_path / "data")
+    keep_labels(data, CHOSEN)
+    return data
+
+
+def keep_labels(data: Path, ids: tuple[str, ...]) -> None:
+    for image_id in (data / "ImageSets/Main/trainval.txt").read_text().split():
+        if image_id not in ids:
+            (data / f"Annotations/{image_id}.xml").unlink(missing_ok=True)
+
+
+def labels_of(run_dir: Path) -> dict:
+    return json.loads((run_dir / "cycle0/labels.json").read_text())
+
+
+def test_a_run_begins_with_what_is_labeled(data, tmp_path):
+    run_dir = tmp_path / "run"
+    outcome = miaod(*run_arguments(data, run_dir, **LAST))
+    assert outcome.code == 0, outcome.err
+    assert "begins with the 5 of 12 images that are labeled already" in outcome.out
+    record = RunRecord.open(run_dir)
+    assert set(record.labeled(0)) == set(CHOSEN)
+    assert labels_of(run_dir)["labeled"] == 5 and labels_of(run_dir)["asked"] == []
+    assert not set(record.sample(0)) & set(CHOSEN) and len(record.sample(0)) == 5
+    assert not set(record.selected(0)) & set(CHOSEN)
+    first, second = record.selected(0)
+    assert f"to label next: 2 images: {first}, {second}\n" in outcome.out
+    assert f"{first}.xml is the first; then: miaod run --run-dir {run_dir}" in outcome.out
+    # It stays so when labels have come, and controls begin with the same images.
+    for image_id in record.selected(0):
+        shutil.copy(data / "Annotations/000005.xml", data / f"Annotations/{image_id}.xml")
+    outcome = miaod(*run_arguments(data, run_dir, **QUICK, cycles=2))
+    assert outcome.code == 0 and "begins with" not in outcome.out, outcome.err
+    assert set(RunRecord.open(run_dir).labeled(0)) == set(CHOSEN)
+    control = open_run(run_dir=run_dir).control("random")
+    control.advance(0, ["split"])
+    assert set(control.record.labeled(0)) == set(CHOSEN)
+    assert control.record.sample(0) == record.sample(0)
+
+
+def test_labels_of_others_are_not_opened(data, tmp_path):
+    run = open_run("tiny", data_root=data, run_dir=tmp_path / "run", overrides=SETTINGS | LAST)
+    assert set(run.dataset.oracle.opened) <= set(CHOSEN)
+
+
+def test_a_first_set_is_drawn_where_all_is_labeled_or_it_is_asked_for(data_root, data, tmp_path):
+    outcome = miaod(*run_arguments(data_root, tmp_path / "all", **LAST))
+    assert len(RunRecord.open(tmp_path / "all").labeled(0)) == SETTINGS["initial"]
+    assert "to label next" not in outcome.out and "begins with" not in outcome.out
+    settings = LAST | {"first_labels": "drawn", "split_seed": 3}
+    run_dir, order = tmp_path / "drawn", np.arange(12)
+    outcome = miaod(*run_arguments(data, run_dir, **settings))
+    np.random.RandomState(3).shuffle(order)
+    ids = [f"{number + 1:06d}" for number in sorted(order[:4])]
+    missing = [i for i in ids if i not in CHOSEN]
+    if len(missing) >= 2:
+        words = f"{len(missing)} of the 4 images drawn first have no usable labels"
+        assert outcome.code == 1 and words in outcome.err and "first_labels=labeled" in outcome.err
+        assert all(i in outcome.err for i in missing)
+    else:
+        assert outcome.code == 0 and RunRecord.open(run_dir).labeled(0) == ids
+
+
+def begin(data: Path, run_dir: Path, **settings: object) -> Path:
+    outcome = miaod(*run_arguments(data, run_dir, **LAST | settings))
+    assert outcome.code == 0, outcome.err
+    return run_dir
+
+
+def test_labels_of_what_was_drawn_change_nothing(data_root, tmp_path):
+    """Who labels the images that a call without labels names begins with these, as before."""
+    drawn = tuple(RunRecord.open(begin(data_root, tmp_path / "all")).labeled(0))
+    data = shutil.copytree(data_root, tmp_path / "data")
+    keep_labels(data, drawn)
+    run_dir = begin(data, tmp_path / "run")
+    for name in ("X_L_0.npy", "X_U_0.npy", "fingerprint.txt"):
+        assert (run_dir / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
+
+
+def test_more_than_half_may_be_asked_for(data_root, tmp_path):
+    data = shutil.copytree(data_root, tmp_path / "data")
+    labeled = tuple(f"{number:06d}" for number in range(1, 9))
+    keep_labels(data, labeled)
+    run_dir = begin(data, tmp_path / "run", first_labels="labeled")
+    assert set(RunRecord.open(run_dir).labeled(0)) == set(labeled)
+
+
+def test_nothing_to_begin_with_is_said(data, tmp_path):
+    keep_labels(data, ())
+    settings = LAST | {"first_labels": "labeled"}
+    outcome = miaod(*run_arguments(data, tmp_path / "run", **settings))
+    assert outcome.code == 1 and "no image has labels to begin with" in outcome.err
+
+
+def test_coco_annotations_are_labels(data_root, tmp_path):
+    root = write_coco(tmp_path / "coco", data_root)
+    file = root / "annotations/instances_trainval.json"
+
+    def edit(content: dict) -> None:
+        kept = {image["id"] for image in content["images"][:4]}
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+
+    change(root, edit)
+    annotated = {a["image_id"] for a in json.loads(file.read_text())["annotations"]}
+    run = open_run("tiny", data_root=root, run_dir=tmp_path / "run", overrides=SETTINGS | LAST)
+    assert len(run.dataset.first.labeled) == len(annotated)
+
+
+# ------------------------------------------------------------------------------- what failed before
+
+
+def test_a_call_that_failed_for_want_of_labels_freezes_nothing(tmp_path):
+    """Neither settings nor classes nor images: what is labeled is asked anew."""
+    data = write_voc(tmp_path / "VOC2007", num_test=0)
+    (data / "ImageSets/Main/test.txt").unlink()
+    stored = shutil.copytree(data / "Annotations", tmp_path / "labels")
+    keep_labels(data, ("000001",))
+    run_dir = tmp_path / "run"
+    settings = LAST | {"first_labels": "drawn", "holdout": 0}
+    outcome = miaod(*run_arguments(data, run_dir, **settings))
+    assert outcome.code == 1, outcome.out
+    for number in (2, 3, 4):
+        shutil.copy(stored / f"{number:06d}.xml", data / f"Annotations/{number:06d}.xml")
+    (data / "ImageSets/Main/trainval.txt").write_text(
+        "".join(f"{number:06d}\n" for number in range(1, 11))
+    )
+    settings = LAST | {"seed": 5, "holdout": 0, "classes": "disc,square"}
+    outcome = miaod(*run_arguments(data, run_dir, **settings))
+    assert outcome.code == 0, outcome.err
+    record = RunRecord.open(run_dir)
+    assert set(record.labeled(0)) == {f"{number:06d}" for number in (1, 2, 3, 4)}
+    assert len(record.pool) == 10 and record.config.seed == 5
+    assert record.classes == ("disc", "square")
+    outcome = miaod(*run_arguments(data, run_dir, **settings | {"seed": 6}))
+    assert outcome.code == 1 and "seed: 5 there, 6 now" in outcome.err

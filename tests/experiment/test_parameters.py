@@ -1,0 +1,64 @@
+"""What people type for a notebook's parameters, and what papermill makes of it."""
+
+from typing import Any
+
+import pytest
+
+from miaod_nb.errors import ConfigError
+from miaod_nb.experiment.parameters import check_parameters
+
+DECLARED = 'run_dir: str = ""  # where results go\ncycle: int = 0\noverrides: dict = {}'
+
+
+def notebook(**given: Any) -> dict[str, Any]:
+    """The names of a notebook to which papermill hands these values."""
+    cells = ["", "%matplotlib inline", DECLARED]
+    if given:
+        lines = [f"{name} = {value!r}" for name, value in given.items()]
+        cells.append("\n".join(["# Parameters", *lines]))
+    names: dict[str, Any] = {"run_dir": "", "cycle": 0, "overrides": {}}
+    return {**names, **given, "In": [*cells, "import math\nx = 3"], "x": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {}), ({"cycle": 2}, {"cycle": 2}), ({"cycle": "2"}, {"cycle": 2}),
+        ({"overrides": '{"cycles": 1}'}, {"overrides": {"cycles": 1}}),
+        ({"overrides": {"seed": 1}}, {"overrides": {"seed": 1}}),
+        ({"run_dir": "a b"}, {"run_dir": "a b"}),
+    ],
+)  # fmt: skip
+def test_right_values_are_taken_also_as_texts(given, expected):
+    names = notebook(**given)
+    check_parameters(names)
+    for name, value in ({"run_dir": "", "cycle": 0, "overrides": {}} | expected).items():
+        assert names[name] == value and type(names[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rundir": "x"}, "no parameter 'rundir'.*did you mean 'run_dir'"),
+        ({"seed": 1}, "no parameter 'seed'.*choose of: run_dir, cycle, overrides"),
+        ({"run_dir": 202611}, "run_dir = 202611 is not allowed: it is int.*`-r` in place of `-p`"),
+        ({"run_dir": None}, "run_dir = None is not allowed"),
+        ({"cycle": "one"}, "cycle = 'one' is not allowed.*whole number"),
+        ({"cycle": 1.5}, "cycle = 1.5 is not allowed"),
+        ({"cycle": True}, "cycle = True"),
+        ({"overrides": "seed=1"}, "overrides = 'seed=1' is not allowed.*-y '{overrides"),
+        ({"overrides": [1]}, r"overrides = \[1\] is not allowed"),
+        ({"overrides": "[1]"}, r"overrides = \[1\] is not allowed"),
+    ],
+)
+def test_others_are_answered_by_what_to_type(given, words):
+    with pytest.raises(ConfigError, match="(?s)" + words) as error:
+        check_parameters(notebook(**given))
+    assert error.value.where in given
+
+
+def test_names_of_later_cells_are_no_parameters():
+    """A notebook is run again by hand, when it has names of its own."""
+    names = notebook(cycle=1) | {"run": object(), "table": [1, 2]}
+    check_parameters(names)
+    check_parameters({"cycle": "any"})  # outside of a notebook nothing is declared
