@@ -23,7 +23,7 @@ def review(
         Path | None,
         typer.Option(
             help="JSON lines to take over, each with the id of an image and an action: accept, "
-            "skip, defer or note."
+            "skip, defer, undecided or note."
         ),
     ] = None,
     replace: Annotated[

@@ -44,10 +44,12 @@ def decide(
 ) -> Decision:
     """Notes a decision in the cycle's decision file; `apply_decisions` makes it count.
 
-    Raises ConfigError for a cycle that the run does not have, and DecisionError for an image that
-    its pool does not have and for an unknown action.
+    Raises ConfigError for a cycle that the run does not have, and DecisionError for one whose batch
+    the next cycle has begun with, for an image that its pool does not have and for an unknown
+    action.
     """
     refuse_cycle(cycle, record.config)
+    _refuse_gone_on(record, cycle)
     expected = expected_of(record, cycle)
     values = {
         "id": image_id, "action": action, "note": note, "fingerprint": expected.fingerprint,
@@ -164,11 +166,16 @@ def _refuse_unreviewable(record: RunRecord, cycle: int) -> None:
             where=folder.path(f"cycle{cycle}"),
             remedy=f"miaod run --run-dir {folder.root}, then review its batch",
         )
-    if "split" in folder.done_steps(cycle + 1):
+    _refuse_gone_on(record, cycle)
+
+
+def _refuse_gone_on(record: RunRecord, cycle: int) -> None:
+    """Raises DecisionError for a batch that the next cycle has begun with."""
+    if "split" in record.done(cycle + 1):
         raise DecisionError(
             f"cycle {cycle + 1} has begun with the batch of cycle {cycle}: it cannot be changed "
             "any more",
-            where=folder.path(f"cycle{cycle}/selection.json"),
+            where=record.folder.path(f"cycle{cycle}/selection.json"),
             remedy="review the newest batch; what is skipped there comes in no later one",
         )
 

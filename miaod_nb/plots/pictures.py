@@ -19,6 +19,7 @@ BOX_LINES: dict[str, tuple[str, str, float]] = {
     "anchor": ("#882255", "-.", 2),
 }
 HALO = 2  # pixels of white in addition to a line's width
+FAR_FROM_ZERO = 1 / 8  # of the largest value: from here on a scale does not begin at 0
 GRAY = np.array([0.299, 0.587, 0.114])  # luma of sRGB (ITU-R BT.601)
 
 
@@ -76,19 +77,22 @@ def heat_map(
     """Values of the pixels in color over the image in gray, with a scale that `label` names.
 
     image: uint8 (H, W, 3); values: (H, W), >= 0. The scale begins at 0, dark, and ends at `vmax`,
-    the largest value if left out: give one `vmax` to maps that are to be compared.
+    the largest value if left out: give one `vmax` to maps that are to be compared. Values that lie
+    far from 0, as weights around 1, have the scale of their own range: they would be one color.
     """
     vmax = float(values.max()) if vmax is None else vmax
+    vmin = float(values.min()) if vmax * FAR_FROM_ZERO < values.min() < vmax else 0.0
     height, width = values.shape
     # The photo keeps half of its contrast: bright spots are not to look like high values.
     axes.imshow(image @ GRAY, cmap="gray", vmin=-128, vmax=383, extent=(0, width, height, 0))
     heat = axes.imshow(
-        values, cmap="cividis", vmin=0, vmax=vmax or 1, alpha=0.7, extent=(0, width, height, 0)
+        values, cmap="cividis", vmin=vmin, vmax=vmax or 1, alpha=0.7, extent=(0, width, height, 0)
     )
     axes.set_axis_off()
+    extend = "max" if values.max() > vmax else "neither"
     scale = axes.figure.colorbar(
         heat, cax=axes.inset_axes((0, -0.1, 1, 0.05)), orientation="horizontal",
-        ticks=[0, vmax or 1], format="{x:.2g}", extend="max" if values.max() > vmax else "neither",
+        ticks=[vmin, vmax or 1], format="{x:.2g}", extend=extend,
     )  # fmt: skip
     scale.ax.set_facecolor("gray")  # behind the transparent colors, as in the picture
     scale.set_label(label, fontsize=8, labelpad=0)
@@ -101,7 +105,7 @@ def heat_map_row(
     boxes: ArrayLike = (),
 ) -> Sequence[Axes]:  # fmt: skip
     """An image, and beside it one map after the other (figure 6 of the paper: discrepancy, weight,
-    re-weighted discrepancy), each on its own scale from 0 to its largest value.
+    re-weighted discrepancy), each on its own scale as `heat_map` has it.
 
     panels: one more than maps; maps: (H, W), >= 0, by what they show; boxes: the anchors to mark in
     the image, (N, 4).

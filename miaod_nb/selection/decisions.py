@@ -12,11 +12,11 @@ from miaod_nb.errors import DecisionError
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
 
-Action = Literal["accept", "skip", "defer", "note"]
+Action = Literal["accept", "skip", "defer", "undecided", "note"]
 
 ALLOWED = {
     "id": "the id of an image, a text",
-    "action": "accept, skip, defer or note",
+    "action": "accept, skip, defer, undecided or note",
     "note": "a text, or leave it out",
     "fingerprint": "what stands in the run's fingerprint.txt",
     "cycle": "a whole number from 0",
@@ -37,7 +37,8 @@ class Decision(BaseModel):
     """One line of a decision file: what became of an image, or a note about it.
 
     accept: it stays in the batch. skip: it is in neither this batch nor a later one. defer: not
-    in this batch, perhaps in a later one. note: text alone. fingerprint, cycle: of the run. time:
+    in this batch, perhaps in a later one. undecided: as if nothing had been decided, but for notes.
+    note: text alone. fingerprint, cycle: of the run. time:
     seconds since 1970.
     """
 

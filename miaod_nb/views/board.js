@@ -1,5 +1,6 @@
 // The review board of the next batch: keys and mouse decide, Python writes the decisions down.
-// A view: model, root, parts, at (place of the current card on its page), isOpen, timer.
+// A view: model, root, parts, at (place of the current card on its page), isOpen, timer, undoing
+// (what held before each decision that was made here: the image's id and the action).
 
 const LOST =
   "Not saved: no notebook answers. Run this cell again in a running notebook, " +
@@ -7,7 +8,7 @@ const LOST =
 
 function render({ model, el }) {
   const root = rootOf(el, "board", model);
-  const view = { model, root, parts: boardParts(), at: 0, isOpen: false, timer: null };
+  const view = { model, root, parts: boardParts(), at: 0, isOpen: false, timer: null, undoing: [] };
   root.append(...Object.values(view.parts));
   keys(root, boardKeys(view));
   new ResizeObserver(() => view.isOpen && enlarge(view)).observe(view.parts.grid);
@@ -54,6 +55,7 @@ function boardKeys(view) {
     Home: () => go(view, 0), End: () => go(view, Infinity),
     "[": () => turn(view, -1), "]": () => turn(view, 1),
     n: () => writeNote(view), Escape: () => close(view),
+    u: () => undo(view), "Ctrl+z": () => undo(view),
     Enter: ({ target }) => (target.tagName === "BUTTON" ? target.click() : enlarge(view)),
     ...Object.fromEntries(deciding),
   };
@@ -72,7 +74,20 @@ function currentCard(view) {
 
 function decide(view, id, action, note = "") {
   const { model } = view;
-  if (!model.get("closed")) request(view, "events", withEvent(model, { id, action, note }));
+  if (model.get("closed")) return;
+  if (action !== "note") view.undoing.push({ id, action: decisionOf(model, id).action });
+  request(view, "events", withEvent(model, { id, action, note }));
+}
+
+/** Takes the newest decision back: what held before it holds again. */
+function undo(view) {
+  const { model } = view;
+  const before = view.undoing.pop();
+  if (!before || model.get("closed")) return;
+  const event = { id: before.id, action: before.action || "undecided", note: "" };
+  request(view, "events", withEvent(model, event));
+  const place = shownCards(model).findIndex(({ id }) => id === before.id);
+  if (place >= 0) go(view, place);
 }
 
 /** Decides about the current image and goes on to the next. */
@@ -235,8 +250,8 @@ function hintsOf(model) {
   const hint = (text, ...names) => [...names.map((name) => element("kbd", {}, name)), ` ${text} `];
   const deciding = Object.entries(CONTRACT.actions).flatMap(([action, { key }]) =>
     hint(action, key));
-  return [...hint("move", "←", "↑", "↓", "→"), ...deciding, ...hint("note", "n"),
-    ...hint("enlarge", "Enter"), ...hint("close", "Esc")];
+  return [...hint("move", "←", "↑", "↓", "→"), ...deciding, ...hint("undo", "u"),
+    ...hint("note", "n"), ...hint("enlarge", "Enter"), ...hint("close", "Esc")];
 }
 
 function showSaved({ model, timer, parts: { saved } }, late) {

@@ -14,7 +14,7 @@ from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
-from miaod_nb.views.contract import Mix
+from miaod_nb.views.contract import ACTIONS, Mix
 from miaod_nb.views.payload import PHOTO_SIDE, photo
 
 PAGE = 60  # cards whose pictures are held at a time
@@ -115,7 +115,7 @@ class Board(View):
     def _read_decisions(self, cycle: int) -> None:
         lines = decisions_of(self._run.record, cycle)
         self.decisions = {
-            image_id: {"action": "" if one.action == "note" else one.action, "note": one.note}
+            image_id: {"action": one.action if one.action in ACTIONS else "", "note": one.note}
             for image_id, one in latest(lines).items()
         }
         path = self._run.folder.path(decision_file(cycle))

@@ -88,12 +88,13 @@ function when(model, names, react) {
   for (const name of names) model.on(`change:${name}`, react);
 }
 
-/** Listens for keys in `root`; handlers: a function for each `event.key`. Typing is left alone. */
+/** Listens for keys in `root`; handlers: a function for each `event.key`, with "Ctrl+" before it if
+ * that (or the command key) is held. Typing is left alone. */
 function keys(root, handlers) {
   root.addEventListener("keydown", (event) => {
     const typing = event.target.closest("select, input:not([type=checkbox])");
-    if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
-    const handler = handlers[event.key];
+    if (typing || event.altKey) return;
+    const handler = handlers[(event.ctrlKey || event.metaKey ? "Ctrl+" : "") + event.key];
     if (!handler) return;
     event.preventDefault();
     handler(event);

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import matplotlib
 
 from miaod_nb.inspection.table import SHOWN_SCORE
-from miaod_nb.plots.pictures import BOX_LINES
+from miaod_nb.plots.pictures import BOX_LINES, FAR_FROM_ZERO
 from miaod_nb.selection.choosing import ASIDE
 
 Box = list[float]  # x1, y1, x2, y2 in pixels of the upright image as resized
@@ -36,6 +36,7 @@ DASHES = {"-": [], "--": [6, 4], "-.": [8, 3, 2, 3]}  # lengths, in widths of a 
 
 SHARED: dict[str, Any] = {
     "shownScore": SHOWN_SCORE,
+    "farFromZero": FAR_FROM_ZERO,
     "boxes": {
         role: {"color": color, "dash": DASHES[dash], "width": width}
         for role, (color, dash, width) in BOX_LINES.items()

@@ -29,7 +29,7 @@ function decisionOf(model, id) {
   for (const event of waiting(model)) {
     if (event.id !== id) continue;
     if (event.action === "note") decision.note = event.note;
-    else decision.action = event.action;
+    else decision.action = event.action === "undecided" ? "" : event.action;
   }
   return decision;
 }

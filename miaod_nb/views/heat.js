@@ -94,7 +94,7 @@ function axisOf(pixels, step, cells, first, stride) {
 /**
  * A layer at every pixel of a picture whose longer side has at most HEAT_SIDE pixels.
  * Cells are interpolated linearly between their centers; a pixel takes the largest of all levels,
- * or that of one (level >= 0). size: [H, W]. Returns values, width, height and their largest.
+ * or that of one (level >= 0). size: [H, W]. Returns values, width, height and their range.
  */
 function heatOf(panel, layer, level, cls, size) {
   const key = `${layer} ${level} ${cls}`;
@@ -108,7 +108,7 @@ function heatOf(panel, layer, level, cls, size) {
   });
   let max = 0;
   for (const all of cells) for (const value of all) if (value > max) max = value;
-  const heat = { values, width, height, max };
+  const heat = { values, width, height, max, min: values.reduce((a, b) => Math.min(a, b)) };
   panel.heats.set(key, heat);
   return heat;
 }
@@ -133,14 +133,23 @@ function spread(values, cells, { shape, stride, first }, height, width, step) {
   }
 }
 
-/** A canvas with a heat map in color; `max` is the value of the light end. */
-function heatCanvas({ values, width, height }, max) {
+/** Where the scale of heat maps begins and ends: at 0, or, if their values lie far from it, as
+ * weights around 1 do, at the least of them; null stands for none. */
+function rangeOf(heats) {
+  const there = heats.filter(Boolean);
+  const max = Math.max(0, ...there.map((heat) => heat.max));
+  const min = Math.min(...there.map((heat) => heat.min));
+  return [min > max * CONTRACT.farFromZero && min < max ? min : 0, max];
+}
+
+/** A canvas with a heat map in color, whose dark and light ends are the ends of a range. */
+function heatCanvas({ values, width, height }, [min, max]) {
   const canvas = element("canvas", { width, height });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  const unit = max > 0 ? 255 / max : 0;
+  const unit = max > min ? 255 / (max - min) : 0;
   for (let i = 0; i < values.length; i += 1) {
-    const [r, g, b] = CONTRACT.uncertainty[Math.min(255, Math.round(values[i] * unit))];
+    const [r, g, b] = CONTRACT.uncertainty[within(Math.round((values[i] - min) * unit), 255)];
     image.data[4 * i] = r;
     image.data[4 * i + 1] = g;
     image.data[4 * i + 2] = b;

@@ -14,7 +14,7 @@ function captionOf(panel) {
 }
 
 /** Brings controls, legends, charts and the table in line with the settings. */
-function showSettings(parts, model, shot, max, k) {
+function showSettings(parts, model, shot, range, k) {
   const now = model.get("settings");
   parts.layers.forEach((one, i) =>
     one.setAttribute("aria-pressed", String(SHOWN_LAYERS[i] === now.layer)),
@@ -32,7 +32,7 @@ function showSettings(parts, model, shot, max, k) {
   const total = shot.panels[0].num_anchors;
   const share = ((100 * k) / total).toPrecision(2);
   parts.kValue.textContent = `${k} of ${total} anchors (${Number(share)} %)`;
-  parts.legend.replaceChildren(...legendOf(model, shot, now, max, k));
+  parts.legend.replaceChildren(...legendOf(model, shot, now, range, k));
   parts.charts.replaceChildren(...chartsOf(model, shot, now));
   const tables = shot.panels.flatMap((panel, i) => tableOf(model, shot, panel, i, now));
   parts.place.replaceChildren(...tables);
@@ -46,10 +46,10 @@ function fillLevels(select, levels) {
 }
 
 /** The scale of the layer, and what the marks mean. */
-function legendOf(model, shot, now, max, k) {
+function legendOf(model, shot, now, range, k) {
   const { shownScore } = CONTRACT;
   const name = model.get("classes")[now.class];
-  const lines = now.layer === "none" ? [] : scaleOf(model, now, name, max);
+  const lines = now.layer === "none" ? [] : scaleOf(model, now, name, range);
   const isPredicted = (panel) => shownDetections(panel).some(({ label }) => label === now.class);
   if (name && !shot.panels.some(isPredicted)) {
     lines.push(note(`No ${name} is predicted here with a score of ${shownScore} or more.`));
@@ -66,17 +66,17 @@ function legendOf(model, shot, now, max, k) {
 }
 
 /** The colors of a layer with their values; name: of the class that is shown, if one is. */
-function scaleOf(model, now, name, max) {
+function scaleOf(model, now, name, range) {
   const colors = Array.from({ length: 17 }, (_, i) => cividis(i / 16)).join(", ");
   const style = `background: linear-gradient(90deg, ${colors})`;
   const title = element("strong", {}, NAMES[now.layer] + (name ? ` of ${name}` : ""));
-  const ends = [0, max].map((value) => element("span", {}, shown(value)));
+  const ends = range.map((value) => element("span", {}, shown(value)));
   const lines = [
     element("div", {}, title, `: ${model.get("units")[now.layer][name ? 1 : 0]}`),
     element("div", { class: "miaod-scale", style }),
     element("div", { class: "miaod-ends" }, ...ends),
   ];
-  if (name && max === 0) lines.push(note(`No anchor of this image tells of ${name}.`));
+  if (name && range[1] === 0) lines.push(note(`No anchor of this image tells of ${name}.`));
   return lines;
 }
 

@@ -197,21 +197,24 @@ function draw(view) {
   const settings = model.get("settings");
   const heats = shot.panels.map((panel) => settings.layer === "none" ? null
     : heatOf(panel, settings.layer, settings.level, settings.class, shot.size));
-  const max = Math.max(0, ...heats.map((heat) => (heat ? heat.max : 0)));
+  const range = rangeOf(heats);
   const room = [width / shot.panels.length - 12, Math.max(LOWEST, SHARE * window.innerHeight)];
   const canvases = parts.pictures.querySelectorAll("canvas");
   shot.panels.forEach((panel, index) => {
-    const heat = heats[index] && colored(heats[index], max);
+    const heat = heats[index] && colored(heats[index], range);
     drawPicture(canvases[index], fitCanvas(canvases[index], shot.size, ...room), {
       ...shot, panel, settings, heat, k: panel.counts[settings.k], listed: shot.listed[index],
     });
   });
-  showSettings(parts, model, shot, max, shot.panels[0].counts[settings.k]);
+  showSettings(parts, model, shot, range, shot.panels[0].counts[settings.k]);
   ready(root);
 }
 
 /** The colors of a heat map, made again only when its scale has changed. */
-function colored(heat, max) {
-  if (heat.drawnFor !== max) Object.assign(heat, { drawnFor: max, canvas: heatCanvas(heat, max) });
+function colored(heat, range) {
+  const drawnFor = range.join();
+  if (heat.drawnFor !== drawnFor) {
+    Object.assign(heat, { drawnFor, canvas: heatCanvas(heat, range) });
+  }
   return heat.canvas;
 }

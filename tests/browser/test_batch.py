@@ -99,6 +99,32 @@ def test_keys_decide_and_python_writes_it_down(opened, own_run):
         assert view.page.locator(".jp-Cell").count() == cells  # no key went to the notebook
 
 
+def test_decisions_are_taken_back_one_by_one(opened, own_run):
+    """By u and Ctrl+Z, to what held before, also to nothing; no key moves the focus elsewhere."""
+    first, second, _ = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        cells = view.page.locator(".jp-Cell").count()
+        view.focus()
+        view.page.keyboard.press("a")
+        view.page.keyboard.press("ArrowLeft")
+        view.page.keyboard.press("s")
+        view.page.keyboard.press("d")
+        notebook.until("view.saved == 3")
+        for n, key in enumerate(("u", "Control+z", "u", "u"), start=4):  # the last finds nothing
+            view.page.keyboard.press(key)
+            if n < 7:
+                notebook.until(f"view.saved == {n}")
+        assert decided(own_run)[3:] == [
+            (second, "undecided", ""), (first, "accept", ""), (first, "undecided", ""),
+        ]  # fmt: skip
+        states = [card(view, i).get_attribute("data-state") for i in (first, second)]
+        assert states == ["undecided", "undecided"]
+        expect(part(view, "apply")).to_be_disabled()
+        assert view.evaluate("view => view.contains(document.activeElement)")
+        assert view.page.locator(".jp-Cell").count() == cells
+
+
 def test_the_mouse_decides_and_apply_lets_the_next_best_in(opened, own_run):
     first, second, third = before = batch(own_run)
     with opened("board(run)") as notebook:

@@ -271,14 +271,18 @@ def test_the_authors_names_of_the_next_cycle_say_what_the_batch_says(run, tmp_pa
 
 def test_once_the_next_cycle_has_begun_a_batch_stands(reference, tmp_path):
     run = open_run(run_dir=shutil.copytree(reference, tmp_path / "run"))
-    decide(
-        run.record, 0, ids(stored(run, 1))[0], "skip"
-    )  # of an earlier cycle: counts for later ones
+    lines = run.folder.path("cycle0/decisions.jsonl")
+    known = lines.read_bytes() if lines.is_file() else b""
+    with pytest.raises(DecisionError, match="cycle 1 has begun with the batch of cycle 0"):
+        decide(run.record, 0, ids(stored(run, 1))[0], "skip")
+    assert (lines.read_bytes() if lines.is_file() else b"") == known  # nothing was written
+    decide(run.record, 1, ids(stored(run, 1))[0], "skip")
     before = stored(run)
     with pytest.raises(DecisionError, match="cycle 1 has begun with the batch of cycle 0"):
         apply_decisions(run.record, 0)
     assert stored(run) == before and newest_batch(run.record) == 1
-    assert ids(stored(run, 1))[0] not in ids(apply_decisions(run.record, 1))
+    first = ids(stored(run, 1))[0]
+    assert first not in ids(apply_decisions(run.record, 1))
 
 
 @pytest.mark.parametrize("replace", [True, False])
@@ -390,7 +394,10 @@ def test_review_shows_a_random_batch_with_its_notes(run_of):
     ("text", "words"),
     [
         ('{"id": "000001", "action": "skip"}\n{"id"', ["torn", "decided.jsonl, line 2"]),
-        ('{"id": "000001", "action": "drop"}', ["'drop'", "line 1, field action", "defer or note"]),
+        (
+            '{"id": "000001", "action": "drop"}',
+            ["'drop'", "line 1, field action", "defer, undecided"],
+        ),
         ('{"id": "new", "action": "skip"}', ["id 'new'", "line 1, field id"]),
         ('{"id": "000001", "action": "skip", "cycle": 1}', ["cycle 1, not 0", "field cycle"]),
         ('{"id": "000001", "action": "skip", "fingerprint": "0"}', ["another run", "fingerprint"]),

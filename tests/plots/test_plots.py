@@ -115,18 +115,22 @@ def test_anchors_of_each_level_look_alike_and_the_picture_holds_all(axes):
 
 
 @pytest.mark.parametrize(
-    ("values", "vmax", "top", "extend"),
+    ("values", "vmax", "range_", "extend"),
     [
-        (np.linspace(0, 0.5, 12).reshape(3, 4), None, 0.5, "neither"),
-        (np.linspace(0, 0.5, 12).reshape(3, 4), 0.25, 0.25, "max"),
-        (np.zeros((3, 4)), None, 1, "neither"),
+        (np.linspace(0, 0.5, 12).reshape(3, 4), None, (0, 0.5), "neither"),
+        (np.linspace(0, 0.5, 12).reshape(3, 4), 0.25, (0, 0.25), "max"),
+        (np.linspace(0.05, 0.5, 12).reshape(3, 4), None, (0, 0.5), "neither"),
+        (np.linspace(0.9, 1.8, 12).reshape(3, 4), None, (0.9, 1.8), "neither"),  # as weights
+        (np.zeros((3, 4)), None, (0, 1), "neither"),
     ],
 )
-def test_heat_begins_at_zero_and_names_its_scale(axes, values, vmax, top, extend):
+def test_heat_begins_at_zero_or_has_its_own_range_and_names_its_scale(
+    axes, values, vmax, range_, extend
+):
     plots.heat_map(axes, np.zeros((6, 8, 3), dtype=np.uint8), values, "discrepancy", vmax)
     photo, heat = axes.images
     assert photo.get_extent() == heat.get_extent()
-    assert heat.get_clim() == (0, top)
+    assert heat.get_clim() == range_ and list(heat.colorbar.get_ticks()) == list(range_)
     assert heat.colorbar.ax.get_xlabel() == "discrepancy" and heat.colorbar.extend == extend
 
 

@@ -70,7 +70,7 @@ def test_every_key_of_the_contract_is_read() -> None:
 
 
 def test_the_contract_names_every_action_layer_aggregate_and_role() -> None:
-    assert {*contract.ACTIONS, "note"} == set(get_args(Action))
+    assert {*contract.ACTIONS, "undecided", "note"} == set(get_args(Action))
     assert set(contract.LAYERS) == set(get_args(contract.Layer))
     assert tuple(contract.AGGREGATES) == AGGREGATES
     assert set(contract.SHARED["boxes"]) == set(BOX_LINES)

@@ -3,9 +3,10 @@ const assert = require("node:assert/strict");
 const { load } = require("./harness.js");
 
 const { anchorsAt, cellsOf, chartScale, classNumbers, heatOf, matching, mostDisputed, newest,
-  nextOf, openPanel, placeOf, shownDetections, sorted, sortings, stillModel, storedPayload,
+  nextOf, openPanel, placeOf, rangeOf, shownDetections, sorted, sortings, stillModel, storedPayload,
   titleOf } = load("viewer", "anchorsAt", "cellsOf", "chartScale", "classNumbers", "heatOf",
-  "matching", "mostDisputed", "newest", "nextOf", "openPanel", "placeOf", "shownDetections",
+  "matching", "mostDisputed", "newest", "nextOf", "openPanel", "placeOf", "rangeOf",
+  "shownDetections",
   "sorted", "sortings", "stillModel", "storedPayload", "titleOf");
 
 const text = (array) => Buffer.from(array.buffer).toString("base64");
@@ -97,6 +98,14 @@ test("cells hold bytes of the scale for all classes, and details for one", () =>
     [[0, 1, 0, 0, 0, 0], [5, 0]].map((one) => one.map(Math.fround)));
   assert.deepEqual(cellsOf(panel(), "weighted", 0).map((one) => [...one]),
     [[0, 0, 0, 0, 0, 0], [2, 0]]);
+});
+
+test("a scale begins at 0, or where all values lie far from it", () => {
+  assert.deepEqual(rangeOf([{ min: 0.1, max: 2 }, null]), [0, 2]);
+  assert.deepEqual(rangeOf([{ min: 0.9, max: 2 }, { min: 0.8, max: 1.5 }]), [0.8, 2]); // weights
+  assert.deepEqual(rangeOf([{ min: 0.9, max: 2 }, { min: 0, max: 1 }]), [0, 2]);
+  assert.deepEqual(rangeOf([{ min: 1, max: 1 }]), [0, 1]);
+  assert.deepEqual(rangeOf([null]), [0, 0]);
 });
 
 test("a heat map takes the largest level at every pixel and is linear between cells", () => {

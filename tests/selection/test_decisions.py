@@ -146,10 +146,13 @@ def test_the_last_line_holds_and_a_note_leaves_the_action():
         decision("a", "skip"), decision("a", "note", "blurred"),
         decision("b", "note", "rare"), decision("b", "accept"),
         decision("c", "defer", "later"), decision("c", "skip", "never"), decision("c", "accept"),
+        decision("d", "skip", "dim"), decision("d", "undecided"),
     ])  # fmt: skip
     assert {i: (d.action, d.note) for i, d in found.items()} == {
         "a": ("skip", "blurred"), "b": ("accept", "rare"), "c": ("accept", "never"),
+        "d": ("undecided", "dim"),
     }  # fmt: skip
+    assert verdicts([], list(found.values())).barred == {"a": "skip"}
 
 
 def test_skips_last_and_deferrals_end_with_their_cycle():
