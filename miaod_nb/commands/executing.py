@@ -19,6 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+from nbformat.sign import NotebookNotary
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -133,7 +134,10 @@ def _execute(
         ) from error
     _save_figures(executed, source.stem, folder)
     executed.metadata["miaod_source"] = digest  # last: a copy that has it is whole
-    folder.save_text(f"notebooks/{source.name}", nbformat.writes(executed))
+    text = nbformat.writes(executed)
+    folder.save_text(f"notebooks/{source.name}", text)
+    # Signed, so that a notebook server shows the views in what this user has made.
+    NotebookNotary().sign(nbformat.reads(text, nbformat.NO_CONVERT))
 
 
 def _save_figures(executed: NotebookNode, name: str, folder: RunFolder) -> None:

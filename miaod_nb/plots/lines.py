@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
@@ -49,6 +50,7 @@ def training_curves(axes: Axes, table: pd.DataFrame) -> Axes:
     lowest, highest = table[terms].min().min(), table[terms].max().max()
     wide = lowest > 0 and highest > 30 * lowest
     axes.set(xlabel="training step", ylabel="loss, logarithmic" if wide else "loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_yscale("log" if wide else "linear")
     ends = {}
     for position, (term, color) in enumerate(zip(terms, level_colors(len(terms)), strict=True)):

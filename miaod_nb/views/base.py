@@ -17,6 +17,9 @@ HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
 # Of traits that the script sets: the kernel's echo of a value would undo a change made since.
 FROM_SCRIPT = {"sync": True, "echo_update": False}
+WITHOUT_SCRIPTS = (
+    "Interactive view: run this cell to see it, or open notebooks.html of the run folder."
+)
 NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a page does not need
 
 PAGE = """\
@@ -39,6 +42,10 @@ class View(anywidget.AnyWidget):
     """
 
     message = Unicode("").tag(sync=True)
+
+    def __repr__(self) -> str:
+        """What stands in a saved notebook where no script may run."""
+        return self.message.partition("\n")[0] or WITHOUT_SCRIPTS
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

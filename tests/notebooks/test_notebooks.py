@@ -11,6 +11,7 @@ from statistics import median
 import nbformat
 import papermill
 import pytest
+from nbformat.sign import NotebookNotary
 from papermill.exceptions import PapermillExecutionError
 
 from miaod_nb.authors.work_folder_export import export_run
@@ -97,17 +98,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_in_order_and_again(home, monkeypatch):
+def test_in_order_and_again(home, tmp_path, monkeypatch):
     monkeypatch.chdir(home)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))  # where signatures are kept
     outcome = miaod("notebooks", "--preset", "tiny", "--run-dir", "runs/parts")
     assert outcome.code == 0, outcome
     run = home / "runs/parts"
     assert (run / "notebooks.html").stat().st_size > 100_000
     for name in NAMES:
         assert f"{name} " in outcome.out
-        for cell in nbformat.read(run / f"notebooks/{name}.ipynb", 4).cells:
+        copy = nbformat.read(run / f"notebooks/{name}.ipynb", 4)
+        assert NotebookNotary().check_signature(copy)  # trusted: views are shown again
+        for cell in copy.cells:
             for output in cell.get("outputs", []):
                 assert output.get("name") != "stderr", f"{name}: {output}"
+                assert "object at 0x" not in str(output.get("data", {}).get("text/plain"))
+        assert (run / f"notebooks/{name}.ipynb").stat().st_size < 5e6
     assert (home / "runs/parts-random/metrics.csv").is_file()
     for path in ("cycle1/selection.json", "metrics.csv"):  # notebooks walk the steps of `miaod run`
         assert (run / path).read_text() == (home / "runs/whole" / path).read_text()

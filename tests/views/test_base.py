@@ -19,6 +19,15 @@ class Small(View):
     numbers = Dict().tag(sync=True)
 
 
+def test_a_saved_notebook_says_in_words_what_stood_there():
+    """Where no script may run, as on a code hosting site, people see the text of an output."""
+    view = Small()
+    text = view._repr_mimebundle_()[0]["text/plain"]
+    assert text.startswith("Interactive view: run this cell") and text.endswith("run folder.")
+    view.message = "no scores\n  where: there"
+    assert repr(view) == "no scores"
+
+
 def state_in(html: str) -> dict:
     found = re.search(r'<script type="application/json">(.*?)</script>', html)
     assert found is not None
