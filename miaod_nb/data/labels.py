@@ -156,9 +156,8 @@ class Oracle:
                     where=self.labels_at(record.id),
                     remedy="correct the name if it is misspelled"
                     + _nearest(unknown, classes)
-                    + "; or use a new run_dir with `classes` set to the names to keep (others are "
-                    "left out and counted), or with a larger `initial`, so that the first labels "
-                    "show every class",
+                    + "; or use a new run_dir with `classes` set to all names to keep, those that "
+                    "no label has yet among them (others are left out and counted)",
                 )
             objects[record.id] = to_objects(raw, classes, record, faults)
         return objects
@@ -180,14 +179,17 @@ class Oracle:
                 yield record, upright_objects(labels, record, faults)
 
 
-def refuse_absent_classes(classes: Sequence[str], seen: Sequence[str], where: object) -> None:
-    """Raises DataError when a class was asked for that none of the labels read has."""
-    for name in classes:
-        if name not in seen:
+def refuse_misspelled_classes(classes: Sequence[str], seen: Sequence[str], where: object) -> None:
+    """Raises DataError for a class that no label read has, beside one that labels have and that is
+    almost called so; and if no class is there at all. Others may turn up later."""
+    others = [name for name in seen if name not in classes]
+    for name in (name for name in classes if name not in seen):
+        nearest = _nearest(name, others)
+        if nearest or not set(classes) & set(seen):
             raise DataError(
                 f"no label has the class '{name}'",
                 where=where,
-                remedy="correct or drop it in `classes`" + _nearest(name, seen),
+                remedy="correct or drop it in `classes`" + (nearest or _nearest(name, seen)),
             )
 
 
@@ -209,7 +211,7 @@ def audit(
     known = list(source.classes()) or oracle.class_names(ids)
     if classes is None:
         classes = known
-    refuse_absent_classes(classes, known, source.labels_at(ids[0]))
+    refuse_misspelled_classes(classes, known, source.labels_at(ids[0]))
     counts = np.zeros((len(classes), 3), dtype=np.int64)
     for objects in oracle.read(ids, classes, faults).values():
         counts[np.unique(objects.labels), 0] += 1

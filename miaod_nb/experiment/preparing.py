@@ -12,7 +12,7 @@ import pandas as pd
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, count_of
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_absent_classes
+from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_misspelled_classes
 from miaod_nb.data.pool import Indices, initial_sets, resolve_count
 from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
 from miaod_nb.data.sources import Source, open_source, scan_list
@@ -224,7 +224,7 @@ def _classes(
     known = declared or sorted(seen)
     if config.classes is None:
         return tuple(known)
-    refuse_absent_classes(config.classes, known, labels_at)
+    refuse_misspelled_classes(config.classes, known, labels_at)
     return config.classes
 
 

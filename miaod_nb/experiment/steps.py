@@ -72,6 +72,9 @@ def split(run: RunState, cycle: int) -> None:
     say_detail(
         f"  {labels['labeled']} of {run.dataset.num_images(cycle)} images are labeled, "
         f"{len(objects)} train, classes: {', '.join(run.dataset.classes)}")  # fmt: skip
+    if absent := [name for name, count in labels["boxes"].items() if not count]:
+        more = ", ..." if absent[10:] else ""
+        say(f"  no label has these classes yet: {', '.join(absent[:10])}{more}")
     if waiting := labels["asked"]:
         say(f"  {len(waiting)} images that were asked for have no usable labels yet, first "
             f"{waiting[0]}: the first cycle that finds some trains on them")  # fmt: skip

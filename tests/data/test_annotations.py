@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from miaod_nb.data.labels import Oracle, audit, refuse_absent_classes, to_objects
+from miaod_nb.data.labels import Oracle, audit, refuse_misspelled_classes, to_objects
 from miaod_nb.data.layouts.voc import read_voc, voc_box
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
 from miaod_nb.data.sources import Source, load_image, open_source, scan_list
@@ -227,11 +227,14 @@ def test_unknown_class_is_refused_when_classes_were_found(year):
     assert "classes" in error.value.remedy and "'disk'" in error.value.remedy
 
 
-def test_class_that_no_label_has_is_refused(year):
+def test_a_misspelled_class_is_refused_and_one_that_may_turn_up_is_not(year):
     with pytest.raises(DataError, match="'discs'") as error:
-        refuse_absent_classes(["square", "discs"], ["disc", "square"], year)
+        refuse_misspelled_classes(["square", "discs"], ["disc", "square"], year)
     assert "'disc'" in error.value.remedy
-    refuse_absent_classes(["square"], ["disc", "square"], year)
+    for named in (["square"], ["square", "crab"], ["disc", "discs", "square"]):
+        refuse_misspelled_classes(named, ["disc", "square"], year)
+    with pytest.raises(DataError, match="no label has the class 'crab'"):  # none of them
+        refuse_misspelled_classes(["crab", "fish"], ["disc", "square"], year)
     with pytest.raises(DataError, match="'discs'"):
         audit(*_opened(year), ["square", "discs"])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import open_run
 from miaod_nb.runs.record import RunRecord
 from tests.coco import change, write_coco
@@ -156,3 +157,30 @@ def test_a_call_that_failed_for_want_of_labels_freezes_nothing(tmp_path):
     assert record.classes == ("disc", "square")
     outcome = miaod(*run_arguments(data, run_dir, **settings | {"seed": 6}))
     assert outcome.code == 1 and "seed: 5 there, 6 now" in outcome.err
+
+
+# ---------------------------------------------------------------------------------- unknown classes
+
+
+def test_a_class_that_no_label_has_yet_may_be_named(data_root, tmp_path):
+    """It turns up with a batch, trains from then on, and is measured where the test images show
+    it."""
+    data = shutil.copytree(data_root, tmp_path / "data")
+    keep_labels(data, CHOSEN)
+    run_dir = tmp_path / "run"
+    outcome = miaod(*run_arguments(data, run_dir, **LAST, classes="disc,square,crab"))
+    assert outcome.code == 0, outcome.err
+    assert "no label has these classes yet: crab" in outcome.out
+    assert RunRecord.open(run_dir).classes == ("disc", "square", "crab")
+    text = (data / f"Annotations/{CHOSEN[0]}.xml").read_text().replace("disc", "crab")
+    text = text.replace("square", "crab")
+    for image_id in RunRecord.open(run_dir).selected(0):
+        (data / f"Annotations/{image_id}.xml").write_text(text)
+    outcome = miaod(*run_arguments(data, run_dir, **QUICK, cycles=2, classes="disc,square,crab"))
+    assert outcome.code == 0, outcome.err
+    record = RunRecord.open(run_dir)
+    assert record.labels(0)["boxes"]["crab"] == 0 < record.labels(1)["boxes"]["crab"]
+    per_class = record.per_class(1).set_index("class")
+    assert list(per_class.index) == ["disc", "square", "crab"]
+    assert np.isnan(per_class.loc["crab", VOC12_AP])  # no test object: no AP, and none in the mean
+    assert np.isfinite(record.metrics()[VOC12_AP]).all()

@@ -147,7 +147,7 @@ def test_label_that_turns_up_later(data, reference, run_dir, voc_xml):
     shutil.copytree(reference, run_dir)
     shutil.rmtree(run_dir / "cycle1")
     outcome = miaod(*run_arguments(data, run_dir))
-    words = ("'hexagon' is not among the classes", f"where: {path}", "`classes` set to the names")
+    words = ("'hexagon' is not among the classes", f"where: {path}", "`classes` set to all names")
     assert_refused(outcome, *words)
     kept = run_arguments(data, run_dir.with_name("kept"), classes="disc,square", cycles=1)
     assert miaod(*kept).code == 0  # what the remedy says
