@@ -55,9 +55,7 @@ class Run(RunState):
     def _say_what_to_label(self) -> None:
         """Names the images that the newest cycle chose, unless they are labeled already, as in an
         experiment on a labeled data set."""
-        cycle = self.record.last_selection
-        ids = self.record.selected(cycle) if cycle is not None else []
-        wanted = [i for i in ids if i not in self.sources.pool.labeled_ids()]
+        cycle, wanted = self.record.last_selection, self.to_label()
         if not wanted:
             return
         more = f", ... ({self.folder.path(f'cycle{cycle}/selection.json')} has all)"

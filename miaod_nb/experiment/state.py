@@ -191,6 +191,15 @@ class RunState:
         sets = self.sets(cycle)
         return self.dataset.describe_labels(sets, self.dataset.labeled_objects(sets)[0])
 
+    def to_label(self) -> list[str]:
+        """Ids of the images that the newest cycle chose and that have no labels yet, most wanted
+        first; [] for an experiment on a labeled data set."""
+        cycle = self.record.last_selection
+        chosen = self.record.selected(cycle) if cycle is not None else []
+        _ = self.dataset  # the source then speaks of its images
+        labeled, answers = self.sources.pool.labeled_ids(), LabelStore(RunFolder(self.folder.root))
+        return [i for i in chosen if i not in labeled and answers.labels(i) is None]
+
     def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""
         self.refuse_imported(cycle)

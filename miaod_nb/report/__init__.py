@@ -59,6 +59,7 @@ def make_report(runs: Sequence[Run | str | Path]) -> Report:
     groups = measured(loaded)
     with memory_explained():
         sections = [
+            *beginning.to_label(loaded[0]),
             beginning.in_short(loaded, groups),
             beginning.what_was_compared(loaded),
             data_part.the_data(loaded),

@@ -11,6 +11,13 @@ from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.card import Card
 
+MOST_NAMED = 40  # images of a list
+FEW_IMAGES = 30
+FEW = (
+    "mAP is measured on the {}: so few show whether a detector has learned at all, but one image "
+    "more or less moves the number by several hundredths. They cannot tell two strategies, or two "
+    "cycles that lie near each other, apart; a test list of some hundred images can."
+)
 NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
 QUESTION = (
     "Boxes drawn by people are what an object detector costs. Of many images without labels, which "
@@ -22,6 +29,21 @@ SHOWN = (
     "strategy", "detector", "backbone", "image_size", "initial", "budget", "cycles",
     "rounds", "label_set_epochs", "adversarial_epochs", "batch_size", "top_k", "split_seed", "seed",
 )  # fmt: skip
+
+
+def to_label(run: ReportedRun) -> list[Section]:
+    """The images that a run on one's own data asks for, before all else."""
+    wanted = run.experiment.to_label() if run.experiment and not run.trouble else []
+    if not wanted:
+        return []
+    cycle = run.record.last_selection
+    text = f"Cycle {cycle} of {run.name} asks for labels of these {len(wanted)} images, the most "
+    where = f"cycle{cycle}/selection.json of the run folder has all of them"
+    more = f", ... ({where})" * (len(wanted) > MOST_NAMED)
+    return [Section("To label next", [
+        Text(text + f"wanted first: {', '.join(wanted[:MOST_NAMED])}{more}."),
+        Text("They stand as pictures, with the reasons, under «What was chosen»."),
+    ])]  # fmt: skip
 
 
 def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section:
@@ -39,6 +61,8 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
     facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
     pieces: list[Piece] = [Facts(facts)]
     pieces += [Caution(sentence) for sentence in not_comparable(runs)]
+    pieces += [Caution(FEW.format(group.evaluated_on)) for group in groups
+               if len(group.runs[0].record.test) < FEW_IMAGES]  # fmt: skip
     pieces += [Caution(f"{run.name}: {run.trouble}. What needs these images is left out below.")
                for run in runs if run.trouble]  # fmt: skip
     return Section("In short", pieces)

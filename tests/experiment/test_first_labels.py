@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import open_run
+from miaod_nb.report import make_report
+from miaod_nb.report.pieces import Report
+from miaod_nb.report.summary import as_markdown
+from miaod_nb.runs.label_store import Answer, LabelStore
 from miaod_nb.runs.record import RunRecord
 from tests.coco import change, write_coco
 from tests.conftest import write_voc
@@ -184,3 +189,24 @@ def test_a_class_that_no_label_has_yet_may_be_named(data_root, tmp_path):
     assert list(per_class.index) == ["disc", "square", "crab"]
     assert np.isnan(per_class.loc["crab", VOC12_AP])  # no test object: no AP, and none in the mean
     assert np.isfinite(record.metrics()[VOC12_AP]).all()
+
+
+# --------------------------------------------------------------------------------- the report
+
+
+def test_a_report_of_own_data_begins_with_the_images_to_label(data, tmp_path):
+    run_dir = begin(data, tmp_path / "run")
+    wanted = open_run(run_dir=run_dir).to_label()
+    assert wanted == RunRecord.open(run_dir).selected(0)
+    report = make_report([run_dir])
+    assert report.sections[0].title == "To label next"
+    said = as_markdown(Report("", report.sections[:2]))
+    assert all(image_id in said for image_id in wanted)
+    assert "mAP is measured on the test list (4 images): so few show whether" in said
+    answers = [
+        Answer(id=wanted[0], objects=(), by="me", source="test", time=time.time()),
+    ]
+    run = open_run(run_dir=run_dir)
+    LabelStore(run.folder).answer(answers, run.dataset.records)
+    shutil.copy(data / f"Annotations/{CHOSEN[0]}.xml", data / f"Annotations/{wanted[1]}.xml")
+    assert open_run(run_dir=run_dir).to_label() == wanted[2:]
