@@ -61,9 +61,10 @@ class Run(RunState):
         more = f", ... ({self.folder.path(f'cycle{cycle}/selection.json')} has all)"
         say(f"to label next: {len(wanted)} images: {', '.join(wanted[:10])}"
             + more * (len(wanted) > 10))  # fmt: skip
-        say(f"  their labels belong where {self.dataset.oracle.labels_at(wanted[0])} is the first; "
-            f"then: miaod run --run-dir {self.folder.root} --set cycles={self.config.cycles + 1}; "
-            f"to leave some out: miaod review {self.folder.root}")  # fmt: skip
+        say(f"  labels of the first belong into {self.dataset.oracle.labels_at(wanted[0])}, of the "
+            f"others alike; then: miaod run --run-dir {self.folder.root} --set "
+            f"cycles={self.config.cycles + 1}; to leave some out: miaod review "
+            f"{self.folder.root}")  # fmt: skip
 
     @contextmanager
     def hold(self) -> Iterator["Run"]:
