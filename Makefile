@@ -27,9 +27,10 @@ run: $(READY)
 	    $(if $(CYCLE),--parameter 'cycle=$(CYCLE)') \
 	    $(foreach setting,$(SET),--set '$(setting)')
 
-# The notebooks by hand, in a browser.
+# The notebooks by hand, in a browser: copies in the run folder.
 lab: $(READY)
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+	$(BIN)/miaod lab $(if $(RUN_DIR),'$(RUN_DIR)') $(if $(PRESET),--preset '$(PRESET)') \
+	    $(if $(DATA_ROOT),--data-root '$(DATA_ROOT)') $(foreach setting,$(SET),--set '$(setting)')
 
 # How fast this machine is, against torchvision, and what a run will take: minutes.
 bench: $(READY)

@@ -14,6 +14,7 @@ from miaod_nb.commands import (
     curves,
     evaluate,
     info,
+    lab,
     notebooks,
     predict,
     report,
@@ -23,7 +24,7 @@ from miaod_nb.commands import (
 from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
-VERBS = (info, run, notebooks, review, curves, report, evaluate, predict, convert, bench)
+VERBS = (info, run, lab, notebooks, review, curves, report, evaluate, predict, convert, bench)
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 
 app = typer.Typer(

@@ -3,6 +3,7 @@
 curves: `miaod curves`: runs compared, as a figure and a table
 essay: one HTML page of the executed notebooks, whole without a network
 executing: executes the project's notebooks into a run folder and shows how far they are
+copying: copies of the project's notebooks in a run folder, for people who work in them
 info_data: what `miaod info` says of a data set, and of a work folder of the authors' code
 info_run: what `miaod info` says of a run folder
 info_checkpoint: what `miaod info` says of a weight file, ours or the authors'
@@ -11,6 +12,7 @@ options: what several verbs are given
 bench: `miaod bench`: how fast this machine is
 convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
 evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images
+lab: `miaod lab`: the notebooks by hand, in a browser
 notebooks: `miaod notebooks`: the whole experiment as an essay
 predict: `miaod predict`: objects in images of no data set
 report: `miaod report`: a page that shows others what came out

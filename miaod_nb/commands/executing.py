@@ -25,7 +25,9 @@ from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from miaod_nb.commands.essay import report_page
+from miaod_nb.config import changes
 from miaod_nb.errors import ConfigError, MiaodError, RunFolderError, Stopped, disk_fault
+from miaod_nb.experiment.run import Run
 from miaod_nb.progress import CELL_BAR, SECONDS_BETWEEN_LINES, say
 from miaod_nb.runs.files import RunFolder
 
@@ -37,6 +39,16 @@ EMPTY_NAMESPACE = "get_ipython().reset()"
 
 class NotebookError(MiaodError):
     """A cell of a notebook could not be executed."""
+
+
+def parameters_of(run: Run) -> dict[str, Any]:
+    """What notebooks are given to open a run again."""
+    return {
+        "preset": run.config.preset,
+        "data_root": str(run.data_root.resolve()),
+        "run_dir": str(run.folder.root.resolve()),
+        "overrides": changes(run.config),
+    }
 
 
 def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder) -> None:

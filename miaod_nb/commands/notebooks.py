@@ -32,19 +32,13 @@ def notebooks(
     loaded. The run folder then holds the executed notebooks, notebooks.html, one page of them,
     and report.html, the results for people who have not seen the project.
     """
-    from miaod_nb.commands.executing import execute_all
-    from miaod_nb.config import changes, parse_settings
+    from miaod_nb.commands.executing import execute_all, parameters_of
+    from miaod_nb.config import parse_settings
     from miaod_nb.experiment import open_run, running_beside
 
     run = open_run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
     )
-    given = {
-        "preset": run.config.preset,
-        "data_root": str(run.data_root.resolve()),
-        "run_dir": str(run.folder.root.resolve()),
-        "overrides": changes(run.config),
-    }
     # The last notebook compares with controls: they need not wait for it.
     with running_beside(run, [] if names else run.controls()):
-        execute_all(names or [], given | parse_settings(parameters), run.folder)
+        execute_all(names or [], parameters_of(run) | parse_settings(parameters), run.folder)

@@ -1,0 +1,75 @@
+"""Copies of the notebooks in a run folder, and the server that shows them."""
+
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from miaod_nb.commands import copying
+from miaod_nb.commands.copying import filled
+from miaod_nb.commands.executing import SOURCES
+from miaod_nb.config import changes
+from miaod_nb.experiment import open_run
+from tests.experiment.helpers import miaod
+
+NAMES = sorted(path.name for path in SOURCES.glob("0*.ipynb"))
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[list[str]]:
+    """The commands by which servers would have been started."""
+    commands: list[list[str]] = []
+
+    def noted(command: list[str]) -> subprocess.CompletedProcess:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, "--fail" in command)
+
+    monkeypatch.setattr(copying.subprocess, "run", noted)
+    return commands
+
+
+def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started):
+    before = {path.name: path.read_bytes() for path in SOURCES.glob("*.ipynb")}
+    outcome = miaod("lab", "runs/mine", "--", "--port", "9000", "--allow-root")
+    assert outcome.code == 0, outcome.err
+    copies = workplace / "runs/mine/notebooks"
+    assert sorted(path.name for path in copies.iterdir()) == NAMES
+    run = open_run(run_dir="runs/mine")
+    for name in NAMES:
+        cells = nbformat.read(copies / name, 4).cells
+        (cell,) = [c for c in cells if "parameters" in c.metadata.get("tags", ())]
+        values: dict = {}
+        exec(cell.source, values)
+        assert Path(values["run_dir"]) == (workplace / "runs/mine").resolve()
+        assert values["overrides"] == changes(run.config) and values["preset"] == "tiny"
+        assert values["cycle"] == 0 and "# where results go" in cell.source
+    assert {path.name: path.read_bytes() for path in SOURCES.glob("*.ipynb")} == before
+    (command,) = started
+    assert command[-3:] == ["--port", "9000", "--allow-root"] and "--ip=127.0.0.1" in command
+    assert f"--ServerApp.root_dir={workplace.resolve()}" in command
+    assert "--LabApp.default_url=/lab/tree/runs/mine/notebooks/01_data.ipynb" in command
+
+    (copies / NAMES[0]).write_text("mine")
+    assert miaod("lab", "runs/mine").code == 0
+    assert (copies / NAMES[0]).read_text() == "mine"
+    assert miaod("lab", "runs/mine", "--renew").code == 0
+    assert (copies / NAMES[0]).read_text() != "mine"
+
+
+def test_a_misspelled_run_and_a_server_that_fails_are_sentences(workplace, started):
+    outcome = miaod("lab", "runs/mien")
+    assert outcome.code == 1 and "did you mean runs/mine?" in outcome.err
+    assert started == [] and not (workplace / "runs/mien").exists()
+    outcome = miaod("lab", "runs/mine", "--", "--fail")
+    assert outcome.code == 1 and "the notebook server ended with an error" in outcome.err
+
+
+def test_a_cell_of_parameters_is_filled_line_by_line():
+    text = 'preset: str = ""  # "a" or b\ncycle: int = 0  # which\noverrides: dict = {}\nx = 1'
+    found = filled(text, {"preset": "it's # mine", "overrides": {"seed": 1}})
+    assert found.splitlines() == [
+        'preset: str = "it\'s # mine"  # "a" or b', "cycle: int = 0  # which",
+        "overrides: dict = {'seed': 1}", "x = 1",
+    ]  # fmt: skip
+    assert filled(found, {}) == found
