@@ -15,6 +15,8 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.progress import say
 from miaod_nb.runs.identity import project_folder
 
+PLACE = "lab"  # the folder of the copies: `miaod notebooks` writes into its own
+
 
 def copy_notebooks(run: Run, renew: bool) -> Path:
     """Copies the notebooks into the run folder, the run's parameters filled in; gives the first.
@@ -23,7 +25,7 @@ def copy_notebooks(run: Run, renew: bool) -> Path:
     """
     copies = []
     for source in sorted(SOURCES.glob("0*.ipynb")):
-        copy = run.folder.path(f"notebooks/{source.name}")
+        copy = run.folder.path(f"{PLACE}/{source.name}")
         copies.append(copy)
         if copy.exists() and not renew:
             continue
@@ -31,7 +33,7 @@ def copy_notebooks(run: Run, renew: bool) -> Path:
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = filled(cell.source, parameters_of(run))
-        run.folder.save_text(f"notebooks/{source.name}", nbformat.writes(notebook))
+        run.folder.save_text(f"{PLACE}/{source.name}", nbformat.writes(notebook))
     if not copies:
         raise ConfigError("the notebooks are not there", where=SOURCES,
                           remedy="work in a copy of the whole project (git clone)")  # fmt: skip

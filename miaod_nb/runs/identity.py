@@ -20,7 +20,7 @@ def project_folder() -> Path:
     """Where `runs` and `data` lie: the current folder, or, where a kernel started among notebooks,
     the project's above them: those of the project, or the copies in one of its run folders."""
     here = Path.cwd()
-    for above in here.parents[:3] if here.name == "notebooks" else ():
+    for above in here.parents[:3] if here.name in ("notebooks", "lab") else ():
         if (above / "pyproject.toml").is_file():
             return Path(os.path.relpath(above, here))
     return Path()

@@ -33,7 +33,7 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
     before = {path.name: path.read_bytes() for path in SOURCES.glob("*.ipynb")}
     outcome = miaod("lab", "runs/mine", "--", "--port", "9000", "--allow-root")
     assert outcome.code == 0, outcome.err
-    copies = workplace / "runs/mine/notebooks"
+    copies = workplace / "runs/mine/lab"
     assert sorted(path.name for path in copies.iterdir()) == NAMES
     run = open_run(run_dir="runs/mine")
     for name in NAMES:
@@ -48,7 +48,7 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
     (command,) = started
     assert command[-3:] == ["--port", "9000", "--allow-root"] and "--ip=127.0.0.1" in command
     assert f"--ServerApp.root_dir={workplace.resolve()}" in command
-    assert "--LabApp.default_url=/lab/tree/runs/mine/notebooks/01_data.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/runs/mine/lab/01_data.ipynb" in command
 
     (copies / NAMES[0]).write_text("mine")
     assert miaod("lab", "runs/mine").code == 0

@@ -79,7 +79,7 @@ def test_paths_mean_the_same_from_notebooks(finished, tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(finished, project / "runs/mine")
     (project / "pyproject.toml").touch()
-    for place in (".", "notebooks", "runs/mine/notebooks"):
+    for place in (".", "notebooks", "runs/mine/notebooks", "runs/mine/lab"):
         (project / place).mkdir(exist_ok=True)
         monkeypatch.chdir(project / place)
         root = open_run(run_dir="runs/mine").folder.root
