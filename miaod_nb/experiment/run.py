@@ -18,6 +18,7 @@ from miaod_nb.progress import say, say_detail
 from miaod_nb.runs.identity import claim_folder, has_begun
 from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
+from miaod_nb.runs.record import IMPORTED
 from miaod_nb.runs.steps import shown, step_names
 from miaod_nb.selection.choosing import why_empty
 
@@ -80,6 +81,8 @@ class Run(RunState):
             )  # fmt: skip
             self._record = None  # its settings may be others now, and its pool have grown
             save_images(self.folder, self.checked)
+            if not has_begun(self.folder):
+                self.folder.delete(IMPORTED)  # of a call that came to nothing
             if self.imported:
                 save_imported(self.folder, self.imported)
             if self.dataset.begins_with_labels and not has_begun(self.folder):

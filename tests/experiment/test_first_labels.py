@@ -164,6 +164,24 @@ def test_a_call_that_failed_for_want_of_labels_freezes_nothing(tmp_path):
     assert outcome.code == 1 and "seed: 5 there, 6 now" in outcome.err
 
 
+def test_first_sets_of_a_call_that_came_to_nothing_are_forgotten(data_root, tmp_path):
+    data = shutil.copytree(data_root, tmp_path / "data")
+    stored = shutil.copytree(data / "Annotations", tmp_path / "labels")
+    keep_labels(data, CHOSEN)
+    for image_id in CHOSEN:
+        (data / f"Annotations/{image_id}.xml").write_text("<annotation>")
+    run_dir = tmp_path / "run"
+    outcome = miaod(*run_arguments(data, run_dir, **LAST))
+    assert outcome.code == 1 and (run_dir / "imported.json").is_file(), outcome.err
+    shutil.copytree(stored, data / "Annotations", dirs_exist_ok=True)
+    for folder in (run_dir, tmp_path / "fresh"):
+        begin(data, folder)
+        assert miaod("run", "--run-dir", folder, "--set", "cycles=2").code == 0
+    for name in ("X_L_0.npy", "X_L_1.npy", "X_U_1.npy", "fingerprint.txt"):
+        assert (run_dir / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    assert not (run_dir / "imported.json").exists()
+
+
 # ---------------------------------------------------------------------------------- unknown classes
 
 
