@@ -8,7 +8,6 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import Collection, Iterator
@@ -49,7 +48,7 @@ def refuse_unknown(kind: str, name: str, known: Collection[str], field: str) -> 
 
 
 @contextmanager
-def mended_by_its_author(
+def own_code_explained(
     what: str, code: object, remedy: str, kind: type[MiaodError] = ConfigError
 ) -> Iterator[None]:
     """Turns what code of one's own raises into an error for the user: its author. A lack of memory
@@ -70,34 +69,23 @@ def mended_by_its_author(
 
 def home_of(code: object) -> str:
     """The module that a class, a function or an object is from."""
-    made = _named(code)
+    made = named_part(code)
     return str(getattr(made, "__module__", ""))
 
 
 def place_of(code: object) -> str:
     """Where a class, a function or an object is written, for its author."""
-    made, home = _named(code), home_of(code)
+    made, home = named_part(code), home_of(code)
     name = str(getattr(made, "__qualname__", made))
     file = getattr(sys.modules.get(home), "__file__", None) if home in _modules else None
     return f"{file}, {name}" if file else f"{home}.{name}"
 
 
-def _named(code: object) -> object:
+def named_part(code: object) -> object:
     """What has a name: the function behind its first arguments, or an object's class."""
     if isinstance(code, partial):
-        return _named(code.func)
+        return named_part(code.func)
     return code if hasattr(code, "__qualname__") else type(code)
-
-
-def source_of(code: object) -> bytes:
-    """The file in which a class, a function or an object is written; of a notebook its own text, or
-    b"" where that is not known."""
-    made = _named(code)
-    try:
-        file = Path(inspect.getsourcefile(made) or "")  # type: ignore[arg-type]
-        return file.read_bytes() if file.is_file() else inspect.getsource(made).encode()  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return b""
 
 
 @cache

@@ -216,7 +216,7 @@ class Config(BaseModel):
     first_labels: Literal["auto", "labeled", "drawn"] = Field(
         "auto", description="which images are labeled first: those that have labels already, or "
         "`initial` ones drawn by chance; auto: the former where less than half of the pool is "
-        "labeled, but not just what would be drawn"
+        "labeled, and not only images that would be drawn"
     )
     first_unlabeled: Literal["end", "second"] = Field(
         "end", description="images of the first cycle that train without labels: the last of the "

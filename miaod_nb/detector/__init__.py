@@ -22,7 +22,7 @@ from miaod_nb.config import Config
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.detector.retinanet import build_retinanet
 from miaod_nb.detector.ssd import build_ssd300
-from miaod_nb.plugins import mended_by_its_author, refuse_unknown
+from miaod_nb.plugins import own_code_explained, refuse_unknown
 
 DETECTORS: dict[str, Callable[[Config, int], DetectionModel]] = {
     "retinanet": build_retinanet,
@@ -47,7 +47,7 @@ def build_detector(config: Config, num_classes: int, seed: int | None = None) ->
     make = detector_maker(config.detector)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed if seed is None else seed)
-        with mended_by_its_author(f"the detector '{config.detector}'", make, MEND):
+        with own_code_explained(f"the detector '{config.detector}'", make, MEND):
             model = make(config, num_classes)
             if not isinstance(model, DetectionModel):
                 raise TypeError(f"it gives {type(model).__name__}, no DetectionModel")

@@ -9,7 +9,7 @@ from typing import Any
 
 from miaod_nb.errors import ConfigError
 
-INJECTED = "# Parameters"  # how the cell begins that papermill adds
+INJECTED = "# Parameters"  # the first line of the cell that papermill adds
 BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"
 BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed: 1}}'"
 
@@ -24,7 +24,7 @@ def check_parameters(names: MutableMapping[str, Any]) -> None:
     """
     cells = [ast.parse(text) for text in names.get("In", ()) if _is_python(text)]
     declared = next((found for cell in reversed(cells) if (found := _declared(cell))), {})
-    injected = [text for text in names.get("In", ()) if text.startswith(INJECTED)]
+    injected = [text for text in names.get("In", ()) if text.partition("\n")[0] == INJECTED]
     for name in _assigned(injected[-1]) if injected else ():
         if declared and name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)

@@ -124,10 +124,10 @@ class RunState:
         """How the run chooses images. Raises ConfigError if this process does not know it, and for
         one of one's own that is another one than the run began with."""
         strategy = build_strategy(self.config)
-        if self.config.strategy not in BUILT_IN and strategy.card.acts != self.card.acts:
+        if self.config.strategy not in BUILT_IN and strategy.card.behavior != self.card.behavior:
             raise ConfigError(
                 f"the strategy '{self.config.strategy}' is another one than this run began with: "
-                f"{strategy.card.acts} now, {self.card.acts} then",
+                f"{strategy.card.behavior} now, {self.card.behavior} then",
                 where=place_of(strategy),
                 remedy="give a changed rule a new name, or choose a new run_dir",
             )
@@ -197,7 +197,10 @@ class RunState:
         cycle = self.record.last_selection
         chosen = self.record.selected(cycle) if cycle is not None else []
         _ = self.dataset  # the source then speaks of its images
-        labeled, answers = self.sources.pool.labeled_ids(), LabelStore(RunFolder(self.folder.root))
+        source, answers = self.sources.pool, LabelStore(RunFolder(self.folder.root))
+        labeled = source.labeled_ids()
+        if source.annotated() is not None and any(i in labeled for i in chosen):
+            return []  # a COCO file with labels of the batch: the others may show nothing
         return [i for i in chosen if i not in labeled and answers.labels(i) is None]
 
     def load_model(self, cycle: int) -> DetectionModel:

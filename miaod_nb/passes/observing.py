@@ -6,7 +6,7 @@ from torch import Tensor
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import TrainingError
-from miaod_nb.plugins import mended_by_its_author, place_of
+from miaod_nb.plugins import own_code_explained, place_of
 from miaod_nb.runs.card import PER_CLASS
 from miaod_nb.selection.protocol import Strategy
 
@@ -20,7 +20,7 @@ def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) ->
     """What the strategy sees in the images of a batch: its card's columns, float32, (B,) or (B, D)
     each. Raises TrainingError for other columns, and for values that are not of these images."""
     card, whose = strategy.card, f"the strategy '{strategy.card.name}'"
-    with mended_by_its_author(whose, type(strategy), REMEDY, TrainingError):
+    with own_code_explained(whose, type(strategy), REMEDY, TrainingError):
         found = strategy.observe(model, batch)
     place = f"{place_of(strategy)}.observe"
     fault = _fault_of(found, strategy, len(batch), model.num_classes)

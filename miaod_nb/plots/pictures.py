@@ -77,11 +77,13 @@ def heat_map(
     """Values of the pixels in color over the image in gray, with a scale that `label` names.
 
     image: uint8 (H, W, 3); values: (H, W), >= 0. The scale begins at 0, dark, and ends at `vmax`,
-    the largest value if left out: give one `vmax` to maps that are to be compared. Values that lie
-    far from 0, as weights around 1, have the scale of their own range: they would be one color.
+    the largest value if left out: give one `vmax` to maps that are to be compared. Without it,
+    values far from 0, as weights around 1, have the scale of their own range: they would be one
+    color.
     """
-    vmax = float(values.max()) if vmax is None else vmax
-    vmin = float(values.min()) if vmax * FAR_FROM_ZERO < values.min() < vmax else 0.0
+    lowest, highest = float(values.min()), float(values.max())
+    vmin = lowest if vmax is None and highest * FAR_FROM_ZERO < lowest < highest else 0.0
+    vmax = highest if vmax is None else vmax
     height, width = values.shape
     # The photo keeps half of its contrast: bright spots are not to look like high values.
     axes.imshow(image @ GRAY, cmap="gray", vmin=-128, vmax=383, extent=(0, width, height, 0))

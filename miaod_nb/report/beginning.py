@@ -14,9 +14,9 @@ from miaod_nb.runs.card import Card
 MOST_NAMED = 40  # images of a list
 FEW_IMAGES = 30
 FEW = (
-    "mAP is measured on the {}: so few show whether a detector has learned at all, but one image "
-    "more or less moves the number by several hundredths. They cannot tell two strategies, or two "
-    "cycles that lie near each other, apart; a test list of some hundred images can."
+    "mAP is measured on the {}; one image is {:.0%} of them. So few show whether a detector has "
+    "learned at all; they cannot tell two strategies, or two cycles that lie near each other, "
+    "apart."
 )
 NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
 QUESTION = (
@@ -61,8 +61,8 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
     facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
     pieces: list[Piece] = [Facts(facts)]
     pieces += [Caution(sentence) for sentence in not_comparable(runs)]
-    pieces += [Caution(FEW.format(group.evaluated_on)) for group in groups
-               if len(group.runs[0].record.test) < FEW_IMAGES]  # fmt: skip
+    pieces += [Caution(FEW.format(group.evaluated_on, 1 / count)) for group in groups
+               if (count := len(group.runs[0].record.test)) < FEW_IMAGES]  # fmt: skip
     pieces += [Caution(f"{run.name}: {run.trouble}. What needs these images is left out below.")
                for run in runs if run.trouble]  # fmt: skip
     return Section("In short", pieces)

@@ -46,7 +46,7 @@ class Card:
         return of_auto if setting == "auto" else setting
 
     @property
-    def acts(self) -> dict[str, Any]:
+    def behavior(self) -> dict[str, Any]:
         """What others do by it, besides naming it."""
         names = ("columns", "ranks_by", "observes_labeled", "labels_all", "trains_adversarially")
         return {name: getattr(self, name) for name in names}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from miaod_nb.errors import ConfigError
-from miaod_nb.plugins import mended_by_its_author, place_of
+from miaod_nb.plugins import own_code_explained, place_of
 from miaod_nb.selection.protocol import Candidates, Choice, Strategy, ordered
 
 MEND = (
@@ -80,7 +80,7 @@ def _places(ids: Iterable[str], wanted: Collection[str]) -> dict[str, int]:
 def _choose(strategy: Strategy, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
     """What the strategy chooses, as plain lists of texts and numbers. Raises ConfigError."""
     whose = f"the strategy '{strategy.card.name}'"
-    with mended_by_its_author(whose, type(strategy), MEND):
+    with own_code_explained(whose, type(strategy), MEND):
         choice = strategy.choose(pool, budget, rng)
         if not isinstance(choice, Choice):
             raise TypeError(f"it chose {type(choice).__name__}, no Choice")

@@ -38,8 +38,7 @@ class Decision(BaseModel):
 
     accept: it stays in the batch. skip: it is in neither this batch nor a later one. defer: not
     in this batch, perhaps in a later one. undecided: as if nothing had been decided, but for notes.
-    note: text alone. fingerprint, cycle: of the run. time:
-    seconds since 1970.
+    note: text alone. fingerprint, cycle: of the run. time: seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -68,7 +68,7 @@ def _build(name: str, config: Config) -> Strategy:
             f"'{name}' is the name of a strategy of the package", where=plugins.place_of(make),
             remedy="register your own one under another name",
         )  # fmt: skip
-    with plugins.mended_by_its_author(f"the strategy '{name}'", make, MEND_CARD):
+    with plugins.own_code_explained(f"the strategy '{name}'", make, MEND_CARD):
         strategy = make(config)
     card, fault = getattr(strategy, "card", None), "it has none"
     if isinstance(card, Card):

@@ -82,8 +82,8 @@ function decide(view, id, action, note = "") {
 /** Takes the newest decision back: what held before it holds again. */
 function undo(view) {
   const { model } = view;
-  const before = view.undoing.pop();
-  if (!before || model.get("closed")) return;
+  const before = model.get("closed") ? null : view.undoing.pop();
+  if (!before) return;
   const event = { id: before.id, action: before.action || "undecided", note: "" };
   request(view, "events", withEvent(model, event));
   const place = shownCards(model).findIndex(({ id }) => id === before.id);

@@ -121,6 +121,7 @@ def test_anchors_of_each_level_look_alike_and_the_picture_holds_all(axes):
         (np.linspace(0, 0.5, 12).reshape(3, 4), 0.25, (0, 0.25), "max"),
         (np.linspace(0.05, 0.5, 12).reshape(3, 4), None, (0, 0.5), "neither"),
         (np.linspace(0.9, 1.8, 12).reshape(3, 4), None, (0.9, 1.8), "neither"),  # as weights
+        (np.linspace(0.9, 1.8, 12).reshape(3, 4), 2, (0, 2), "neither"),  # beside another map
         (np.zeros((3, 4)), None, (0, 1), "neither"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,15 @@ def test_an_edited_file_or_another_detector_changes_the_digest(tmp_path, monkeyp
     with (package / "learning/losses.py").open("a") as file:
         file.write("# ten times as much")
     assert digest(build_retinanet) != before
+
+
+def test_what_a_maker_was_made_with_counts_and_unreadable_code_equals_none():
+    digest = code.code_digest.__wrapped__
+    narrow, wide = (partial(build_retinanet, width=width) for width in (8, 16))
+    assert digest(narrow) == digest(partial(build_retinanet, width=8)) != digest(wide)
+    names: dict = {}
+    exec("def make(config, num_classes): ...", names)  # as in a shell: its text is not kept
+    assert digest(names["make"]) != digest(names["make"])
 
 
 def test_changed_code_is_a_warning_when_a_run_goes_on(random, data_root, capsys):
