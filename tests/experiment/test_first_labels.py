@@ -155,11 +155,12 @@ def test_a_call_that_failed_for_want_of_labels_freezes_nothing(tmp_path):
     data = write_voc(tmp_path / "VOC2007", num_test=0)
     (data / "ImageSets/Main/test.txt").unlink()
     stored = shutil.copytree(data / "Annotations", tmp_path / "labels")
-    keep_labels(data, ("000001",))
+    keep_labels(data, ("000005",))  # one of the four that are drawn
     run_dir = tmp_path / "run"
     settings = LAST | {"first_labels": "drawn", "holdout": 0}
     outcome = miaod(*run_arguments(data, run_dir, **settings))
-    assert outcome.code == 1, outcome.out
+    assert outcome.code == 1 and "3 of the 4 images drawn first" in outcome.err
+    assert (run_dir / "config.json").is_file()
     for number in (2, 3, 4):
         shutil.copy(stored / f"{number:06d}.xml", data / f"Annotations/{number:06d}.xml")
     (data / "ImageSets/Main/trainval.txt").write_text(
@@ -169,7 +170,7 @@ def test_a_call_that_failed_for_want_of_labels_freezes_nothing(tmp_path):
     outcome = miaod(*run_arguments(data, run_dir, **settings))
     assert outcome.code == 0, outcome.err
     record = RunRecord.open(run_dir)
-    assert set(record.labeled(0)) == {f"{number:06d}" for number in (1, 2, 3, 4)}
+    assert set(record.labeled(0)) == {f"{number:06d}" for number in (2, 3, 4, 5)}
     assert len(record.pool) == 10 and record.config.seed == 5
     assert record.classes == ("disc", "square")
     outcome = miaod(*run_arguments(data, run_dir, **settings | {"seed": 6}))
