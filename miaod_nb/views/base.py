@@ -24,7 +24,7 @@ NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a p
 
 PAGE = """\
 <!doctype html>
-<html lang="en">
+<html lang="en" style="color-scheme: light dark">
 <head><meta charset="utf-8"><title>{title}</title></head>
 <body style="margin: 0; padding: 24px; max-width: 1400px">
 {views}

@@ -64,7 +64,39 @@ function rootOf(el, name, model) {
   root.addEventListener("focusin", ({ target }) =>
     target.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.replaceChildren(root);
+  followPage(root);
   return root;
+}
+
+/**
+ * Keeps `data-page` of a root, "dark" or "light", in line with the page around it, for the colors of
+ * common.css; a view that paints with them listens for "page".
+ */
+function followPage(root) {
+  const look = () => {
+    const page = isDark(document.body) ? "dark" : "light";
+    if (root.dataset.page === page) return;
+    root.dataset.page = page;
+    root.dispatchEvent(new Event("page"));
+  };
+  const watch = new MutationObserver(look);
+  for (const one of [document.documentElement, document.body]) {
+    watch.observe(one, { attributes: true });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
+  look();
+}
+
+/** Whether a page is dark: what JupyterLab says of its theme, else whether its text is light. */
+function isDark(body) {
+  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
+  const [r, g, b] = getComputedStyle(body).color.match(/[\d.]+/g).map(Number);
+  return 0.299 * r + 0.587 * g + 0.114 * b > 128;
+}
+
+/** A color of common.css as it is now, for what is painted: "ink", "paper" and so on. */
+function pageColor(root, name) {
+  return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
 }
 
 /** Says that the view shows what its model says: tests and other scripts wait for it. */
