@@ -115,7 +115,7 @@ def scan_list(
     for decoding them again; it learns those of the others.
     Raises DataError when the list or every listed image is missing, and as `Source.images` does.
     """
-    if not source.list_file(list_name).is_file():
+    if not source.list_file(list_name).exists():
         if not required:
             return []
         raise DataError(

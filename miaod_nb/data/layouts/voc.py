@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from miaod_nb.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SOURCE_NAMES = {"VOC2007": "07", "VOC2012": "12"}  # as the authors' id lists name them
+WHOLE = "trainval"  # the list that a folder without lists has: all of its images
 SECOND_COLUMN = re.compile(r"\s+(-1|0|1)$")  # of a list of one class: whether the image shows it
 
 
@@ -23,8 +24,8 @@ class VocSource:
 
     layout = "VOC"
     needs = (
-        "JPEGImages, Annotations and ImageSets/Main, or year folders (VOC2007, VOC2012) that have "
-        "them"
+        "JPEGImages (with Annotations and ImageSets/Main if there are any), or year folders "
+        "(VOC2007, VOC2012) with ImageSets/Main"
     )
 
     def __init__(self, years: Sequence[Path]) -> None:
@@ -37,16 +38,19 @@ class VocSource:
         if (data_root / "ImageSets/Main").is_dir():
             return cls((data_root,))
         years = sorted(path.parent.parent for path in data_root.glob("*/ImageSets/Main"))
+        is_coco = any((data_root / "annotations").glob("*.json"))
+        if not years and not is_coco and (data_root / "JPEGImages").is_dir():
+            years = [data_root]
         return cls(years) if years else None
 
     def list_file(self, name: str) -> Path:
-        """Where the list of that name is first, or would have to be."""
+        """Where the list of that name is first, or would have to be: a file, or a folder all of
+        whose images it has."""
         return next(iter(self._lists(name).values()), _list_path(self.years[0], name))
 
     def list_names(self) -> list[str]:
         """Names of the lists that are there, those of one class (VOC has sixty) last."""
-        lists = [path for year in self.years for path in (year / "ImageSets/Main").glob("*.txt")]
-        names = {path.stem for path in lists}
+        names = {path.stem for year in self.years for path in _list_files(year)} or {WHOLE}
         return sorted(names, key=lambda name: ("_" in name, name))
 
     def image_place(self, name: str) -> str:
@@ -98,7 +102,12 @@ class VocSource:
         return [i for year, path in lists.items() for i in _ids_in(path, _image_files(year))]
 
     def _lists(self, name: str) -> dict[Path, Path]:
-        """The files of a list by year; a year without it is left out."""
+        """The files of a list by year; a year without it is left out. The images of a single year
+        without any list are one."""
+        first = self.years[0]
+        images = first / "JPEGImages"
+        if name == WHOLE and len(self.years) == 1 and images.is_dir() and not _list_files(first):
+            return {first: images}
         paths = {year: _list_path(year, name) for year in self.years}
         return {year: path for year, path in paths.items() if path.is_file()}
 
@@ -107,7 +116,7 @@ def listed_ids(data_root: Path, name: str) -> list[str]:
     """The ids in a list of a data root in VOC layout, one year after the other, whether or not
     their images can be used. Raises DataError when there is no such list."""
     source = VocSource.found_in(data_root)
-    if source is None or not source.list_file(name).is_file():
+    if source is None or not source.list_file(name).exists():
         raise DataError(
             f"there is no image list '{name}' in VOC layout",
             where=data_root,
@@ -121,6 +130,10 @@ def _list_path(year: Path, list_name: str) -> Path:
     return year / "ImageSets/Main" / f"{list_name}.txt"
 
 
+def _list_files(year: Path) -> list[Path]:
+    return list((year / "ImageSets/Main").glob("*.txt"))
+
+
 def _image_files(year: Path) -> dict[str, list[Path]]:
     """The image files of a year by the ids that they have."""
     files: dict[str, list[Path]] = {}
@@ -130,8 +143,11 @@ def _image_files(year: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _ids_in(path: Path, files: Container[str]) -> list[str]:
-    """The ids in a list file, one a line. files: ids of the images that are there."""
+def _ids_in(path: Path, files: Collection[str]) -> list[str]:
+    """The ids in a list file, one a line; of a folder, all. files: ids of the images that are
+    there."""
+    if path.is_dir():
+        return list(files)
     lines = path.read_text("utf-8-sig", errors="replace").splitlines()
     return [_id_of(line.strip(), files) for line in lines if line.strip()]
 
@@ -152,6 +168,8 @@ def _add_listed(
 ) -> None:
     """Appends what this year's list names to `listed`, counting missing and repeated images."""
     files = _image_files(year)
+    if list_path.is_dir():
+        _count_others(year, files, faults)
     source = SOURCE_NAMES.get(year.name, year.name)
     for image_id in _ids_in(list_path, files):
         paths = files.get(image_id, [])
@@ -169,6 +187,18 @@ def _add_listed(
             faults.add("listed image missing", image_id)
         else:
             listed[image_id] = ImageRecord(image_id, source, paths[0])
+
+
+def _count_others(year: Path, files: Container[str], faults: FaultCounts) -> None:
+    """Counts what lies in a folder without lists and is no part of it."""
+    for path in sorted((year / "JPEGImages").iterdir()):
+        if path.is_dir():
+            faults.add("folder among the images, not looked into", path.name)
+        elif path.suffix.lower() not in IMAGE_SUFFIXES:
+            faults.add(f"file that is not {', '.join(IMAGE_SUFFIXES)}", path.name)
+    for path in sorted((year / "Annotations").glob("*.xml")):
+        if path.stem not in files:
+            faults.add("annotation of an image that is not there", path.name)
 
 
 # ------------------------------------------------------------------------------------- annotations
