@@ -33,12 +33,21 @@ def describe_run(record: RunRecord) -> list[str]:
         *line_of("settings", pairs(settings)),
         f"  data        {record.data_root or '(unknown)'}: "
         f"{len(record.pool)} pool images, {len(record.test)} to test on",
-        *line_of("classes", ", ".join(record.classes)),
+        *line_of("classes", ", ".join(_named_classes(record))),
         *_waiting(record),
         *_progress(record),
     ]
     table = record.metrics()
     return [*lines, "", *_metrics(table)] if len(table) else lines
+
+
+def _named_classes(record: RunRecord) -> list[str]:
+    """The classes, each with the cycle that had the first labels of it if that was a later one."""
+    first = record.first_labeled(record.cycles - 1)
+    if not first:  # not begun, or a run of a version that did not count labels
+        return list(record.classes)
+    said = {name: f" (labeled from cycle {cycle})" * bool(cycle) for name, cycle in first.items()}
+    return [name + said.get(name, " (no label yet)") for name in record.classes]
 
 
 def line_of(name: str, text: str) -> list[str]:

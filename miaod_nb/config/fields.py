@@ -87,7 +87,7 @@ class Config(BaseModel):
 
     # data
     classes: Names | None = Field(None, description="class names such as dog,cat, all different; "
-                                  "None: those found in the labels")
+                                  "None: those found in the labels, new ones joining later")
     train_list: str = Field("trainval", description="list that holds the pool: "
                             "ImageSets/Main/<list>.txt (VOC), annotations/instances_<list>.json "
                             "(COCO)")

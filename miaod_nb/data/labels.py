@@ -135,32 +135,38 @@ class Oracle:
         return any(found.certain for i in ids if (found := self._reader.labels(i)))
 
     def read(
-        self,
-        ids: Iterable[str],
-        classes: Sequence[str],
-        faults: FaultCounts,
-        *,
-        refuse_unknown: bool = False,
+        self, ids: Iterable[str], classes: Sequence[str], faults: FaultCounts
     ) -> dict[str, Objects]:
         """The objects of these images by id; an image without usable annotation is left out.
 
-        Faults are counted by reason. refuse_unknown: an object of another class raises DataError
-        (for classes found from labels read earlier) instead of being counted and left out.
+        Faults are counted by reason, objects of other classes among them.
         """
-        objects = {}
-        for record, raw in self._read(ids, faults):
-            unknown = next((item.name for item in raw if item.name not in classes), None)
-            if refuse_unknown and unknown is not None:
+        found = self._read(ids, faults)
+        return {record.id: to_objects(raw, classes, record, faults) for record, raw in found}
+
+    def read_growing(
+        self, ids: Iterable[str], classes: Sequence[str], faults: FaultCounts
+    ) -> tuple[dict[str, Objects], tuple[str, ...]]:
+        """As `read`, but classes that are new join behind the others, sorted: the objects, and all
+        classes. Raises DataError for a name that is another spelling of a class."""
+        found = list(self._read(ids, faults))
+        new: set[str] = set()
+        for record, raw in found:
+            for name in {item.name for item in raw} - {*classes, *new}:
+                self._refuse_respelled(name, [*classes, *sorted(new)], record.id)
+                new.add(name)
+        grown = (*classes, *sorted(new))
+        return {record.id: to_objects(raw, grown, record, faults) for record, raw in found}, grown
+
+    def _refuse_respelled(self, name: str, classes: Sequence[str], image_id: str) -> None:
+        """Raises DataError for a name that differs from a class by case, blanks or marks alone."""
+        for known in classes:
+            if _letters(known) == _letters(name):
                 raise DataError(
-                    f"the label '{unknown}' is not among the classes found so far",
-                    where=self.labels_at(record.id),
-                    remedy="correct the name if it is misspelled"
-                    + _nearest(unknown, classes)
-                    + "; or use a new run_dir with `classes` set to all names to keep, those that "
-                    "no label has yet among them (others are left out and counted)",
+                    f"the label '{name}' is another spelling of the class '{known}'",
+                    where=self.labels_at(image_id),
+                    remedy=f"write '{known}' there, as the other labels do",
                 )
-            objects[record.id] = to_objects(raw, classes, record, faults)
-        return objects
 
     def _read(
         self, ids: Iterable[str], faults: FaultCounts
@@ -193,9 +199,19 @@ def refuse_misspelled_classes(classes: Sequence[str], seen: Sequence[str], where
             )
 
 
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """The known name that is almost spelled so; "" if none is."""
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
+
+
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; the nearest known name is '{near[0]}'" if near else ""
+    near = nearest_name(name, known)
+    return f"; the nearest known name is '{near}'" if near else ""
+
+
+def _letters(name: str) -> str:
+    """What is left of a name without case, blanks and marks."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def audit(

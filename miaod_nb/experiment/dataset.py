@@ -48,7 +48,9 @@ class CycleSets:
 class Dataset:
     """What an experiment is about; made by `prepare`.
 
-    source: the data set, which stands for the pool. pool: every usable image of the train list.
+    source: the data set, which stands for the pool. classes: those that the run begins with;
+    others may join with later labels (`RunState.classes_of`). pool: every usable image of the train
+    list.
     test, test_objects: what is evaluated on, and its labels by id. held_out: pool indices that are
     evaluated on because there is no test list.
     joined: how many images joined the pool after it began, by the first cycle that they take part
@@ -143,17 +145,33 @@ class Dataset:
         return scored_part(self.unlabeled(sets, cycle), count, self.config.seed, cycle)
 
     def labeled_objects(
-        self, sets: CycleSets, waiting: Container[str] = ()
+        self, sets: CycleSets, classes: Sequence[str], waiting: Container[str] = ()
     ) -> tuple[dict[str, Objects], FaultCounts]:
         """Objects of the images to train on, by id, and the faults in their labels. Images
         without a usable annotation are left out and counted. waiting: ids of images that are left
         out even if they were labeled by now. Raises DataError if none is labeled.
         """
         faults = FaultCounts()
-        found = self.oracle.read(
-            [i for i in self.ids(sets.trained) if i not in waiting], self.classes, faults,
-            refuse_unknown=self.config.classes is None,
-        )  # fmt: skip
+        ids = [i for i in self.ids(sets.trained) if i not in waiting]
+        found = self.oracle.read(ids, classes, faults)
+        self._refuse_unlabeled(sets, found, faults)
+        return found, faults
+
+    def newly_labeled_objects(
+        self, sets: CycleSets, classes: Sequence[str]
+    ) -> tuple[dict[str, Objects], FaultCounts, tuple[str, ...]]:
+        """As `labeled_objects`, at the beginning of a cycle, and the classes of the cycle: those so
+        far, and, unless `classes` of the settings names all, those that are new in the labels."""
+        if self.config.classes is not None:
+            return *self.labeled_objects(sets, classes), tuple(classes)
+        faults = FaultCounts()
+        found, grown = self.oracle.read_growing(self.ids(sets.trained), classes, faults)
+        self._refuse_unlabeled(sets, found, faults)
+        return found, faults, grown
+
+    def _refuse_unlabeled(
+        self, sets: CycleSets, found: Mapping[str, Objects], faults: FaultCounts
+    ) -> None:
         missing = self.what_is_missing(found)
         if missing is not None:
             raise DataError(
@@ -162,10 +180,12 @@ class Dataset:
                 where=self.oracle.labels_at(self.pool[sets.trained[0]].id),
                 remedy="add annotations, or give `initial` more images" + missing,
             )
-        return found, faults
 
-    def describe_labels(self, sets: CycleSets, objects: Mapping[str, Objects]) -> CycleLabels:
-        """What is known of the labels of a cycle. objects: those it trains on."""
+    def describe_labels(
+        self, sets: CycleSets, objects: Mapping[str, Objects], classes: Sequence[str]
+    ) -> CycleLabels:
+        """What is known of the labels of a cycle. objects: those it trains on; classes: the
+        cycle's, all of which the counts name."""
         held_out = [i for i in self.ids(self.held_out) if i in self.test_objects]
         known = dict(objects) | {i: self.test_objects[i] for i in held_out}
         found = known.values()
@@ -175,13 +195,9 @@ class Dataset:
             "labeled": len(known),
             "empty": sum(not len(one.labels) for one in found),
             "asked": [i for i in self.ids(sets.labeled) if i not in known],
-            "boxes": self._by_class(one.labels for one in found),
-            "ignored": self._by_class(one.labels[one.ignored] for one in found),
+            "boxes": _by_class((one.labels for one in found), classes),
+            "ignored": _by_class((one.labels[one.ignored] for one in found), classes),
         }
-
-    def _by_class(self, labels: Iterable[np.ndarray]) -> dict[str, int]:
-        counts = count_labels(labels, len(self.classes))
-        return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def what_is_missing(self, ids: Iterable[str]) -> str | None:
         """What these images, which have usable annotations, lack to be labeled, as the end of a
@@ -191,6 +207,11 @@ class Dataset:
         if self.oracle.any_certain(ids):
             return None
         return NOT_CERTAIN if ids else ""
+
+
+def _by_class(labels: Iterable[np.ndarray], classes: Sequence[str]) -> dict[str, int]:
+    """How many objects there are of each class."""
+    return dict(zip(classes, count_labels(labels, len(classes)).tolist(), strict=True))
 
 
 def digest_of(objects: Mapping[str, Objects]) -> str:

@@ -22,6 +22,7 @@ from miaod_nb.experiment.imported import ImportedSets, first_sets
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.pool_file import read_pool
+from miaod_nb.runs.record import RunRecord, is_run
 
 
 class Sources(NamedTuple):
@@ -39,25 +40,31 @@ class Sources(NamedTuple):
 class Known(NamedTuple):
     """What a run folder says of its pool. joined: of every image, by id in the order of the
     indices, the first cycle that it takes part in. sizes: (width, height) of those that joined
-    later. next_cycle: the first one not begun."""
+    later. next_cycle: the first one not begun. classes: those that the run began with."""
 
     joined: Mapping[str, int]
     sizes: Mapping[str, tuple[int, int]]
     next_cycle: int
+    classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: RunFolder, otherwise: pd.DataFrame | None) -> "Known | None":
-        """The pool of a run; otherwise: the table of a folder that has none yet."""
-        table = read_pool(folder) if has_begun(folder) else None
-        table = otherwise if table is None else table
-        if table is None:
+    def of(
+        cls, folder: RunFolder, otherwise: tuple[pd.DataFrame, tuple[str, ...]] | None
+    ) -> "Known | None":
+        """The pool of a run; otherwise: table and classes of a folder that has none yet."""
+        kept = read_pool(folder) if has_begun(folder) and is_run(folder.root) else None
+        if kept is not None:
+            table, classes = kept, RunRecord.open(folder.root).first_classes
+        elif otherwise is not None:
+            table, classes = otherwise
+        else:
             return None
         pool = table[table["list"] == "pool"]
         next_cycle = next(c for c in count() if "split" not in folder.done_steps(c))
         later = pool[pool["joined"] > 0]
         sizes = zip(later["width"].tolist(), later["height"].tolist(), strict=True)
         joined = dict(zip(pool["id"], pool["joined"].tolist(), strict=True))
-        return cls(joined, dict(zip(later["id"], sizes, strict=True)), next_cycle)
+        return cls(joined, dict(zip(later["id"], sizes, strict=True)), next_cycle, classes)
 
     def arrange(
         self, found: list[ImageRecord]
@@ -116,7 +123,10 @@ def prepare(
     test_oracle = Oracle(sources.test, test) if test else oracle
     test = test or [pool[i] for i in held_out]
     first_ids = [pool[i].id for i in first.sets[0][0]]
-    classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
+    if known and config.classes is None:  # new ones join with the labels of a later cycle
+        classes = known.classes
+    else:
+        classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(
         config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,

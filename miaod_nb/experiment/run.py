@@ -85,6 +85,10 @@ class Run(RunState):
                 self.folder.delete(IMPORTED)  # of a call that came to nothing
             if self.imported:
                 save_imported(self.folder, self.imported)
+            whole = self.dataset.source.list_file(self.config.train_list)
+            if whole.is_dir():
+                say(f"there is no list '{self.config.train_list}': the pool is all "
+                    f"{len(self.dataset.pool)} images of {whole}")  # fmt: skip
             if self.dataset.begins_with_labels and not has_begun(self.folder):
                 labeled, total = len(self.dataset.first.labeled), len(self.dataset.pool)
                 say(f"begins with the {labeled} of {total} images that are labeled already "

@@ -24,7 +24,7 @@ from miaod_nb.processes import current_processes, launched
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
-from miaod_nb.runs.identity import default_run_dir, refuse_another
+from miaod_nb.runs.identity import default_run_dir, has_begun, refuse_another
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
@@ -95,7 +95,8 @@ class RunState:
 
     def _prepare(self, folder: RunFolder | None) -> Dataset:
         """The data as a run in that folder has them."""
-        before = self._like.dataset.table(self.data_root) if self._like else None
+        like = self._like.dataset if self._like else None
+        before = (like.table(self.data_root), like.classes) if like else None
         return prepare(
             self.config, self.sources, self.card.labels_all, self._imported, self.checked,
             LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
@@ -183,13 +184,19 @@ class RunState:
         """Pool indices that a finished cycle chose, most wanted first."""
         return [row["index"] for row in self.record.selection(cycle)["selected"]]
 
+    def classes_of(self, cycle: int) -> tuple[str, ...]:
+        """Names of the classes that a cycle knows, in the order of the labels; those so far for one
+        that has not begun."""
+        return self.record.classes_of(cycle) if has_begun(self.folder) else self.dataset.classes
+
     def labels(self, cycle: int) -> CycleLabels:
         """What is known of the labels of a cycle: as it noted that, or, in a run of an earlier
         version, by opening them."""
         if self.record.labels_noted(cycle) and "ignored" in (noted := self.record.labels(cycle)):
             return noted
-        sets = self.sets(cycle)
-        return self.dataset.describe_labels(sets, self.dataset.labeled_objects(sets)[0])
+        sets, classes = self.sets(cycle), self.classes_of(cycle)
+        objects, _ = self.dataset.labeled_objects(sets, classes)
+        return self.dataset.describe_labels(sets, objects, classes)
 
     def to_label(self) -> list[str]:
         """Ids of the images that the newest cycle chose and that have no labels yet, most wanted
@@ -210,14 +217,14 @@ class RunState:
         path = self.folder.path(relative)
         checkpoint = self.folder.load_tensors(relative, self.device)
         classes = checkpoint.get("classes") if isinstance(checkpoint, dict) else None
-        if classes != list(self.dataset.classes):
+        expected = list(self.classes_of(cycle))
+        if classes != expected:
             raise CheckpointError(
-                f"the weights are of other classes: {classes}, "
-                f"expected {list(self.dataset.classes)}",
+                f"the weights are of other classes: {classes}, expected {expected}",
                 where=path,
                 remedy="restore the file, or choose another run_dir",
             )
-        return self._built(checkpoint, path)
+        return self._built(checkpoint, path, len(expected))
 
     def model_so_far(self, cycle: int) -> DetectionModel:
         """The detector of a cycle as it is now: finished, or as its training saved it last."""
@@ -225,11 +232,11 @@ class RunState:
         if self.folder.exists(f"cycle{cycle}/weights.pt") or not self.folder.exists(relative):
             return self.load_model(cycle)
         state = self.folder.load_tensors(relative, self.device)
-        return self._built(state, self.folder.path(relative))
+        return self._built(state, self.folder.path(relative), len(self.classes_of(cycle)))
 
-    def _built(self, checkpoint: Mapping[str, Any], path: Path) -> DetectionModel:
+    def _built(self, checkpoint: Mapping[str, Any], path: Path, num_classes: int) -> DetectionModel:
         """The detector with the weights of a file, ready for inference."""
-        model = build_detector(without_pretrained(self.config), len(self.dataset.classes))
+        model = build_detector(without_pretrained(self.config), num_classes)
         load_weights(model.to(self.device), checkpoint.get("model", {}), path)
         return model.eval()
 

@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from miaod_nb.boxes import Objects
+from miaod_nb.data.labels import nearest_name
 from miaod_nb.data.pool import Indices, ids_by_source
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.folding import fold
@@ -59,10 +61,11 @@ def split(run: RunState, cycle: int) -> None:
         for source, ids in ids_by_source(run.dataset.pool, indices).items():
             lines = "".join(f"{image_id}\n" for image_id in ids)
             run.folder.save_text(f"cycle{cycle}/trainval_{letter}_{source}.txt", lines)
-    objects, faults = run.dataset.labeled_objects(sets)
+    before = run.classes_of(cycle - 1)
+    objects, faults, classes = run.dataset.newly_labeled_objects(sets, before)
     if cycle > 0:
         _refuse_unlabeled_selection(run, cycle - 1, objects)
-    labels = run.dataset.describe_labels(sets, objects)
+    labels = run.dataset.describe_labels(sets, objects, classes)
     if cycle == 0:
         _refuse_unlabeled_first(run, labels)
     labels["code"] = run.code
@@ -71,7 +74,9 @@ def split(run: RunState, cycle: int) -> None:
     run.folder.save_json(f"cycle{cycle}/exclusions.json", faults.as_dict())
     say_detail(
         f"  {labels['labeled']} of {run.dataset.num_images(cycle)} images are labeled, "
-        f"{len(objects)} train, classes: {', '.join(run.dataset.classes)}")  # fmt: skip
+        f"{len(objects)} train, classes: {', '.join(classes)}")  # fmt: skip
+    for name in classes[len(before) :]:
+        _say_of_new_class(run, cycle, name, before, labels)
     if absent := [name for name, count in labels["boxes"].items() if not count]:
         more = ", ..." if absent[10:] else ""
         say(f"  no label has these classes yet: {', '.join(absent[:10])}{more}")
@@ -84,6 +89,18 @@ def split(run: RunState, cycle: int) -> None:
         cycle, "split", labeled=labels["labeled"], asked=len(waiting), trained=len(objects),
         pool=run.dataset.num_images(cycle) - len(sets.labeled), exclusions=faults.as_dict(),
     )  # fmt: skip
+
+
+def _say_of_new_class(
+    run: RunState, cycle: int, name: str, before: Sequence[str], labels: CycleLabels
+) -> None:
+    """Tells of a class that joins, and of one that is almost called so."""
+    count = labels["boxes"][name]
+    say(f"  new class: '{name}' joins with the labels of this cycle "
+        f"({count} object{'s' * (count != 1)}); no detector before could find it")  # fmt: skip
+    if near := nearest_name(name, before):
+        say(f"    if it is a misspelled '{near}', correct the label and delete "
+            f"{run.folder.path(f'cycle{cycle}')} to begin the cycle again")  # fmt: skip
 
 
 def _refuse_unapplied(run: RunState, cycle: int) -> None:
@@ -135,7 +152,8 @@ def train(run: RunState, cycle: int, index: int) -> None:
     run.refuse_imported(cycle)
     sets = run.sets(cycle)
     labels = run.record.labels(cycle)
-    objects, _ = run.dataset.labeled_objects(sets, labels.get("asked", ()))
+    classes = run.classes_of(cycle)
+    objects, _ = run.dataset.labeled_objects(sets, classes, labels.get("asked", ()))
     if digest_of(objects) != labels["sha256"]:
         raise DataError(
             f"the labels have changed since cycle {cycle} began",
@@ -152,7 +170,7 @@ def train(run: RunState, cycle: int, index: int) -> None:
     unlabeled = np.setdiff1d(sets.unlabeled_sample, run.dataset.held_out)
     ids = run.dataset.ids(unlabeled)
     load = run.keep_images(cycle, [*objects, *ids]).load
-    data = TrainingSet(cycle, run.dataset.classes, objects, ids, run.dataset.records, load)
+    data = TrainingSet(cycle, classes, objects, ids, run.dataset.records, load)
     training = StageTraining(run.config, run.session, run.device, run.stages, index, data)
     model = training.run()
     if run.processes.is_first:
@@ -160,7 +178,7 @@ def train(run: RunState, cycle: int, index: int) -> None:
     if index == len(run.stages) - 1:
         run.folder.save_tensors(
             f"cycle{cycle}/weights.pt",
-            {"model": model.state_dict(), "classes": list(run.dataset.classes),
+            {"model": model.state_dict(), "classes": list(classes),
              "settings": run.config.model_dump(mode="json")},
         )  # fmt: skip
 
@@ -198,7 +216,8 @@ def evaluate(run: RunState, cycle: int) -> None:
     if not run.processes.is_first:
         return
     labeled_found = [found[image_id] for image_id in objects]
-    evaluation = compute_metrics(labeled_found, list(objects.values()), run.dataset.classes)
+    classes = run.classes_of(cycle)
+    evaluation = compute_metrics(labeled_found, list(objects.values()), classes)
     labels = run.record.labels(cycle)
     # A split of an earlier version did not tell who of the images has labels.
     labeled = labels.get("labeled", len(run.sets(cycle).labeled))
@@ -213,7 +232,11 @@ def evaluate(run: RunState, cycle: int) -> None:
         "seed": run.config.seed,
     }
     save_detections(run.folder, cycle, found)
-    run.folder.save_csv(f"cycle{cycle}/per_class.csv", evaluation.per_class)
+    labeled_from = pd.Series(run.record.first_labeled(cycle), dtype="Int64")
+    per_class = evaluation.per_class.assign(
+        labeled_from=evaluation.per_class["class"].map(labeled_from)
+    )
+    run.folder.save_csv(f"cycle{cycle}/per_class.csv", per_class)
     run.folder.save_json(
         f"cycle{cycle}/metrics.json",
         {"about": about, "metrics": evaluation.metrics,
@@ -259,7 +282,8 @@ def _labeled_shards(run: RunState, cycle: int) -> ScoreShards:
 def _table(run: RunState, cycle: int, name: str, indices: Indices) -> ScoreShards:
     folder, dataset = RunFolder(run.folder.root), run.dataset  # each process writes shards
     columns = run.card.columns
-    return ScoreShards(folder, cycle, name, indices, dataset.pool, dataset.classes, columns)
+    classes = run.classes_of(cycle)
+    return ScoreShards(folder, cycle, name, indices, dataset.pool, classes, columns)
 
 
 def _candidates(run: RunState, cycle: int) -> tuple[Indices, Candidates]:

@@ -54,7 +54,8 @@ def keep_anchor_values(run: Run, cycle: int) -> pd.DataFrame:
 
 
 def _made_table(run: Run, cycle: int, images: pd.DataFrame) -> pd.DataFrame:
-    config, classes, indices = run.config, run.record.classes, images["index"].tolist()
+    classes, indices = run.record.classes_of(cycle), images["index"].tolist()
+    config = run.config
     sizes = padded_sizes(pool_records(run, indices), InputSize.of(config))
     found = progress(all_values(run, cycle, indices), f"cycle {cycle} anchors", len(indices))
     rows: dict[str, dict[str, float]] = {}

@@ -54,7 +54,7 @@ def _class_mix(run: ReportedRun) -> Picture | None:
               for cycle in range(run.record.cycles)}  # fmt: skip
     if not counts or None in counts.values():
         return None
-    table = pd.DataFrame(counts, index=list(run.record.classes))
+    table = pd.DataFrame(counts, index=list(run.record.classes)).fillna(0)
     evaluated = run.experiment.dataset.test_objects if run.experiment and not run.trouble else {}
     if evaluated:
         table["evaluated\nimages"] = _class_counts(run, evaluated, evaluated)

@@ -77,7 +77,7 @@ def measured(runs: Sequence[ReportedRun]) -> list[Measured]:
     alike: dict[object, list[ReportedRun]] = {}
     for run in runs:
         if len(run.metrics):
-            alike.setdefault((run.record.test, run.record.classes), []).append(run)
+            alike.setdefault((run.record.test, run.record.first_classes), []).append(run)
     found = []
     for members in alike.values():
         table = pd.concat([_rows(run) for run in members], ignore_index=True)
@@ -107,7 +107,7 @@ def not_comparable(runs: Sequence[ReportedRun]) -> list[str]:
     found = []
     begun = [run for run in runs if run.record.cycles and not run.card.labels_all]
     for what, values, so in (
-        ("detect different classes", [run.record.classes for run in runs],
+        ("detect different classes", [run.record.first_classes for run in runs],
          "their mAPs are of different tasks and stand in separate figures"),
         ("were evaluated on different images", [run.record.test for run in runs],
          "their mAPs stand in separate figures, and one must not be held against the other"),

@@ -12,6 +12,7 @@ from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
 from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.report.reported import ReportedRun
 
 COLUMNS = 4  # panels of a row
 MOST_PANELS = 24  # classes in a figure; the tables in the run folders have all
@@ -90,9 +91,10 @@ def _per_class(group: Measured) -> list[Piece]:
     shown = table[table["class"].isin(classes[:MOST_PANELS])]
     count = min(len(classes), MOST_PANELS)
     columns = min(COLUMNS, count)
+    late = [Text(sentence) for run in group.runs if (sentence := _labeled_later(run))]
     rows = -(-count // columns)
     more = f" The {MOST_PANELS} most frequent of {len(classes)} classes are shown."
-    return [drawn_panels(
+    return [*late, drawn_panels(
         partial(_draw_classes, table=shown, metric=group.metric), (rows, columns),
         f"{group.metric} of every class over the number of labeled images",
         "AP of each class, those with the most objects among the evaluated images first. Rare "
@@ -100,6 +102,21 @@ def _per_class(group: Measured) -> list[Piece]:
         + more * (len(classes) > MOST_PANELS),
         (max(2.3 * columns, 5), 2 * rows + 0.8),
     )]  # fmt: skip
+
+
+def _labeled_later(run: ReportedRun) -> str:
+    """From which cycle on the numbers of a class say something; "" if all were there at once."""
+    record = run.record
+    first = record.first_labeled(record.cycles - 1)
+    late = [f"{name} from cycle {cycle} on" for name, cycle in first.items() if cycle]
+    never = [f"{name} not yet" for name in record.classes if name not in first]
+    if not late + never:
+        return ""
+    return (
+        f"{run.name} did not have labels of all classes from the start: "
+        f"{', '.join(late + never)}. Until then no detector of it could find them: where evaluated "
+        "images show such a class, its AP is 0; where none does, no metric counts it."
+    )
 
 
 def _draw_classes(panels: np.ndarray, table: pd.DataFrame, metric: str) -> None:

@@ -101,10 +101,33 @@ class RunRecord:
 
     # ------------------------------------------------------------------------------- the images
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the labels."""
+        """Names of all classes so far, in the order of the labels."""
+        return self.classes_of(self.cycles - 1)
+
+    @cached_property
+    def first_classes(self) -> tuple[str, ...]:
+        """Names of the classes that the run began with."""
         return tuple(self._data["classes"])
+
+    def classes_of(self, cycle: int) -> tuple[str, ...]:
+        """Names of the classes that the cycle knows: those before, and those that joined with its
+        labels, in this order."""
+        for noted in range(cycle, -1, -1):
+            if self.labels_noted(noted) and (boxes := self.labels(noted).get("boxes")):
+                return tuple(boxes)
+        return self.first_classes
+
+    def first_labeled(self, last: int) -> dict[str, int]:
+        """By class, the first cycle up to the last one that knew labels of it; without classes that
+        no label has."""
+        found: dict[str, int] = {}
+        for cycle in filter(self.labels_noted, range(last + 1)):
+            for name, count in self.labels(cycle).get("boxes", {}).items():
+                if count:
+                    found.setdefault(name, cycle)
+        return found
 
     @cached_property
     def pool(self) -> tuple[str, ...]:

@@ -37,14 +37,12 @@ ASIDE = {"skip": "skipped", "defer": "deferred"}
 def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
     """The images that a finished cycle could choose from, as the run folder has them: their pool
     indices, and what the strategy has seen in them. Raises RunFolderError."""
-    card, folder = card_of_run(record), record.folder
+    card, folder, classes = card_of_run(record), record.folder, record.classes_of(cycle)
     labeled = folder.load_npy(f"X_L_{cycle}.npy")
 
     def columns(name: str, indices: Indices) -> Columns:
         place = table_place(cycle, name)
-        return Columns(
-            card.columns, lambda one: load_column(folder, place, one, record.classes, indices)
-        )
+        return Columns(card.columns, lambda one: load_column(folder, place, one, classes, indices))
 
     if card.columns:
         indices, origin = record.scores(cycle, ["index"])["index"].to_numpy(), table_place(cycle)

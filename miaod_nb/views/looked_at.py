@@ -80,12 +80,13 @@ class LookedAt:
         if image_id not in self.labeled:
             return None
         dataset = self.run.dataset
-        found = dataset.oracle.read([image_id], dataset.classes, FaultCounts()).get(image_id)
+        classes = self.run.record.classes
+        found = dataset.oracle.read([image_id], classes, FaultCounts()).get(image_id)
         if found is None:
             return None
         record = dataset.records[image_id]
         scale = np.array([size[1] / record.width, size[0] / record.height] * 2)
-        names = [dataset.classes[label] + " (ignored)" * bool(left_out)
+        names = [classes[label] + " (ignored)" * bool(left_out)
                  for label, left_out in zip(found.labels, found.ignored, strict=True)]  # fmt: skip
         return {"boxes": (found.boxes * scale).round(1).tolist(), "names": names}
 

@@ -30,8 +30,9 @@ def photo(record: ImageRecord, longest: int = PHOTO_SIDE) -> str:
 def anchor_panel(
     values: AnchorValues, classes: Sequence[str], norm: str, weighted: bool
 ) -> AnchorPanel:
-    """What a detector says of an image's anchors. norm: as `uncertainty_norm`; weighted: the score
-    averages the re-weighted discrepancy."""
+    """What a detector says of an image's anchors. classes: those that it knows, and perhaps others
+    that joined later. norm: as `uncertainty_norm`; weighted: the score averages the re-weighted
+    discrepancy."""
     layers = values.layers()
     cells = {name: _cells(layer, values) for name, layer in layers.items()}
     scales = {name: _largest_inside(found, values) for name, found in cells.items()}
@@ -41,7 +42,7 @@ def anchor_panel(
         "maps": {name: [_bytes(level, scales[name]) for level in found]
                  for name, found in cells.items()},
         "detections": _detections(values, classes),
-        "details": _details(values, layers, weighted),
+        "details": _details(values, layers, weighted, len(classes)),
     }  # fmt: skip
 
 
@@ -94,11 +95,13 @@ def _detections(values: AnchorValues, classes: Sequence[str]) -> Detected:
     }  # fmt: skip
 
 
-def _details(values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool) -> Details:
+def _details(
+    values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool, num_classes: int
+) -> Details:
     """The numbers of the most uncertain anchors, those first that the score averages first."""
     order = np.argsort(-values.weighted[values.top], kind="stable") if weighted else slice(None)
     anchors = values.top[order]
-    count = min(len(anchors), CLASS_NUMBERS // max(values.probs_1.shape[1], 1))
+    count = min(len(anchors), CLASS_NUMBERS // max(num_classes, 1))
     scale = float(values.weights.max(initial=0)) or 1.0
     rows = np.arange(len(values.top))[order][:count]
 
@@ -112,14 +115,16 @@ def _details(values: AnchorValues, layers: dict[str, np.ndarray], weighted: bool
         "weighted": floats("weighted"),
         "per_class": count,
         "weight_scale": scale,
-        "probs_1": _shares(values.probs_1[rows], 1.0),
-        "probs_2": _shares(values.probs_2[rows], 1.0),
-        "weights": _shares(values.weights[rows], scale),
+        "probs_1": _shares(values.probs_1[rows], 1.0, num_classes),
+        "probs_2": _shares(values.probs_2[rows], 1.0, num_classes),
+        "weights": _shares(values.weights[rows], scale, num_classes),
     }
 
 
-def _shares(array: np.ndarray, one: float) -> str:
+def _shares(array: np.ndarray, one: float, num_classes: int) -> str:
+    """Parts of `one` of each class; 0 for those that the detector did not know yet."""
     shares = (array.astype(np.float32) / one).clip(0, 1)
+    shares = np.pad(shares, ((0, 0), (0, num_classes - shares.shape[1])))
     return _text((LARGEST * shares).round().astype("<u2").tobytes())
 
 

@@ -222,7 +222,7 @@ def _class_parts(looked_at: LookedAt) -> dict[str, list[float | None]]:
         return {}
     if PER_CLASS not in looked_at.run.card.columns:
         return {}
-    columns = headers_of(PER_CLASS, looked_at.run.record.classes)
+    columns = headers_of(PER_CLASS, looked_at.run.record.classes_of(looked_at.cycle))
     table = looked_at.run.record.scores(looked_at.cycle, ["id", *columns]).set_index("id")
     table = table.loc[looked_at.table.index]
     return {image_id: [_short(part) for part in row]

@@ -219,12 +219,22 @@ def test_class_names_are_found_in_the_labels(year):
     assert oracle.class_names([]) == []
 
 
-def test_unknown_class_is_refused_when_classes_were_found(year):
+def test_a_class_that_is_new_joins_behind_the_others(year):
     oracle = Oracle(*_opened(year))
-    with pytest.raises(DataError, match="'disc'") as error:
-        oracle.read(oracle.records, ["square", "disk"], FaultCounts(), refuse_unknown=True)
-    assert str(error.value.where).endswith(".xml")
-    assert "classes" in error.value.remedy and "'disk'" in error.value.remedy
+    first = oracle.read(oracle.records, ["square", "disc"], FaultCounts())
+    objects, classes = oracle.read_growing(oracle.records, ["square"], FaultCounts())
+    assert classes == ("square", "disc")
+    assert {i: one.labels.tolist() for i, one in objects.items()} == {
+        i: one.labels.tolist() for i, one in first.items()
+    }
+
+
+@pytest.mark.parametrize("known", ["Disc", "DISC ", "dis_c"])
+def test_another_spelling_of_a_class_is_refused_with_its_file(year, known):
+    oracle = Oracle(*_opened(year))
+    with pytest.raises(DataError, match="'disc' is another spelling") as error:
+        oracle.read_growing(oracle.records, ["square", known], FaultCounts())
+    assert str(error.value.where).endswith(".xml") and f"'{known}'" in error.value.remedy
 
 
 def test_a_misspelled_class_is_refused_and_one_that_may_turn_up_is_not(year):

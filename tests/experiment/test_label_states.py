@@ -156,12 +156,12 @@ def test_an_answer_overrides_the_file_and_says_that_a_coco_image_is_empty(data_r
     assert labels_of(run_dir, 1)["labeled"] == 6
 
 
-def test_a_class_in_an_answer_that_nobody_knows_is_refused_with_the_file(data, tmp_path):
+def test_another_spelling_of_a_class_in_an_answer_is_refused_with_the_file(data, tmp_path):
     run_dir = tmp_path / "run"
     assert miaod(*run_arguments(data, run_dir, **QUICK, cycles=1)).code == 0
-    answer_for(run_dir, selected(run_dir)[0], (5, 5, 30, 30), name="disk")
+    answer_for(run_dir, selected(run_dir)[0], (5, 5, 30, 30), name="Disc")
     outcome = miaod(*run_arguments(data, run_dir, **QUICK))
-    assert outcome.code == 1 and "the label 'disk'" in outcome.err
+    assert outcome.code == 1 and "the label 'Disc'" in outcome.err
     assert "answers.jsonl" in outcome.err and "'disc'" in outcome.err
 
 

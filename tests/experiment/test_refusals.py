@@ -139,20 +139,6 @@ def test_first_images_without_labels(data, reference, run_dir):
     assert_refused(outcome, "none of the 4 labeled images has a usable annotation", "Annotations")
 
 
-def test_label_that_turns_up_later(data, reference, run_dir, voc_xml):
-    """Refused when its image is selected, while the classes are those found in the first labels."""
-    first, *_ = json.loads((reference / "cycle0/selection.json").read_text())["selected"]
-    path = annotation(data, first["id"])
-    path.write_text(voc_xml([("hexagon", (2, 2, 20, 20))]))
-    shutil.copytree(reference, run_dir)
-    shutil.rmtree(run_dir / "cycle1")
-    outcome = miaod(*run_arguments(data, run_dir))
-    words = ("'hexagon' is not among the classes", f"where: {path}", "`classes` set to all names")
-    assert_refused(outcome, *words)
-    kept = run_arguments(data, run_dir.with_name("kept"), classes="disc,square", cycles=1)
-    assert miaod(*kept).code == 0  # what the remedy says
-
-
 # ----------------------------------------------------------------------------------- the run folder
 
 

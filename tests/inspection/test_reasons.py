@@ -127,7 +127,7 @@ def test_the_mix_of_classes_counts_the_batch_and_the_labels(
     finished(strategy=strategy)
     run = copied(strategy=strategy)
     table = class_mix(run, 0).set_index("class")
-    objects, _ = run.dataset.labeled_objects(run.sets(0))
+    objects, _ = run.dataset.labeled_objects(run.sets(0), run.classes_of(0))
     ids = [run.dataset.pool[index].id for index in run.selection(0)]
     assert tuple(table.index) == run.dataset.classes and len(objects) == 4
     for label, name in enumerate(run.dataset.classes):

@@ -89,7 +89,7 @@ def test_the_detector_is_asked_about_the_batch_and_labeled_images_alone(run, mon
 
 def test_the_mix_counts_objects_of_the_batch_and_of_the_labeled_set(run, board):
     assert [row["name"] for row in board.mix] == list(run.dataset.classes)
-    objects, _ = run.dataset.labeled_objects(run.sets(1))
+    objects, _ = run.dataset.labeled_objects(run.sets(1), run.classes_of(1))
     assert sum(row["labeled"] for row in board.mix) == sum(
         int((~found.ignored).sum()) for found in objects.values()
     )

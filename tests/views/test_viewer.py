@@ -47,7 +47,7 @@ def test_only_labeled_images_show_their_truth(viewer, finished):
     labeled = [image["id"] for image in viewer.index if image["labeled"]]
     payload = viewer.payload_of(labeled[0])
     assert payload["panels"][0]["rank"] is None and len(payload["panels"][0]["means"]) > 3
-    objects, _ = finished.dataset.labeled_objects(finished.sets(1))
+    objects, _ = finished.dataset.labeled_objects(finished.sets(1), finished.classes_of(1))
     record = finished.dataset.records[labeled[0]]
     scale = payload["size"][1] / record.width
     expected = objects[labeled[0]].boxes * scale
