@@ -308,7 +308,7 @@ def select_images(run: RunState, cycle: int) -> None:
     selection = select(
         run.strategy, cycle, run.config.seed, run.dataset.budget,
         run.dataset.num_images(cycle), indices,
-        candidates, verdicts_of(run.record, cycle),
+        candidates, verdicts_of(run.record, cycle), run.classes_of(cycle),
     )  # fmt: skip
     pool, scored = selection["pool"], selection["scored"]
     if 0 < scored < pool:

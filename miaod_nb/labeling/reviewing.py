@@ -108,7 +108,8 @@ def _chosen_anew(
     indices, pool = candidates_of(record, cycle)
     return select(
         strategy_of(record), cycle, record.config.seed, stored["budget"],
-        stored["pool"] + len(pool.labeled_ids), indices, pool, verdicts, now,
+        stored["pool"] + len(pool.labeled_ids), indices, pool, verdicts,
+        record.classes_of(cycle), now,
     )  # fmt: skip
 
 

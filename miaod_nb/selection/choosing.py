@@ -10,7 +10,7 @@ import numpy as np
 from miaod_nb.data.pool import Indices, remaining_pool
 from miaod_nb.errors import RunFolderError
 from miaod_nb.plugins import load_plugins
-from miaod_nb.runs.card import Card
+from miaod_nb.runs.card import PER_CLASS, Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import VERSION, CardFields, SelectedImage, Selection
 from miaod_nb.runs.score_table import load_column, table_place
@@ -88,17 +88,18 @@ def strategy_of(record: RunRecord) -> Strategy:
 
 def select(
     strategy: Strategy, cycle: int, seed: int, budget: int, num_images: int, indices: Indices,
-    pool: Candidates, verdicts: Verdicts, now: Mapping[str, Mapping[str, Any]] | None = None,
+    pool: Candidates, verdicts: Verdicts, classes: Sequence[str],
+    now: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Selection:  # fmt: skip
     """The selection of a cycle.
 
     seed: of the run; num_images: of its pool, those that are labeled among them. indices, pool:
-    the images to choose among. now: rows by id of the batch as it is, where no image may take the
+    the images to choose among. classes: their names, for the reasons. now: rows by id of the batch as it is, where no image may take the
     place of one that was set aside; None: any may.
     """
     card = strategy.card
     chosen = choose_batch(strategy, pool, budget, [seed, cycle], verdicts.barred, now)
-    rows = [_row(one, int(indices[one.position]), pool, card.ranks_by) for one in chosen]
+    rows = [_row(one, int(indices[one.position]), pool, card, classes) for one in chosen]
     if verdicts.notes:
         rows = with_notes(rows, verdicts)
     aside = Counter(
@@ -121,9 +122,15 @@ def with_notes(rows: Sequence[SelectedImage], verdicts: Verdicts) -> list[Select
     return [{**row, "note": verdicts.notes.get(row["id"], "")} for row in rows]
 
 
-def _row(one: Chosen, index: int, pool: Candidates, ranks_by: str | None) -> SelectedImage:
-    score = float(pool.columns[ranks_by][one.position]) if ranks_by else None
-    return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": one.reason}
+def _row(
+    one: Chosen, index: int, pool: Candidates, card: Card, classes: Sequence[str]
+) -> SelectedImage:
+    score = float(pool.columns[card.ranks_by][one.position]) if card.ranks_by else None
+    reason = one.reason
+    if reason == card.reason and PER_CLASS in card.columns and len(classes) > 1:
+        parts = pool.columns[PER_CLASS][one.position]  # (C,)
+        reason += f", above all about {classes[int(parts.argmax())]}" if parts.max() > 0 else ""
+    return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": reason}
 
 
 def counted(selection: Mapping[str, Any]) -> list[str]:

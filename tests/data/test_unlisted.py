@@ -1,4 +1,4 @@
-"""A folder of images without lists: all of them are the pool, and what else lies there is counted."""
+"""A folder without lists: all its images are the pool, and what else lies there is counted."""
 
 import shutil
 from pathlib import Path

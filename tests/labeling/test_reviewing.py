@@ -453,3 +453,11 @@ def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run)
     rename(ranks_by=None)
     with pytest.raises(ConfigError, match="there is no strategy 'margin'"):
         apply_decisions(RunRecord.open(run.folder.root), 0)
+
+
+def test_a_reason_names_the_class_that_it_is_about_most(run):
+    record = run.record
+    parts = record.scores(0).set_index("id")[[f"class {name}" for name in record.classes]]
+    for row in record.selection(0)["selected"]:
+        most = parts.loc[row["id"]].idxmax().removeprefix("class ")
+        assert row["reason"] == f"{record.card.reason}, above all about {most}"
