@@ -104,15 +104,21 @@ def _say_of_new_class(
 
 
 def _refuse_unapplied(run: RunState, cycle: int) -> None:
-    """Raises DecisionError if images of a cycle's batch are set aside, but still in it."""
+    """Raises DecisionError if images of a cycle's batch are set aside, but still in it, or wanted
+    in it, but not there."""
     if cycle < run.first_cycle:
         return
-    barred = verdicts_of(run.record, cycle).barred
-    still = [i for i in run.dataset.ids(np.array(run.selection(cycle), int)) if i in barred]
-    if still:
-        raise DecisionError(
+    verdicts, batch = verdicts_of(run.record, cycle), run.record.selected(cycle)
+    still = [image_id for image_id in batch if image_id in verdicts.barred]
+    absent = sorted({*verdicts.wanted}.difference(batch, run.record.labeled(cycle)))
+    if still or absent:
+        what = (
             f"{len(still)} images of the batch are skipped or deferred, but still in it, "
-            f"first {still[0]}",
+            f"first {still[0]}" if still
+            else f"{len(absent)} images are accepted, but not in the batch, first {absent[0]}"
+        )  # fmt: skip
+        raise DecisionError(
+            what,
             where=run.folder.path(f"cycle{cycle}/selection.json"),
             remedy=f"miaod review {run.folder.root} --cycle {cycle} (others take their places "
             "unless --no-replace is given), then run the same command again",
@@ -316,7 +322,7 @@ def select_images(run: RunState, cycle: int) -> None:
     run.folder.save_json(f"cycle{cycle}/selection.json", selection)
     if text := shortage(selection):
         say(f"  {text}")
-    counted = {key: selection[key] for key in ("set_aside",) if key in selection}
+    counted = {key: selection[key] for key in ("set_aside", "asked_for") if key in selection}
     run.session.log(
         cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
         budget=run.dataset.budget, **counted,

@@ -1,6 +1,7 @@
 """What images look like to the detector: a map of a cycle's images, and pairs of them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,16 @@ MAX_LABELED = 500  # of them
 ALIKE = 0.95
 
 
-def pool_features(run: Run, cycle: int) -> pd.DataFrame:
-    """A map of the cycle's images: id, x, y, the two main axes (PCA) of the detector's features.
+class FeatureMap(NamedTuple):
+    """Images by what the detector sees in them. table: id, x, y; shares: of the variance of the
+    features that x and y have, from 0 to 1."""
+
+    table: pd.DataFrame
+    shares: tuple[float, float]
+
+
+def pool_features(run: Run, cycle: int) -> FeatureMap:
+    """A map of the cycle's images along the two main axes (PCA) of the detector's features.
 
     The images: all that were selected, labeled ones (500 at most, drawn at random), and the
     inspected ones, of these as many as make 2000. Features are kept in the run folder. Raises as
@@ -30,8 +39,8 @@ def pool_features(run: Run, cycle: int) -> pd.DataFrame:
     selected, labeled = run.record.selected(cycle), _labeled_ids(run, cycle)
     ids = list(dict.fromkeys([*selected, *labeled, *inspected_ids(run, cycle)]))
     ids = ids[: max(MAX_IMAGES, len(selected))]
-    places = main_axes(standardized(_features(run, cycle, ids)))
-    return pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]})
+    places, shares = main_axes(standardized(_features(run, cycle, ids)))
+    return FeatureMap(pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]}), shares)
 
 
 def look_alikes(run: Run, cycle: int, ids: Sequence[str]) -> list[tuple[str, str, float]]:
@@ -67,13 +76,16 @@ def standardized(features: np.ndarray) -> np.ndarray:
     return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
 
 
-def main_axes(features: np.ndarray) -> np.ndarray:
-    """Features (N, F) along their two axes of largest variance: (N, 2), with 0 for an axis that
-    there is not. The largest entry of each axis is positive."""
+def main_axes(features: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """Centered features (N, F) along their two axes of largest variance: (N, 2), with 0 for an axis
+    that there is not; and the share of the whole variance that each of the two has. The largest
+    entry of each axis is positive."""
     u, sizes, axes = np.linalg.svd(features, full_matrices=False)
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
     places = (u * sizes * signs)[:, :2]
-    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
+    whole = float((sizes**2).sum()) or 1.0
+    first, second = np.pad(sizes[:2] ** 2 / whole, (0, 2 - places.shape[1])).tolist()
+    return np.pad(places, ((0, 0), (0, 2 - places.shape[1]))), (first, second)
 
 
 def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:

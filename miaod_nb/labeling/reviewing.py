@@ -39,6 +39,16 @@ def newest_batch(record: RunRecord) -> int:
                         remedy=f"miaod run --run-dir {record.root}")  # fmt: skip
 
 
+def why_closed(record: RunRecord, cycle: int) -> str:
+    """Why nothing can be decided about a batch any more, in words; "" if it can."""
+    if "split" not in record.done(cycle + 1):
+        return ""
+    return (
+        f"cycle {cycle + 1} has begun with the batch of cycle {cycle}: it cannot be changed any "
+        "more"
+    )
+
+
 def decide(
     record: RunRecord, cycle: int, image_id: str, action: Action, note: str = ""
 ) -> Decision:
@@ -48,16 +58,25 @@ def decide(
     the next cycle has begun with, for an image that its pool does not have and for an unknown
     action.
     """
+    (decision,) = decide_all(record, cycle, {image_id: action}, note)
+    return decision
+
+
+def decide_all(
+    record: RunRecord, cycle: int, actions: Mapping[str, Action], note: str = ""
+) -> list[Decision]:
+    """As `decide`, about several images: if one is refused, nothing is written."""
     refuse_cycle(cycle, record.config)
     _refuse_gone_on(record, cycle)
     expected = expected_of(record, cycle)
-    values = {
-        "id": image_id, "action": action, "note": note, "fingerprint": expected.fingerprint,
-        "cycle": cycle, "time": time.time(),
-    }  # fmt: skip
-    decision = make_decision(values, expected)
-    append_decision(record.folder, decision)
-    return decision
+    about = {"fingerprint": expected.fingerprint, "cycle": cycle, "time": time.time()}
+    decisions = [
+        make_decision({"id": image_id, "action": action, "note": note, **about}, expected)
+        for image_id, action in actions.items()
+    ]
+    for decision in decisions:
+        append_decision(record.folder, decision)
+    return decisions
 
 
 def apply_decisions(
@@ -67,11 +86,13 @@ def apply_decisions(
 
     The images that the strategy wants next take the places of those that are skipped or deferred;
     with replace=False none do, and the batch shrinks. What the strategy itself chose comes back
-    once it is accepted again. An image keeps its rank. file: lines to take over into the decision
-    file first; they may leave out fingerprint, cycle and time.
+    once it is accepted again. Another image that is accepted takes a free place, or that of the
+    last one that nobody accepted, so that the budget holds. An image keeps its rank. file: lines to
+    take over into the decision file first; they may leave out fingerprint, cycle and time.
 
     Raises DecisionError for faulty lines, when the next cycle has begun or this one has not chosen
-    yet, and when no image would be left; nothing is written then.
+    yet, when more images are accepted than a batch has, or one that the cycle did not look at, and
+    when no image would be left; nothing is written then.
     """
     _refuse_unreviewable(record, cycle)
     session = Session(record.folder, record.config.save_every)
@@ -100,10 +121,10 @@ def _chosen_anew(
     now: Mapping[str, SelectedImage] | None,
 ) -> Selection:  # fmt: skip
     """What the cycle chooses with these verdicts; now: rows of the only images that may be in it.
-    A batch of which nobody ever set anything aside needs no strategy: it stays."""
-    cycle = stored["cycle"]
-    if not verdicts.barred and "set_aside" not in stored:
-        rows = stored["selected"]
+    A batch that nobody ever took from or added to needs no strategy: it stays."""
+    cycle, rows = stored["cycle"], stored["selected"]
+    is_own = "set_aside" not in stored and "asked_for" not in stored
+    if is_own and not verdicts.barred and {row["id"] for row in rows}.issuperset(verdicts.wanted):
         return {**stored, "selected": with_notes(rows, verdicts) if verdicts.notes else rows}
     indices, pool = candidates_of(record, cycle)
     return select(
@@ -128,6 +149,8 @@ def batch_lines(selection: Selection, most: int) -> list[str]:
         parts[0] += f" of a budget of {budget}"
     if beyond := sum(row["rank"] > budget for row in rows):
         parts.append(f"{beyond} of them in the place of others")
+    if "asked_for" in selection:
+        parts.append(f"{selection['asked_for']} asked for")
     return [*lines, ", ".join([*parts, *counted(selection)])]
 
 
@@ -172,10 +195,9 @@ def _refuse_unreviewable(record: RunRecord, cycle: int) -> None:
 
 def _refuse_gone_on(record: RunRecord, cycle: int) -> None:
     """Raises DecisionError for a batch that the next cycle has begun with."""
-    if "split" in record.done(cycle + 1):
+    if what := why_closed(record, cycle):
         raise DecisionError(
-            f"cycle {cycle + 1} has begun with the batch of cycle {cycle}: it cannot be changed "
-            "any more",
+            what,
             where=record.folder.path(f"cycle{cycle}/selection.json"),
             remedy="review the newest batch; what is skipped there comes in no later one",
         )

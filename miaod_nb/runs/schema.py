@@ -112,7 +112,8 @@ class Selection(TypedDict):
     """selection.json: the images that a cycle chose, most wanted first.
 
     pool, scored: how many images were not labeled, and how many of these were scored. set_aside:
-    how many people skipped or deferred. card: of the strategy.
+    how many people skipped or deferred. asked_for: how many are in it because people want them,
+    not the strategy. card: of the strategy.
     """
 
     cycle: int
@@ -122,6 +123,7 @@ class Selection(TypedDict):
     scored: int
     selected: list[SelectedImage]
     set_aside: NotRequired[dict[str, int]]
+    asked_for: NotRequired[int]
     card: NotRequired[CardFields]
     version: NotRequired[int]
 

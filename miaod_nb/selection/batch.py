@@ -1,4 +1,4 @@
-"""The batch of a cycle: what a strategy chooses when people have set some images aside."""
+"""The batch of a cycle: what a strategy chooses when people set images aside or ask for some."""
 
 import operator
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from miaod_nb.errors import ConfigError
+from miaod_nb.errors import ConfigError, DecisionError
 from miaod_nb.plugins import own_code_explained, place_of
 from miaod_nb.selection.protocol import Candidates, Choice, Strategy, ordered
 
@@ -16,6 +16,8 @@ MEND = (
     "mend it: `choose` returns a Choice of as many different ids of the pool it is given as the "
     "budget says, or of all if there are fewer (docs/extending.md)"
 )
+
+ASKED = "asked for by a person"  # the reason of an image that the strategy would not have chosen
 
 
 class Chosen(NamedTuple):
@@ -30,29 +32,71 @@ class Chosen(NamedTuple):
 def choose_batch(
     strategy: Strategy, pool: Candidates, budget: int, seed: Sequence[int],
     barred: Collection[str] = (), now: Mapping[str, Mapping[str, Any]] | None = None,
+    wanted: Collection[str] = (),
 ) -> list[Chosen]:  # fmt: skip
-    """The batch, most wanted first. Raises ConfigError for a choice that cannot be one.
+    """The batch, most wanted first. Raises ConfigError for a choice that cannot be one, and
+    DecisionError for wishes that cannot be met.
 
     pool: all images that are not labeled. barred: ids not to choose, which the strategy never
     sees: those that it wants next take their places. now: rank and reason by id of the images
     that the batch has, where none may take a place: then it is what the strategy chooses with
     none barred, and what the batch has.
+    wanted: ids that people want in the batch. Those that the strategy did not choose take the
+    places of the last ones that it chose and nobody wants, so that the budget holds.
     An image keeps its rank whatever is decided about others, where a column or chance ranks it.
     """
     allowed = pool if now is not None else pool.without(barred)
     choice = _choose(strategy, allowed, budget, np.random.default_rng(seed))
     _refuse_faulty(strategy, choice, allowed, pool, budget)
     own = set(choice.ids)
-    kept = [image_id for image_id in now or () if image_id not in own]
-    ids = [image_id for image_id in [*choice.ids, *kept] if image_id not in barred][:budget]
+    kept = [i for i, row in (now or {}).items() if i not in own and row["reason"] != ASKED]
+    ids = [image_id for image_id in [*choice.ids, *kept] if image_id not in barred]
+    asked = _asked(wanted, ids, pool, budget) if wanted else []
+    ids = _that_fit([*ids, *asked], wanted, budget)
     places = _places(pool.ids, ids)
     ranks = _ranks(strategy, choice, pool, places, now or {})
     given = dict(zip(choice.ids, choice.reasons, strict=False))
     reasons = {image_id: str((now or {})[image_id]["reason"]) for image_id in kept} | given
-    return [
-        Chosen(i, places[i], ranks.get(i, number), reasons.get(i, strategy.card.reason))
-        for number, i in enumerate(ids, start=1)
-    ]
+    reasons |= dict.fromkeys(asked, ASKED)
+    batch: list[Chosen] = []
+    for i in ids:  # one without a rank follows the one before
+        rank = ranks.get(i, batch[-1].rank + 1 if batch else 1)
+        batch.append(Chosen(i, places[i], rank, reasons.get(i, strategy.card.reason)))
+    return sorted(batch, key=lambda one: one.rank)
+
+
+def _asked(
+    wanted: Collection[str], ids: Collection[str], pool: Candidates, budget: int
+) -> list[str]:
+    """Those wanted that are not among the ids, in the order of the pool; the labeled ones need no
+    wish. Raises DecisionError for one that cannot be chosen, and for more than the budget."""
+    free, chosen = _places(pool.ids, wanted), set(ids)
+    unknown = sorted(set(wanted) - free.keys() - set(pool.labeled_ids))
+    if unknown:
+        raise DecisionError(
+            f"'{unknown[0]}' is accepted, but the cycle did not look at it",
+            where="decisions.jsonl",
+            remedy="give `undecided` for it; a cycle looks at the share score_fraction of the pool",
+        )
+    refuse_too_many(len(free), budget)
+    return [image_id for image_id in free if image_id not in chosen]
+
+
+def refuse_too_many(wanted: int, budget: int) -> None:
+    """Raises DecisionError for more wanted images than a batch has."""
+    if wanted > budget:
+        raise DecisionError(
+            f"{wanted} images are accepted, and a batch has {budget}",
+            where="decisions.jsonl",
+            remedy=f"take back, skip or defer at least {wanted - budget} of them",
+        )
+
+
+def _that_fit(ids: Sequence[str], wanted: Collection[str], budget: int) -> list[str]:
+    """The ids without the last unwanted ones that a batch has no room for."""
+    others = [image_id for image_id in ids if image_id not in wanted]
+    leaving = set(others[max(len(others) + budget - len(ids), 0) :])
+    return [image_id for image_id in ids if image_id not in leaving]
 
 
 def _ranks(

@@ -14,7 +14,7 @@ from miaod_nb.runs.card import PER_CLASS, Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import VERSION, CardFields, SelectedImage, Selection
 from miaod_nb.runs.score_table import load_column, table_place
-from miaod_nb.selection.batch import Chosen, choose_batch
+from miaod_nb.selection.batch import ASKED, Chosen, choose_batch
 from miaod_nb.selection.decisions import Verdicts
 from miaod_nb.selection.protocol import (
     Candidates,
@@ -98,7 +98,9 @@ def select(
     place of one that was set aside; None: any may.
     """
     card = strategy.card
-    chosen = choose_batch(strategy, pool, budget, [seed, cycle], verdicts.barred, now)
+    chosen = choose_batch(
+        strategy, pool, budget, [seed, cycle], verdicts.barred, now, verdicts.wanted
+    )
     rows = [_row(one, int(indices[one.position]), pool, card, classes) for one in chosen]
     if verdicts.notes:
         rows = with_notes(rows, verdicts)
@@ -114,6 +116,8 @@ def select(
     }  # fmt: skip
     if aside:
         found["set_aside"] = dict(aside)
+    if asked := sum(one.reason == ASKED for one in chosen):
+        found["asked_for"] = asked
     return found
 
 

@@ -1,7 +1,7 @@
 """What people decided about the images that a cycle chose: JSON lines in a file that only grows."""
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,9 +36,10 @@ Text = Annotated[str, AfterValidator(_encodable)]
 class Decision(BaseModel):
     """One line of a decision file: what became of an image, or a note about it.
 
-    accept: it stays in the batch. skip: it is in neither this batch nor a later one. defer: not
-    in this batch, perhaps in a later one. undecided: as if nothing had been decided, but for notes.
-    note: text alone. fingerprint, cycle: of the run. time: seconds since 1970.
+    accept: it is wanted in the batch, whether the strategy chose it or not. skip: it is in neither
+    this batch nor a later one. defer: not in this batch, perhaps in a later one. undecided: as if
+    nothing had been decided, but for notes. note: text alone. fingerprint, cycle: of the run. time:
+    seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -120,10 +121,15 @@ def latest(decisions: Iterable[Decision]) -> dict[str, Decision]:
 @dataclass(frozen=True)
 class Verdicts:
     """What decisions mean for a cycle: which images it may not choose, with the action that says
-    so ("skip" or "defer"), and the notes about images."""
+    so ("skip" or "defer"), which have to be in its batch, and the notes about images."""
 
     barred: Mapping[str, Action]
+    wanted: Collection[str]
     notes: Mapping[str, str]
+
+    def action_of(self, image_id: str) -> Action:
+        """What holds for an image."""
+        return self.barred.get(image_id, "accept" if image_id in self.wanted else "undecided")
 
 
 def verdicts(before: Sequence[Decision], now: Sequence[Decision]) -> Verdicts:
@@ -131,7 +137,8 @@ def verdicts(before: Sequence[Decision], now: Sequence[Decision]) -> Verdicts:
     of_all, of_this = latest([*before, *now]), latest(now)
     barred: dict[str, Action] = {i: "defer" for i, d in of_this.items() if d.action == "defer"}
     barred |= {i: "skip" for i, d in of_all.items() if d.action == "skip"}
-    return Verdicts(barred, {i: d.note for i, d in of_all.items() if d.note})
+    wanted = {i for i, d in of_this.items() if d.action == "accept"}
+    return Verdicts(barred, wanted, {i: d.note for i, d in of_all.items() if d.note})
 
 
 def stored_decisions(folder: RunFolder, expected: Expected) -> list[Decision]:

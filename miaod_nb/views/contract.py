@@ -243,6 +243,14 @@ class Picture(TypedDict):
     source: str
 
 
+class Wish(TypedDict):
+    """The n-th thing that the script wants to be done with what is encircled; action: "skip",
+    "accept", or "undo" for the last one."""
+
+    n: int
+    action: str
+
+
 class Changed(TypedDict):
     """An image that comes in or falls out, and its ranks; None where it has none."""
 

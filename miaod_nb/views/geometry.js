@@ -2,18 +2,29 @@
 
 const MARGIN = 16; // CSS pixels around the points
 const NEAR = 14; // CSS pixels from the pointer within which a point is meant
+const FLAT = 6; // a cloud that is so many times as long as wide would waste the map
 
-/** The places of the points on a map of width x height CSS pixels, the largest y on top. */
+/** The least value of the points along an axis, and how far they reach from there. */
+function rangeOf(points, axis) {
+  const values = points.map((point) => point[axis]);
+  const low = values.reduce((a, b) => Math.min(a, b));
+  return [low, values.reduce((a, b) => Math.max(a, b)) - low];
+}
+
+/** Whether the axes have the same scale, so that distances can be compared: not on a flat cloud. */
+function haveOneScale(points) {
+  const [[, across], [, up]] = [rangeOf(points, "x"), rangeOf(points, "y")];
+  return FLAT * Math.min(across, up) >= Math.max(across, up);
+}
+
+/** The places of the points on a map of width x height CSS pixels, amid it, the largest y on top. */
 function placesOn(points, width, height) {
-  const range = (key) => {
-    const values = points.map((point) => point[key]);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    return [low, high - low || 1];
-  };
-  const [[left, across], [low, up]] = [range("x"), range("y")];
+  const [[left, across], [low, up]] = [rangeOf(points, "x"), rangeOf(points, "y")];
+  let scales = [(width - 2 * MARGIN) / (across || 1), (height - 2 * MARGIN) / (up || 1)];
+  if (haveOneScale(points)) scales = scales.fill(Math.min(...scales));
   return points.map((point) => [
-    MARGIN + ((point.x - left) / across) * (width - 2 * MARGIN),
-    height - MARGIN - ((point.y - low) / up) * (height - 2 * MARGIN),
+    width / 2 + (point.x - left - across / 2) * scales[0],
+    height / 2 - (point.y - low - up / 2) * scales[1],
   ]);
 }
 
@@ -36,6 +47,13 @@ function stepped(points, at, by) {
   order.sort((a, b) => points[b].score - points[a].score);
   const place = order.indexOf(at);
   return order[place < 0 ? 0 : within(place + by, order.length - 1)] ?? at;
+}
+
+/** The points with these ids, the most uncertain first and the labeled ones last. */
+function inOrder(points, ids) {
+  const among = new Set(ids);
+  const value = (point) => (point.kind === "labeled" ? -2 : point.score == null ? -1 : point.score);
+  return points.filter(({ id }) => among.has(id)).sort((a, b) => value(b) - value(a));
 }
 
 /** Where each of the ascending scores stands among them: 0 the lowest, 1 the highest. */

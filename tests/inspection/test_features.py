@@ -38,16 +38,32 @@ def test_the_main_axes_are_those_of_largest_variance():
     rng = np.random.default_rng(0)
     spread = rng.normal(size=(50, 3)) * [1, 10, 0.1]
     spread -= spread.mean(axis=0)
-    places = main_axes(spread)
+    places, _ = main_axes(spread)
     assert abs(np.corrcoef(places[:, 0], spread[:, 1])[0, 1]) > 0.99
     assert abs(np.corrcoef(places[:, 1], spread[:, 0])[0, 1]) > 0.99
-    np.testing.assert_allclose(main_axes(spread[::-1])[::-1], places, atol=1e-9)
+    np.testing.assert_allclose(main_axes(spread[::-1])[0][::-1], places, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (4, 1), (3, 3)])
 def test_few_images_or_features_have_places_too(shape):
-    places = main_axes(standardized(np.ones(shape)))
-    assert places.shape == (shape[0], 2) and (places == 0).all()
+    places, shares = main_axes(standardized(np.ones(shape)))
+    assert places.shape == (shape[0], 2) and (places == 0).all() and shares == (0, 0)
+
+
+def test_the_shares_are_those_of_the_variance():
+    """Three columns at right angles with variances 8, 2 and 2: shares 8/12 and 2/12."""
+    turn = np.array([[2, 1, 2], [-2, 2, 1], [1, 2, -2]]) / 3
+    columns = np.array([[4, 0, 0], [-4, 0, 0], [0, 2, 0], [0, -2, 0], [0, 0, 2], [0, 0, -2]])
+    places, shares = main_axes(columns @ turn)
+    assert shares == pytest.approx((32 / 48, 8 / 48))
+    np.testing.assert_allclose((places**2).sum(axis=0) / 48, shares)
+    features = np.random.default_rng(0).normal(size=(7, 4)) * [3, 1, 2, 1]
+    features -= features.mean(axis=0)
+    variances = np.sort(np.linalg.eigvalsh(np.cov(features.T)))[::-1]
+    assert main_axes(features)[1] == pytest.approx(tuple(variances[:2] / variances.sum()))
+    one = main_axes(np.array([[1.0], [-1.0]]))
+    assert one[1] == pytest.approx((1, 0))
+    np.testing.assert_allclose(one[0], [[1, 0], [-1, 0]])
 
 
 def test_padding_does_not_count():
@@ -65,7 +81,8 @@ def test_padding_does_not_count():
 
 def test_the_map_holds_selected_labeled_and_inspected_images(copied, monkeypatch):
     run = copied()
-    table = pool_features(run, 0)
+    table, shares = pool_features(run, 0)
+    assert 1 >= shares[0] >= shares[1] > 0
     assert list(table) == ["id", "x", "y"] and table["id"].is_unique
     assert set(table["id"]) == {*run.dataset.ids(run.sets(0).labeled), *inspected_ids(run, 0)}
     assert table["id"].tolist()[:2] == run.dataset.ids(run.selection(0))
@@ -75,7 +92,7 @@ def test_the_map_holds_selected_labeled_and_inspected_images(copied, monkeypatch
         raise AssertionError("the detector was asked")
 
     monkeypatch.setattr(module, "_computed", never)
-    assert pool_features(run, 0).equals(table)
+    assert pool_features(run, 0).table.equals(table)
 
 
 def test_images_that_are_known_are_not_looked_at_again(copied, monkeypatch):
@@ -88,12 +105,12 @@ def test_images_that_are_known_are_not_looked_at_again(copied, monkeypatch):
 
     monkeypatch.setattr(module, "_computed", counted)
     monkeypatch.setattr(module, "MAX_IMAGES", 5)
-    assert len(pool_features(run, 0)) == 5
+    assert len(pool_features(run, 0).table) == 5
     monkeypatch.setattr(module, "MAX_IMAGES", 2000)
-    table = pool_features(run, 0)
+    table = pool_features(run, 0).table
     assert len(table) == 16 and asked == [5, 11]
     run.folder.path("cycle0/features.npz").write_bytes(b"")
-    at_once = pool_features(run, 0)
+    at_once = pool_features(run, 0).table
     assert at_once["id"].tolist() == table["id"].tolist()
     np.testing.assert_allclose(at_once["x"], table["x"], rtol=0.05, atol=0.05)
 
@@ -102,7 +119,7 @@ def test_all_selected_images_are_on_the_map_however_many(copied, monkeypatch):
     monkeypatch.setattr(module, "MAX_IMAGES", 1)
     run = copied()
     selected = run.dataset.ids(run.selection(0))
-    assert pool_features(run, 0)["id"].tolist() == selected and len(selected) == 2
+    assert pool_features(run, 0).table["id"].tolist() == selected and len(selected) == 2
 
 
 def test_look_alikes_are_pairs_of_these_images(copied, monkeypatch):
@@ -129,7 +146,7 @@ def test_look_alikes_ask_about_no_other_images_and_a_map_does_not_change_them(co
     monkeypatch.setattr(module, "ALIKE", 0.01)
     selected, labeled = run.dataset.ids(run.selection(0)), run.dataset.ids(run.sets(0).labeled)
     before = look_alikes(run, 0, selected)
-    shown = set(pool_features(run, 0)["id"])
+    shown = set(pool_features(run, 0).table["id"])
     assert asked == [{*selected, *labeled}, shown - {*selected, *labeled}] and asked[1]
     assert look_alikes(run, 0, selected) == before and len(before) == 1
     assert len(asked) == 2

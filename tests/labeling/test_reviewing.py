@@ -16,7 +16,13 @@ from miaod_nb.authors.work_folder_export import export_run
 from miaod_nb.config import make_config
 from miaod_nb.errors import ConfigError, DecisionError, RunFolderError
 from miaod_nb.experiment import Run, open_run
-from miaod_nb.labeling.reviewing import apply_decisions, batch_lines, decide, newest_batch
+from miaod_nb.labeling.reviewing import (
+    apply_decisions,
+    batch_lines,
+    decide,
+    decide_all,
+    newest_batch,
+)
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.decisions import decisions_of
@@ -203,6 +209,78 @@ def test_no_label_is_read_for_a_review(run, monkeypatch):
     monkeypatch.setattr(type(run.dataset.oracle), "read", lambda *_, **__: pytest.fail("was read"))
     decide(run.record, 0, ids(stored(run))[0], "skip")
     apply_decisions(run.record, 0)
+
+
+# ------------------------------------------------------------------------------- images asked for
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, "coreset"])
+def test_an_image_that_is_asked_for_takes_the_place_of_the_last_one(run_of, strategy):
+    """Also if the wish was there before the cycle chose; and it goes as it came."""
+    run = run_of(strategy)
+    before = stored(run)
+    taken = {*ids(before), *run.record.labeled(0)}
+    asked = next(record.id for record in run.dataset.pool if record.id not in taken)
+    decide(run.record, 0, asked, "accept", "a rare one")
+    found = apply_decisions(run.record, 0)
+    assert ids(found) == [ids(before)[0], asked] and found["asked_for"] == 1
+    assert found["selected"][1]["reason"] == "asked for by a person"
+    assert found["selected"][1]["note"] == "a rare one"
+    assert batch_lines(found, 9)[-1].endswith(", 1 asked for")
+    assert run.folder.exists("cycle0/selection.json") and stored(run) == found
+    select_again(run)
+    assert stored(run) == found and log_of(run.folder.root, "select")[0]["asked_for"] == 1
+    decide(run.record, 0, asked, "undecided")
+    for replace in (False, True):
+        back = apply_decisions(run.record, 0, replace)
+        assert ids(back) == ids(before) and "asked_for" not in back
+
+
+def test_an_image_that_is_asked_for_comes_into_a_batch_that_shrinks(run):
+    wanted = order(run)
+    decide(run.record, 0, wanted[0], "skip")
+    decide(run.record, 0, wanted[5], "accept")
+    assert ids(apply_decisions(run.record, 0, replace=False)) == [wanted[1], wanted[5]]
+
+
+def test_accepting_the_batch_changes_nothing_and_needs_no_strategy(run):
+    before = stored(run)
+    shutil.rmtree(run.folder.path("cycle0/scores.parquet"))
+    for image_id in ids(before):
+        decide(run.record, 0, image_id, "accept")
+    assert apply_decisions(run.record, 0) == before
+
+
+def test_more_wishes_than_places_are_refused(run):
+    before, wanted = stored(run), order(run)
+    for image_id in wanted[:3]:
+        decide(run.record, 0, image_id, "accept")
+    with pytest.raises(DecisionError, match="3 images are accepted, and a batch has 2"):
+        apply_decisions(run.record, 0)
+    assert stored(run) == before
+
+
+def test_a_wish_that_was_not_applied_stops_the_next_cycle(run):
+    asked = order(run)[5]
+    decide(run.record, 0, asked, "accept")
+    decide(run.record, 0, run.record.labeled(0)[0], "accept")  # is there already
+    arguments = ("run", "--run-dir", run.folder.root, "--set", "cycles=2")
+    outcome = miaod(*arguments)
+    assert outcome.code == 1 and not run.folder.exists("X_L_1.npy")
+    assert f"1 images are accepted, but not in the batch, first {asked}" in outcome.err
+    assert miaod("review", run.folder.root).code == 0 and miaod(*arguments).code == 0
+    assert asked in open_run(run_dir=run.folder.root).record.labeled(1)
+
+
+def test_several_decisions_are_written_together_or_not_at_all(run):
+    first, second = ids(stored(run))
+    with pytest.raises(DecisionError, match="no image of the pool has the id 'other'"):
+        decide_all(run.record, 0, {first: "skip", "other": "skip"})
+    assert not run.folder.exists("cycle0/decisions.jsonl")
+    decide_all(run.record, 0, {first: "skip", second: "accept"})
+    assert [(d.id, d.action) for d in decisions_of(run.record, 0)] == [
+        (first, "skip"), (second, "accept"),
+    ]  # fmt: skip
 
 
 # ---------------------------------------------------------------------------- in the cycles after

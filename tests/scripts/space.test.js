@@ -2,8 +2,9 @@ const test = require("node:test");
 const assert = require("node:assert/strict");
 const { load } = require("./harness.js");
 
-const { isInside, nearest, placesOn, sharesByRank, stepped } = load("space",
-  "isInside", "nearest", "placesOn", "sharesByRank", "stepped");
+const { axisName, encircledText, haveOneScale, inOrder, isInside, nearest, placesOn, sharesByRank,
+  stepped } = load("space", "axisName", "encircledText", "haveOneScale", "inOrder", "isInside",
+  "nearest", "placesOn", "sharesByRank", "stepped");
 
 test("a point is inside a line, outside of it, or in its dent", () => {
   const dented = [[0, 0], [10, 0], [10, 10], [5, 2], [0, 10]];
@@ -13,10 +14,33 @@ test("a point is inside a line, outside of it, or in its dent", () => {
   assert.equal(isInside([2, 2], dented.toReversed()), true);
 });
 
-test("points fill the map up to its margin, y upwards", () => {
+test("both axes have one scale, the points lie amid the map, y upwards", () => {
   const points = [{ x: 0, y: 0 }, { x: 2, y: 4 }, { x: 1, y: 2 }];
   assert.deepEqual(placesOn(points, 132, 232), [[16, 216], [116, 16], [66, 116]]);
-  assert.deepEqual(placesOn([{ x: 3, y: 3 }], 132, 232), [[16, 216]]); // one alone divides by 1
+  assert.deepEqual(placesOn(points, 332, 232), [[116, 216], [216, 16], [166, 116]]); // wider
+  assert.deepEqual(placesOn(points, 132, 432), [[16, 316], [116, 116], [66, 216]]); // higher
+  assert.deepEqual(placesOn([{ x: 3, y: 3 }], 132, 232), [[66, 116]]); // one alone
+});
+
+test("a flat cloud fills the map with a scale for each axis", () => {
+  const flat = [{ x: 0, y: 0 }, { x: 7, y: 1 }];
+  assert.equal(haveOneScale(flat), false);
+  assert.equal(haveOneScale([{ x: 0, y: 0 }, { x: 6, y: 1 }]), true);
+  assert.deepEqual(placesOn(flat, 132, 232), [[16, 216], [116, 16]]);
+});
+
+test("axes are named with their share", () => {
+  assert.equal(axisName(0, 0.3142), "1st principal component: 31 % of the variance");
+  assert.equal(axisName(1, 0.0042), "2nd principal component: 0.42 % of the variance");
+});
+
+test("what is encircled is counted by kind and stands in order, the labeled last", () => {
+  const points = [{ id: "a", kind: "labeled", score: null }, { id: "b", kind: "pool", score: 1 },
+    { id: "c", kind: "selected", score: 3 }, { id: "d", kind: "pool", score: 2 }];
+  assert.deepEqual(inOrder(points, ["a", "b", "c"]).map(({ id }) => id), ["c", "b", "a"]);
+  assert.equal(encircledText(points),
+    "4 images encircled: 1 labeled, 1 selected in this cycle, 2 other");
+  assert.equal(encircledText(points.slice(1, 2)), "1 image encircled: 1 other");
 });
 
 test("the nearest place is meant, and none that is far", () => {

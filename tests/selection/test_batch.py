@@ -1,12 +1,14 @@
 """The batch when images are set aside: the next best take their places, and ranks stay."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 
 from miaod_nb.config import make_config
-from miaod_nb.errors import ConfigError
+from miaod_nb.errors import ConfigError, DecisionError
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.batch import choose_batch
+from miaod_nb.selection.batch import ASKED, choose_batch
 from miaod_nb.selection.protocol import Candidates, Choice, Columns, Strategy
 from miaod_nb.selection.registry import build_strategy
 
@@ -23,12 +25,16 @@ def candidates() -> Candidates:
     return Candidates.of_all(ids, ["old"], columns={"score": VALUES})
 
 
-def chosen(name: str, barred: list[int], budget: int = 3, now: dict[int, int] | None = None):
+def chosen(
+    name: str, barred: list[int], budget: int = 3, now: dict[int, int] | None = None,
+    wanted: tuple[int, ...] = (),
+):  # fmt: skip
     """Positions and ranks; now: rank by position of the batch as it is."""
     rows = None if now is None else {str(i): {"rank": r, "reason": ""} for i, r in now.items()}
     found = choose_batch(
-        strategy(name), candidates(), budget, [0, 0], {str(place) for place in barred}, rows
-    )
+        strategy(name), candidates(), budget, [0, 0], set(map(str, barred)), rows,
+        set(map(str, wanted)),
+    )  # fmt: skip
     assert [one.id for one in found] == [str(one.position) for one in found]
     return [one.position for one in found], [one.rank for one in found]
 
@@ -91,6 +97,57 @@ def test_a_pool_of_which_all_are_chosen():
     assert chosen("mi_aod", [1], budget=7) == ([3, 5, 6, 4, 0, 2], [1, 3, 4, 5, 6, 7])
 
 
+# ------------------------------------------------------------------------------- images asked for
+
+
+@pytest.mark.parametrize(
+    ("wanted", "barred", "expected", "ranks"),
+    [
+        ((3,), [], [3, 1, 5], [1, 2, 3]),  # chosen anyway
+        ((0,), [], [3, 1, 0], [1, 2, 6]),  # in place of the last
+        ((0, 5), [], [3, 5, 0], [1, 3, 6]),  # which is not one that people want
+        ((2, 0), [3], [1, 0, 2], [2, 6, 7]),
+        ((2, 0, 4), [], [4, 0, 2], [5, 6, 7]),
+        ((), [3], [1, 5, 6], [2, 3, 4]),
+    ],
+)
+def test_an_image_that_is_asked_for_takes_the_place_of_the_last(wanted, barred, expected, ranks):
+    assert chosen("mi_aod", barred, wanted=wanted) == (expected, ranks)
+
+
+def test_an_image_that_is_asked_for_takes_a_free_place_of_a_batch_that_shrinks():
+    assert chosen("mi_aod", [1], now={3: 1, 5: 3}, wanted=(0,)) == ([3, 5, 0], [1, 3, 6])
+    assert chosen("mi_aod", [], now={3: 1, 1: 2, 4: 5}, wanted=(4,)) == ([3, 1, 4], [1, 2, 5])
+
+
+def test_who_asked_is_the_reason_and_goes_with_the_wish():
+    def reasons(wanted: set[str], now: dict | None = None) -> dict[str, str]:
+        rule, pool = strategy("mi_aod"), candidates()
+        found = choose_batch(rule, pool, 3, [0], set() if now is None else {"1"}, now, wanted)
+        return {one.id: one.reason for one in found}
+
+    own = strategy("mi_aod").card.reason
+    assert reasons({"0", "old", "3"}) == {"3": own, "1": own, "0": ASKED}  # "old" is labeled
+    now = {"3": {"rank": 1, "reason": own}, "0": {"rank": 6, "reason": ASKED}}
+    assert reasons({"0"}, now) == {"3": own, "5": own, "0": ASKED}
+    assert reasons(set(), now) == {"3": own, "5": own}
+
+
+def test_without_ranks_an_image_that_is_asked_for_comes_last():
+    own, ranks = chosen("random", [])
+    other = next(place for place in range(7) if place not in own)
+    assert chosen("random", [], wanted=(other,)) == ([*own[:2], other], [*ranks[:2], 3])
+    assert on_a_line(set(), wanted={"at 5.1"}) == [("at 0", 1), ("at 10", 2), ("at 5.1", 3)]
+
+
+def test_wishes_that_cannot_be_met_are_refused():
+    with pytest.raises(DecisionError, match="4 images are accepted, and a batch has 3") as error:
+        chosen("mi_aod", [], wanted=(0, 1, 2, 3))
+    assert "at least 1 of them" in error.value.remedy
+    with pytest.raises(DecisionError, match="'9' is accepted, but the cycle did not look at it"):
+        chosen("mi_aod", [], wanted=(9,))
+
+
 # --------------------------------------------------------------------- rules that look at a set
 
 
@@ -106,11 +163,13 @@ class Farthest:
         return Choice([pool.ids[place] for place in taken])
 
 
-def on_a_line(barred: set[str], now: dict | None = None) -> list[tuple[str, int]]:
+def on_a_line(
+    barred: set[str], now: dict | None = None, wanted: Collection[str] = ()
+) -> list[tuple[str, int]]:
     places = [0.0, 5, 5.1, 9.9, 10]
     pool = Candidates.of_all([f"at {p:g}" for p in places], columns={"place": np.array(places)})
-    found = choose_batch(Farthest(), pool, 3, [0], barred, now)
-    assert {one.reason for one in found} <= {"far from the others", "as before"}
+    found = choose_batch(Farthest(), pool, 3, [0], barred, now, wanted)
+    assert {one.reason for one in found} <= {"far from the others", "as before", ASKED}
     return [(one.id, one.rank) for one in found]
 
 

@@ -152,7 +152,11 @@ def test_the_last_line_holds_and_a_note_leaves_the_action():
         "a": ("skip", "blurred"), "b": ("accept", "rare"), "c": ("accept", "never"),
         "d": ("undecided", "dim"),
     }  # fmt: skip
-    assert verdicts([], list(found.values())).barred == {"a": "skip"}
+    meant = verdicts([], list(found.values()))
+    assert meant.barred == {"a": "skip"} and meant.wanted == {"b", "c"}
+    assert [meant.action_of(i) for i in "abcde"] == [
+        "skip", "accept", "accept", "undecided", "undecided",
+    ]  # fmt: skip
 
 
 def test_skips_last_and_deferrals_end_with_their_cycle():
@@ -164,4 +168,6 @@ def test_skips_last_and_deferrals_end_with_their_cycle():
     found = verdicts(before, now)
     assert found.barred == {"a": "skip", "d": "defer", "e": "defer"}
     assert found.notes == {"d": "dark", "b": "odd"}
-    assert verdicts([*before, *now], []).barred == {"a": "skip"}
+    assert found.wanted == {"c"}
+    later = verdicts([*before, *now], [])
+    assert later.barred == {"a": "skip"} and not later.wanted

@@ -32,6 +32,8 @@ def given(copied):
     board.events = [{"id": board.cards[0]["id"], "action": "skip", "note": "", "n": 1}]
     what_if.settings = what_if.settings | {"strategy": "entropy"}
     space.wanted = space.points[0]["id"]
+    space.lasso_ids = [space.points[0]["id"]]
+    space.wish = {"n": 1, "action": "undo"}
     labeled = next(image["id"] for image in viewer.index if image["labeled"])
     result = dict(what_if.result)
     assert result.pop("settings") == what_if.settings
@@ -45,6 +47,8 @@ def given(copied):
         (viewer.payload_of(labeled), contract.Payload),
         (space.points, list[contract.Point]),
         (space.thumbnail, contract.Picture),
+        (space.gallery, list[contract.Picture]),
+        (space.wish, contract.Wish),
         (what_if.options, contract.Options),
         (result, contract.Replayed),
     ]
