@@ -2,7 +2,8 @@
 // about them. Python writes the decisions down, as for the board.
 
 const UNSAVED = "Not saved: no notebook answers. Run this cell again in a running notebook.";
-const NO_KERNEL = "A saved page decides nothing: run this cell in a notebook to skip or ask for images.";
+const NO_KERNEL =
+  "A saved page decides nothing: run this cell in a notebook to skip or ask for images.";
 
 function encircledParts() {
   const part = (role, tag = "p", more = {}) => element(tag, { "data-role": role, ...more });
@@ -84,9 +85,9 @@ function showButtons(view, points) {
 function showSaved({ model, timer, parts: { saved } }, late) {
   const waits = isWaiting(model);
   if (!waits) clearTimeout(timer);
-  const none = model.get("lasso_ids").length ? "" : null;
-  const text = model.get("still") ? none ?? NO_KERNEL
-    : waits ? (late ? UNSAVED : "Saving …") : model.get("closed") || model.get("status");
+  let text = model.get("closed") || model.get("status");
+  if (model.get("still")) text = model.get("lasso_ids").length ? NO_KERNEL : "";
+  else if (waits) text = late ? UNSAVED : "Saving …";
   saved.textContent = text;
   saved.hidden = !text;
 }

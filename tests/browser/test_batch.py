@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -227,94 +225,6 @@ def test_a_fault_is_a_sentence_in_the_view(opened, own_run):
         assert "line 1" in text and "what to do" in text
 
 
-# ----------------------------------------------------------------------- the selection space
-
-
-def test_pointing_shows_an_image_and_a_line_around_points_gives_their_ids(opened, pictures):
-    with opened("selection_space(run)") as notebook:
-        view = notebook.view("space")
-        view.scroll_into_view_if_needed()
-        points = notebook.python("view.points")
-        places, box = _places(points), part(view, "map").bounding_box()
-        image_id, (x, y) = min(places.items(), key=lambda item: item[1])  # the leftmost
-        view.page.mouse.move(box["x"] + 16 + x * (box["width"] - 32),
-                             box["y"] + box["height"] - 16 - y * (box["height"] - 32))  # fmt: skip
-        hover = part(view, "hover")
-        expect(hover).to_have_attribute("data-id", image_id)
-        expect(hover.locator("img")).to_be_visible()  # brought by Python
-        _draw(view, [(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
-        left = sorted(i for i, (x, _) in places.items() if x < 0.5)
-        assert sorted(notebook.until("view.ids")) == left
-        expect(part(view, "lasso")).to_contain_text(f"{len(left)} images encircled")
-        keep_pictures(view, "space", pictures, lambda: _nothing_outside(view))
-        view.focus()
-        view.page.keyboard.press("Escape")
-        notebook.until("view.ids == []")
-
-
-def test_arrows_point_from_the_most_uncertain_on(opened):
-    with opened("selection_space(run)") as notebook:
-        view = notebook.view("space")
-        scored = [p for p in notebook.python("view.points") if p["score"] is not None]
-        ordered = sorted(scored, key=lambda point: -point["score"])
-        view.focus()
-        for point in ordered[:3]:
-            view.page.keyboard.press("ArrowRight")
-            expect(part(view, "hover")).to_have_attribute("data-id", point["id"])
-
-
-def test_colors_are_ranks_of_the_uncertainty(opened):
-    with opened("selection_space(run)") as notebook:
-        view = notebook.view("space")
-        points = notebook.python("view.points")
-        scored = sorted((p for p in points if p["score"] is not None), key=lambda p: p["score"])
-        places, ranks = _places(points), range(len(scored))
-        seen = [_color_at(view, places[point["id"]]) for point in scored]
-        colors = matplotlib.colormaps["cividis"]([rank / (len(scored) - 1) for rank in ranks])
-        near = abs(np.array(seen) - 255 * colors[:, :3]).max(axis=1) <= 4
-        assert near[0] and near[-1] and near.mean() > 0.6  # some points lie under others
-        expect(part(view, "scale")).to_contain_text("by rank")
-
-
-def _color_at(view: Locator, place: tuple[float, float]) -> list[int]:
-    """The color of the map at a place between its first (0) and last points (1)."""
-    return part(view, "map").evaluate(
-        """(canvas, [x, y]) => {
-            const dense = canvas.width / canvas.clientWidth;
-            const at = (share, size) => Math.round(dense * (16 + share * (size - 32)));
-            const [left, top] = [at(x, canvas.clientWidth), at(1 - y, canvas.clientHeight)];
-            return [...canvas.getContext("2d").getImageData(left, top, 1, 1).data.slice(0, 3)];
-        }""",
-        list(place),
-    )
-
-
-def _places(points: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Where each point lies between the first (0) and the last (1) on each axis, by id."""
-    low = [min(point[axis] for point in points) for axis in "xy"]
-    size = [
-        max(point[axis] for point in points) - least for axis, least in zip("xy", low, strict=True)
-    ]
-    return {p["id"]: ((p["x"] - low[0]) / size[0], (p["y"] - low[1]) / size[1]) for p in points}
-
-
-def _draw(view: Locator, corners: list[tuple[float, float]]) -> None:
-    """Draws a line through places on the map, shares of its width and height, by the mouse."""
-    box = part(view, "map").bounding_box()
-    places = [(box["x"] + x * (box["width"] - 1), box["y"] + y * (box["height"] - 1))
-              for x, y in corners]  # fmt: skip
-    mouse = view.page.mouse
-    mouse.move(*places[0])
-    mouse.down()
-    for place in places[1:]:
-        mouse.move(*place, steps=5)
-    mouse.up()
-
-
-def _nothing_outside(view: Locator) -> None:
-    assert parts_outside(view) == []
-
-
 # -------------------------------------------------------------------------------- what if
 
 
@@ -350,6 +260,10 @@ def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures
         keep_pictures(view, "whatif", pictures, lambda: _nothing_outside(view))
         part(view, "reset").click()
         expect(part(view, "jaccard")).to_have_text("1.00")
+
+
+def _nothing_outside(view: Locator) -> None:
+    assert parts_outside(view) == []
 
 
 def _best(table: dict[str, list[Any]], column: str, count: int) -> list[str]:
