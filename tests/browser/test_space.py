@@ -102,6 +102,9 @@ def test_pointing_shows_an_image_and_a_line_around_points_gives_their_ids(opened
         assert sorted(notebook.until("view.ids")) == left
         expect(part(view, "counts")).to_contain_text(f"{len(left)} images encircled: ")
         expect(part(view, "gallery").locator("img")).to_have_count(len(left))
+        part(view, "gallery").locator("figure").last.hover()  # shows it on the map, large
+        expect(hover).to_have_attribute("data-id", notebook.python("view.ids")[-1])
+        expect(hover.locator("img")).to_be_visible()
         view.focus()
         view.page.keyboard.press("Escape")
         notebook.until("view.ids == []")
