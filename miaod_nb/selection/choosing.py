@@ -94,8 +94,8 @@ def select(
     """The selection of a cycle.
 
     seed: of the run; num_images: of its pool, those that are labeled among them. indices, pool:
-    the images to choose among. classes: their names, for the reasons. now: rows by id of the batch as it is, where no image may take the
-    place of one that was set aside; None: any may.
+    the images to choose among. classes: their names, for the reasons. now: rows by id of the batch
+    as it is, where no image may take the place of one that was set aside; None: any may.
     """
     card = strategy.card
     chosen = choose_batch(
