@@ -1,23 +1,26 @@
 // The review board of the next batch: keys and mouse decide, Python writes the decisions down.
 // A view: model, root, parts, at (place of the current card on its page), isOpen, timer, undoing
-// (what held before each decision that was made here: the image's id and the action).
-
-const LOST =
-  "Not saved: no notebook answers. Run this cell again in a running notebook, " +
-  "or write the decisions into a file for `miaod review`.";
+// (what held before each decision that was made here: the image's id and the action), room and
+// largeRoom (of a card's picture and the enlarged one), isHeld (whether the key b is held down).
 
 function render({ model, el }) {
   const root = rootOf(el, "board", model);
   const view = { model, root, parts: boardParts(), at: 0, isOpen: false, timer: null, undoing: [] };
-  root.append(...Object.values(view.parts));
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "Review board");
+  root.append(...view.parts.shown);
   keys(root, boardKeys(view));
-  new ResizeObserver(() => view.isOpen && enlarge(view)).observe(view.parts.grid);
+  root.addEventListener("keyup", ({ key }) => key === "b" && letBoxesBe(view));
+  new ResizeObserver(() => fit(view)).observe(root);
+  window.addEventListener("resize", () => fit(view)); // of the height alone as well
   when(model, ["cards", "pictures", "page", "closed"], soon(() => build(view)));
-  when(model, ["decisions", "events", "saved", "status", "applied", "replace"],
+  when(model, ["decisions", "events", "saved", "status", "applied", "replace", "aside"],
     soon(() => refresh(view)));
+  when(model, ["applied"], () => say(view, model.get("message") || model.get("status")));
   when(model, ["enlarged"], () => view.isOpen && enlarge(view));
   when(model, ["mix"], () => showMix(view));
   build(view);
+  fit(view);
 }
 
 /** `work`, once for all changes that come together. */
@@ -33,17 +36,6 @@ function soon(work) {
   };
 }
 
-/** The parts of the board, from top to bottom. */
-function boardParts() {
-  const part = (name, tag = "div", more = {}) =>
-    element(tag, { class: `miaod-${name}`, "data-role": name, ...more });
-  return {
-    head: part("head"), bar: part("bar"), saved: part("saved", "p", { role: "status" }),
-    mix: part("mix", "details", { open: true }), noteBar: part("note-bar"), grid: part("grid"),
-    left: part("left-out"),
-  };
-}
-
 /** What each key does. */
 function boardKeys(view) {
   const step = (by) => () => go(view, view.at + by(view));
@@ -54,9 +46,11 @@ function boardKeys(view) {
     ArrowUp: step(() => -numColumns(view)), ArrowDown: step(() => numColumns(view)),
     Home: () => go(view, 0), End: () => go(view, Infinity),
     "[": () => turn(view, -1), "]": () => turn(view, 1),
-    n: () => writeNote(view), Escape: () => close(view),
+    n: () => writeNote(view),
+    Escape: () => (view.parts.noteBar.firstChild ? leaveNote(view) : close(view)),
     u: () => undo(view), "Ctrl+z": () => undo(view),
-    Enter: ({ target }) => (target.tagName === "BUTTON" ? target.click() : enlarge(view)),
+    b: ({ repeat }) => (repeat ? (view.isHeld = true) : turnBoxes(view)),
+    Enter: ({ target }) => (target.matches("button, summary") ? target.click() : open(view)),
     ...Object.fromEntries(deciding),
   };
 }
@@ -70,12 +64,20 @@ function currentCard(view) {
   return shownCards(view.model)[view.at];
 }
 
+/** Does `work`, which draws parts anew: if the focused part goes with it, the view has the keys. */
+function keepKeys({ root }, work) {
+  const had = root.contains(document.activeElement);
+  work();
+  if (had && !root.contains(document.activeElement)) takeKeys(root);
+}
+
 // -------------------------------------------------------------------------------- what is done
 
 function decide(view, id, action, note = "") {
   const { model } = view;
   if (model.get("closed")) return;
   if (action !== "note") view.undoing.push({ id, action: decisionOf(model, id).action });
+  say(view, action === "note" ? `note for ${id}: ${note}` : `${id}: ${STATES[action].word}`);
   request(view, "events", withEvent(model, { id, action, note }));
 }
 
@@ -85,6 +87,7 @@ function undo(view) {
   const before = model.get("closed") ? null : view.undoing.pop();
   if (!before) return;
   const event = { id: before.id, action: before.action || "undecided", note: "" };
+  say(view, `undone, ${before.id}: ${STATES[before.action].word}`);
   request(view, "events", withEvent(model, event));
   const place = shownCards(model).findIndex(({ id }) => id === before.id);
   if (place >= 0) go(view, place);
@@ -127,168 +130,70 @@ function turn(view, by) {
 function writeNote(view) {
   const card = currentCard(view);
   if (!card || view.model.get("closed")) return;
-  const { noteBar } = view.parts;
+  const save = () => {
+    decide(view, card.id, "note", field.value.trim());
+    leaveNote(view);
+  };
   const field = element("input", {
     type: "text", "data-role": "note-input", value: decisionOf(view.model, card.id).note,
     onkeydown: (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter") decide(view, card.id, "note", field.value.trim());
-      if (event.key !== "Enter" && event.key !== "Escape") return;
-      noteBar.replaceChildren();
-      takeKeys(view.root);
+      event.stopPropagation(); // letters are text here, not the board's keys
+      if (event.key === "Enter") save();
+      if (event.key === "Escape") leaveNote(view);
     },
   });
-  noteBar.replaceChildren(element("label", {}, `Note for ${card.id} `), field,
-    element("span", { class: "miaod-quiet" }, " ", element("kbd", {}, "Enter"), " saves, ",
-      element("kbd", {}, "Esc"), " leaves"));
+  view.parts.noteBar.replaceChildren(
+    element("label", {}, `Note for ${card.id} `, field),
+    button("Save", "note-save", "write the note down (Enter)", save),
+    button("Cancel", "note-cancel", "leave the note as it was (Escape)", () => leaveNote(view)));
   field.focus();
   field.select();
 }
 
+function leaveNote(view) {
+  view.parts.noteBar.replaceChildren();
+  takeKeys(view.root);
+}
+
+/** Enlarges the current image, in sight. */
+function open(view) {
+  enlarge(view);
+  view.parts.large.querySelector(".miaod-frame")?.scrollIntoView({ block: "nearest" });
+}
+
+/** Shows the current image large, with its numbers, in the place of the cards. */
 function enlarge(view) {
   const card = currentCard(view);
   if (!card) return;
-  const { model, parts: { grid } } = view;
+  const { model, parts: { grid, large } } = view;
   const known = model.get("enlarged").id === card.id;
   if (!known && model.get("wanted") !== card.id) tell(model, "wanted", card.id);
-  view.isOpen = true;
-  grid.querySelector(".miaod-enlarged")?.remove();
-  const room = [Math.max(grid.clientWidth - 400, 240), grid.clientHeight - 40];
-  const [made, painted] = enlargedOf(view, card, room);
-  showDecision(made, decisionOf(model, card.id));
-  made.style.top = `${grid.scrollTop}px`;
-  grid.append(made);
-  grid.classList.add("miaod-open");
-  painted.then(() => ready(made));
+  view.isOpen = grid.hidden = true;
+  keepKeys(view, () => {
+    view.largeRoom = largeRoom(large);
+    const [made, painted] = enlargedOf(view, card, view.largeRoom);
+    showDecision(made, decisionOf(model, card.id));
+    large.replaceChildren(made);
+    painted.then(() => ready(made));
+  });
 }
 
 function close(view) {
-  view.isOpen = false;
-  view.parts.grid.querySelector(".miaod-enlarged")?.remove();
-  view.parts.grid.classList.remove("miaod-open");
+  view.isOpen = view.parts.grid.hidden = false;
+  view.parts.large.replaceChildren();
+  fit(view);
   mark(view);
   takeKeys(view.root);
 }
 
-// ------------------------------------------------------------------------------- what is shown
-
-function build(view) {
-  const { model, root, parts: { grid } } = view;
-  delete root.dataset.ready;
-  const made = shownCards(model).map((card, place) => cardOf(view, card, place));
-  view.at = within(view.at, Math.max(made.length - 1, 0));
-  grid.replaceChildren(...made.map(([card]) => card));
-  grid.hidden = !made.length;
-  showHead(view);
-  showMix(view);
-  refresh(view);
-  if (view.isOpen) enlarge(view);
-  Promise.all(made.map(([, painted]) => painted)).then(() => ready(root));
+/** Shows the pictures without boxes, or with them again. */
+function turnBoxes(view) {
+  const isBare = view.root.classList.toggle("miaod-bare");
+  view.parts.head.querySelector('[data-role="boxes"]').checked = !isBare;
 }
 
-function refresh(view, late = false) {
-  for (const made of view.parts.grid.querySelectorAll("[data-id]")) {
-    showDecision(made, decisionOf(view.model, made.dataset.id));
-  }
-  mark(view);
-  showBar(view);
-  showSaved(view, late);
-  showLeftOut(view);
-}
-
-/** Marks the current card and scrolls it into sight. */
-function mark({ parts: { grid }, at, isOpen }) {
-  const all = [...grid.querySelectorAll(".miaod-card")];
-  all.forEach((made, place) => made.toggleAttribute("data-current", place === at));
-  const current = all[at];
-  if (!current || isOpen) return;
-  const [top, bottom] = [current.offsetTop - 8, current.offsetTop + current.offsetHeight + 8];
-  if (top < grid.scrollTop) grid.scrollTop = top;
-  const lowest = grid.scrollTop + grid.clientHeight;
-  if (bottom > lowest) grid.scrollTop = Math.min(bottom - grid.clientHeight, top);
-}
-
-function showHead(view) {
-  const { model } = view;
-  const pages = numPages(model);
-  const turning = pages < 2 ? [] : [element("span", { class: "miaod-pages" },
-    button("‹", "previous-page", "previous page ([)", () => turn(view, -1)),
-    ` page ${model.get("page") + 1} of ${pages} `,
-    button("›", "next-page", "next page (])", () => turn(view, 1)))];
-  view.parts.head.replaceChildren(
-    element("h3", {}, model.get("heading")), ...turning,
-    element("span", { class: "miaod-legend miaod-quiet" },
-      element("i", { class: "miaod-prediction" }), " predicted box ",
-      ...(model.get("cards").some(({ places }) => places.length)
-        ? [element("i", { class: "miaod-anchor" }), " box that the classifiers disagree on"]
-        : [])));
-}
-
-function showBar(view) {
-  const { model, parts: { bar } } = view;
-  const { counts, leaving, back } = countDecisions(model);
-  const shownCounts = Object.entries(STATES).map(([action, { mark, word }]) =>
-    element("span", { "data-role": `count-${word}` }, `${mark} ${counts[action]} ${word}`));
-  const next = model.get("apply") + 1;
-  const apply = button(applyText(leaving, back), "apply",
-    "write the batch anew by these decisions", () => request(view, "apply", next));
-  apply.disabled = Boolean(model.get("closed")) || !(leaving + back) || waiting(model).length > 0;
-  const box = element("input", { type: "checkbox", "data-role": "replace",
-    onchange: () => request(view, "replace", box.checked) });
-  box.checked = model.get("replace");
-  bar.hidden = !model.get("cards").length;
-  bar.replaceChildren(
-    element("div", { class: "miaod-counts" }, ...shownCounts),
-    element("div", { class: "miaod-hints", "data-role": "hints" }, ...hintsOf(model)),
-    element("div", { class: "miaod-apply" }, element("label", {}, box,
-      "the next best take the free places"), apply));
-}
-
-/** The keys of the board, or why nothing can be decided. */
-function hintsOf(model) {
-  if (model.get("closed")) return [model.get("closed")];
-  const hint = (text, ...names) => [...names.map((name) => element("kbd", {}, name)), ` ${text} `];
-  const deciding = Object.entries(CONTRACT.actions).flatMap(([action, { key }]) =>
-    hint(action, key));
-  return [...hint("move", "←", "↑", "↓", "→"), ...deciding, ...hint("undo", "u"),
-    ...hint("note", "n"), ...hint("enlarge", "Enter"), ...hint("close", "Esc")];
-}
-
-function showSaved({ model, timer, parts: { saved } }, late) {
-  const waits = waiting(model).length > 0 || model.get("apply") > model.get("applied");
-  if (!waits) clearTimeout(timer);
-  const lost = waits && Boolean(model.get("still") || late);
-  saved.classList.toggle("miaod-lost", lost);
-  saved.textContent = lost ? LOST : waits ? "Saving …" : model.get("status");
-}
-
-function showLeftOut(view) {
-  const chips = leftOut(view.model).map(([id, { action, note }]) => {
-    const { mark, word } = STATES[action];
-    const back = button("Take back", "take-back", "let it into the batch again with Apply",
-      () => decide(view, id, "accept"));
-    back.hidden = action === "accept";
-    back.disabled = Boolean(view.model.get("closed"));
-    return element("span", { class: "miaod-chip", "data-id": id },
-      `${mark} ${id} ${word}${note ? `: ${note}` : ""} `, back);
-  });
-  view.parts.left.hidden = !chips.length;
-  view.parts.left.replaceChildren(element("b", {}, "Not in this batch: "), ...chips);
-}
-
-function showMix({ model, parts }) {
-  const mix = model.get("mix");
-  const { totals, share, highest } = sharesOf(mix);
-  const line = (row, key) => element("div", { class: `miaod-share miaod-${key}` },
-    element("i", { style: `width: ${(55 * share(row, key)) / highest}%` }),
-    element("span", {}, `${Math.round(100 * share(row, key))} % (${row[key]})`));
-  const icon = (key) => element("i", { class: `miaod-key miaod-${key}` });
-  parts.mix.hidden = !mix.length;
-  parts.mix.replaceChildren(
-    element("summary", {}, element("b", {}, "Class mix"),
-      ` ${counted(totals.batch, "predicted object")} of the batch `, icon("batch"),
-      ` against ${counted(totals.labeled, "object")} of the labeled set `, icon("labeled")),
-    element("div", { class: "miaod-mix-rows" }, ...mix.map((row) =>
-      element("div", { "data-class": row.name }, element("span", { title: row.name }, row.name),
-        line(row, "batch"), line(row, "labeled")))));
+/** The key b is let go: if it was held down, the boxes are again as they were before. */
+function letBoxesBe(view) {
+  if (view.isHeld) turnBoxes(view);
+  view.isHeld = false;
 }

@@ -10,33 +10,36 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.features import look_alikes
 from miaod_nb.inspection.reasons import class_mix
 from miaod_nb.labeling.reviewing import apply_decisions, decide
+from miaod_nb.selection.choosing import ASIDE
 from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
-from miaod_nb.views.contract import ACTIONS, Mix
+from miaod_nb.views.contract import ACTIONS, Aside, Mix
 from miaod_nb.views.payload import PHOTO_SIDE, photo
 
 PAGE = 60  # cards whose pictures are held at a time
 PICTURE_SIDE = 320  # pixels of the longer side of these
+THUMBNAIL_SIDE = 120  # and of the pictures in the drawer of what was set aside
 
 
 class Board(View):
     """See `board`. Its state as the script has it:
 
     cards: each a `Card`; pictures: data URLs of the cards of this `page`; decisions: a `Decided` by
-    id; mix: a `Mix` for each class. events: what the script decided, each an `Event`; saved: the
-    last n that was dealt with. apply: grows with every wish to rewrite the batch, and applied
-    follows it. replace: whether others take free places. closed: why nothing can be decided any
-    more.
+    id; aside: an `Aside` by id; mix: a `Mix` for each class. events: what the script decided, each
+    an `Event`; saved: the last n that was dealt with. apply: grows with every wish to rewrite the
+    batch, and applied follows it. replace: whether others take free places. closed: why nothing can
+    be decided any more.
     """
 
-    _esm = source("decisions.js", "cards.js", "board.js")
+    _esm = source("decisions.js", "cards.js", "drawer.js", "boardparts.js", "board.js")
     _css = styles("board.css")
     heading = Unicode("").tag(sync=True)
     cards: List[Any] = List().tag(sync=True)
     pictures = Dict().tag(sync=True)
     decisions = Dict().tag(sync=True)
+    aside = Dict().tag(sync=True)
     mix: List[Any] = List().tag(sync=True)
     page = Int(0).tag(**FROM_SCRIPT)
     page_size = Int(PAGE).tag(sync=True)
@@ -71,6 +74,7 @@ class Board(View):
                     faults.append(error)
             self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
             self._read_decisions(cycle)
+            self._show_aside()
             if faults:
                 raise faults[0]
 
@@ -111,6 +115,16 @@ class Board(View):
         self.cards = cards_of(run, cycle, batch.rows, pairs)
         self.page = min(self.page, (len(self.cards) - 1) // PAGE)
         self._show_page()
+        self._show_aside()
+
+    def _show_aside(self) -> None:
+        """Brings the images that a decision keeps out of the batch, or lets into it again."""
+        inside, found = set(self._batch.ids), {}
+        for image_id, decision in self.decisions.items():
+            if image_id not in inside and (decision["action"] or image_id in self._once_aside):
+                known = self.aside.get(image_id, {"fault": "not looked at"})
+                found[image_id] = self._thumbnail(image_id) if known["fault"] else known
+        self.aside = found
 
     def _read_decisions(self, cycle: int) -> None:
         lines = decisions_of(self._run.record, cycle)
@@ -118,6 +132,7 @@ class Board(View):
             image_id: {"action": one.action if one.action in ACTIONS else "", "note": one.note}
             for image_id, one in latest(lines).items()
         }
+        self._once_aside = {one.id for one in lines if one.action in ASIDE}
         path = self._run.folder.path(decision_file(cycle))
         self.status = (
             f"{len(lines)} decisions are saved in {path}" if lines
@@ -134,6 +149,15 @@ class Board(View):
             return photo(record, longest) if record else ""
         except MiaodError:
             return ""
+
+    def _thumbnail(self, image_id: str) -> Aside:
+        record = self._run.image(image_id)
+        if record is None:
+            return {"source": "", "fault": "The run does not say where this image lies."}
+        try:
+            return {"source": photo(record, THUMBNAIL_SIDE), "fault": ""}
+        except MiaodError as error:
+            return {"source": "", "fault": str(error)}
 
 
 def board(run: Run, cycle: int | None = None) -> Board:

@@ -1,40 +1,45 @@
 // One card of the review board: an image of the batch, what was seen in it, what was decided.
 
+/** A button, with a name for those who cannot see what its sign means. */
+function named(name, made) {
+  made.setAttribute("aria-label", name);
+  return made;
+}
+
 /**
- * The image of a card with its boxes, at most width x height CSS pixels large; texts: whether the
- * predictions say their class. Returns the element and a promise that it is painted.
+ * The image of a card under its boxes, at most width x height CSS pixels large. isLarge: the boxes
+ * have numbers and classes; else they are thin, as what they show is small. Returns the element and
+ * a promise that it is painted.
  */
-function boxedPicture(card, source, [width, height], texts = false) {
+function boxedPicture(card, source, [width, height], isLarge = false) {
   if (!source) {
     const why = card.fault || "This picture is not in the saved page: a running notebook shows it.";
     return [element("div", { class: "miaod-no-picture" }, why), Promise.resolve()];
   }
-  const fit = Math.min(width / card.size[1], height / card.size[0]);
+  const [high, wide] = card.size;
+  const fit = Math.min(width / wide, height / high);
   const dense = density();
-  const [w, h] = [card.size[1] * fit, card.size[0] * fit];
   const canvas = element("canvas", {
-    width: Math.round(w * dense),
-    height: Math.round(h * dense),
-    style: `width: ${w}px; height: ${h}px`,
+    width: Math.round(wide * fit * dense),
+    height: Math.round(high * fit * dense),
     role: "img",
-    "aria-label": `${card.id}: ${predicted(card)}`,
+    "aria-label": `boxes on ${card.id}: ${predicted(card)}`,
   });
-  const image = new Image();
-  const loaded = new Promise((resolve) => (image.onload = image.onerror = resolve));
-  const painted = loaded.then(() => paintBoxed(canvas, image, card, fit * dense, dense, texts));
-  image.src = source;
-  return [canvas, painted];
+  paintBoxes(canvas.getContext("2d"), card, fit * dense, isLarge);
+  const photo = element("img", { src: source, alt: card.id });
+  const style = `width: ${wide * fit}px; aspect-ratio: ${wide} / ${high}`;
+  return [element("div", { class: "miaod-picture", style }, photo, canvas),
+    photo.decode().catch(() => {})]; // a photo that is broken is shown as such
 }
 
-function paintBoxed(canvas, image, card, scale, dense, texts) {
-  const context = canvas.getContext("2d");
-  if (image.naturalWidth) context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  drawBoxes(context, card.detections.map((found) => found.box), "prediction", scale, dense);
-  drawBoxes(context, card.places.map(({ box }) => box), "anchor", scale, dense);
+function paintBoxes(context, card, scale, isLarge) {
+  const line = density() * (isLarge ? 1 : 0.5);
+  drawBoxes(context, card.detections.map((found) => found.box), "prediction", scale, line);
+  drawBoxes(context, card.places.map(({ box }) => box), "anchor", scale, line);
+  if (!isLarge) return;
   const taken = [];
   const write = (text, [x, y], role) => writeOn(context, text, [x * scale, y * scale], role, taken);
   card.places.forEach(({ box }, i) => write(`${i + 1}`, box, "anchor"));
-  if (!texts) return;
   card.detections.forEach(({ box, label, score }) =>
     write(`${label} ${score.toFixed(2)}`, box, "prediction"));
 }
@@ -74,23 +79,27 @@ function alikeTo(card) {
   return line;
 }
 
-/** The buttons that decide about an image. */
-function decidingButtons(view, id) {
-  const buttons = Object.entries(CONTRACT.actions).map(([action, { mark, text, hint, key }]) => {
-    const act = () => decide(view, id, action);
-    const made = button(`${mark} ${text}`, action, `${hint} (${key})`, act);
-    made.disabled = Boolean(view.model.get("closed"));
-    return made;
+/** The buttons that decide about an image, and one for a note; place: of its card. */
+function decidingButtons(view, id, place) {
+  const note = button("✎", "note", "write a note (n)", (event) => {
+    event.stopPropagation(); // a click on a card gives the keys to the board
+    go(view, place);
+    writeNote(view);
   });
-  return element("div", { class: "miaod-deciding" }, ...buttons);
+  const buttons = Object.entries(CONTRACT.actions).map(([action, { mark, text, hint, key }]) =>
+    button(`${mark} ${text}`, action, `${hint} (${key})`, () => decide(view, id, action)));
+  for (const one of buttons) one.setAttribute("aria-pressed", "false");
+  for (const one of [note, ...buttons]) one.disabled = Boolean(view.model.get("closed"));
+  return element("div", { class: "miaod-deciding" }, ...buttons, named(`Note for ${id}`, note));
 }
 
 /** Brings the state of a decision to an element that has a badge, buttons and a note. */
 function showDecision(made, { action, note }) {
   made.dataset.state = action || "undecided";
   const { mark, word } = STATES[action];
+  made.setAttribute("aria-label", `${made.dataset.name}, ${word}`);
   made.querySelector(".miaod-badge").textContent = `${mark} ${word}`;
-  for (const each of made.querySelectorAll(".miaod-deciding button")) {
+  for (const each of made.querySelectorAll(".miaod-deciding [aria-pressed]")) {
     each.setAttribute("aria-pressed", String(each.dataset.role === action));
   }
   const line = made.querySelector(".miaod-note");
@@ -100,22 +109,24 @@ function showDecision(made, { action, note }) {
 
 /** The card of an image in the gallery, and a promise that it is painted; `view`: of the board. */
 function cardOf(view, card, place) {
-  const [picture, painted] = boxedPicture(card, view.model.get("pictures")[card.id], [212, 160]);
+  const [picture, painted] = boxedPicture(card, view.model.get("pictures")[card.id], view.room);
+  const frame = element("div", { class: "miaod-frame", "data-role": "picture",
+    title: "click to enlarge (Enter)", onclick: () => { go(view, place); open(view); } }, picture);
   const made = element(
     "article",
-    { class: "miaod-card", "data-role": "card", "data-id": card.id,
-      onclick: () => go(view, place), ondblclick: () => enlarge(view) },
+    { class: "miaod-card", role: "listitem", "data-role": "card", "data-id": card.id,
+      "data-name": `#${card.rank} ${card.id}`, onclick: () => go(view, place) },
     element("header", {}, element("b", {}, `#${card.rank}`),
       element("span", { class: "miaod-badge", "data-role": "state" })),
-    element("div", { class: "miaod-frame" }, picture),
+    frame,
     element("div", { class: "miaod-name", title: card.id },
       element("span", {}, card.id),
-      card.score == null ? null : element("span", {}, `score ${shown(card.score)}`)),
+      card.score == null ? null : element("span", {}, scoreText(view.model, card.score))),
     element("p", {}, card.reason),
     element("p", { class: "miaod-quiet" }, predicted(card)),
     alikeTo(card),
     element("p", { class: "miaod-note", "data-role": "note-text" }),
-    decidingButtons(view, card.id),
+    decidingButtons(view, card.id, place),
   );
   return [made, painted];
 }
@@ -127,25 +138,25 @@ function enlargedOf(view, card, room) {
   const [picture, painted] = boxedPicture(card, source, room, true);
   const row = (...cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
   const table = (head, rows) => element("table", {},
-    element("tr", {}, ...head.map((name) => element("th", {}, name))), ...rows);
+    element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name))), ...rows);
   const made = element(
-    "div", { class: "miaod-enlarged", "data-role": "enlarged", "data-id": card.id },
+    "div", { class: "miaod-enlarged", role: "group", "data-role": "enlarged", "data-id": card.id,
+      "data-name": `#${card.rank} ${card.id}` },
     element("div", { class: "miaod-frame" }, picture),
     element("div", { class: "miaod-details" },
-      element("header", {}, element("b", {}, `#${card.rank} ${card.id}`),
-        element("span", { class: "miaod-badge" })),
-      card.score == null ? null : element("p", {}, `score ${shown(card.score)}`),
+      element("header", {}, element("h4", {}, `#${card.rank} ${card.id}`),
+        element("span", { class: "miaod-badge" }),
+        button("Close", "close", "back to the gallery (Escape)", () => close(view))),
+      decidingButtons(view, card.id, view.at),
+      element("p", { class: "miaod-note" }),
+      card.score == null ? null : element("p", {}, scoreText(view.model, card.score)),
       element("p", {}, card.reason),
       alikeTo(card),
-      element("p", { class: "miaod-note" }),
-      decidingButtons(view, card.id),
-      button("✎ Note", "note", "write a note (n)", () => writeNote(view)),
       card.places.length ? table(["box", "of the score", "classifier 1", "classifier 2"],
         card.places.map((p, i) => row(i + 1, `${Math.round(100 * p.share)} %`, p.first, p.second)))
         : null,
       card.detections.length ? table(["predicted", "score"],
         card.detections.map((found) => row(found.label, found.score.toFixed(2)))) : null,
-      button("Close", "close", "back to the gallery (Escape)", () => close(view)),
     ),
   );
   return [made, painted];

@@ -103,6 +103,14 @@ class Decided(TypedDict):
     note: str
 
 
+class Aside(TypedDict):
+    """An image outside the batch about which was decided: a small picture, a data URL, or the
+    fault, why there is none."""
+
+    source: str
+    fault: str
+
+
 class Event(Decided):
     """The n-th decision that the script tells of."""
 

@@ -34,19 +34,21 @@ function decisionOf(model, id) {
   return decision;
 }
 
-/** Images with a decision that are not in the batch: [id, decision] of each. */
+/** The images that are set aside, or wait to come back: [id, decision] of each. */
 function leftOut(model) {
-  const inside = new Set(model.get("cards").map((card) => card.id));
-  return Object.keys(model.get("decisions"))
-    .map((id) => [id, decisionOf(model, id)])
-    .filter(([id, { action }]) => !inside.has(id) && action);
+  return Object.keys(model.get("aside")).map((id) => [id, decisionOf(model, id)]);
+}
+
+/** Whether an image outside the batch may be in it again. */
+function comesBack({ action }) {
+  return action === "" || action === "accept";
 }
 
 /** How many images of the batch each action holds for, and what Apply would change. */
 function countDecisions(model) {
   const counts = Object.fromEntries(Object.keys(STATES).map((action) => [action, 0]));
   for (const card of model.get("cards")) counts[decisionOf(model, card.id).action] += 1;
-  const back = leftOut(model).filter(([, { action }]) => action === "accept").length;
+  const back = leftOut(model).filter(([, decision]) => comesBack(decision)).length;
   return { counts, leaving: counts.skip + counts.defer, back };
 }
 
@@ -56,6 +58,13 @@ function applyText(leaving, back) {
   if (leaving) parts.push(`${counted(leaving, "image")} out`);
   if (back) parts.push(`${back} back`);
   return parts.length ? `Apply: ${parts.join(", ")}` : "Apply: nothing to change";
+}
+
+/** A score with as many decimals as every score of the batch: they stand below each other. */
+function scoreText(model, score) {
+  const scores = model.get("cards").map((card) => Math.abs(card.score));
+  const digits = 3 - Math.ceil(Math.log10(Math.max(...scores) || 1));
+  return `score ${score.toFixed(within(digits, 9))}`;
 }
 
 /** The classes of the batch and of the labeled set as shares of their sums, and the largest. */

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 TOKEN = "of-the-tests"
 SIZES = ((1280, 800), (1920, 1080))
+WINDOWS = (*SIZES, (853, 533), (760, 700))  # also 1280x800 at 150 %, and half a screen
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -138,6 +138,7 @@ def test_the_mouse_decides_and_apply_lets_the_next_best_in(opened, own_run):
         expect(card(view, now[2])).to_be_visible()
         expect(card(view, first)).to_have_count(0)
         expect(part(view, "saved")).to_contain_text("1 out and 1 in")
+        part(view, "left-out").locator("summary").click()
         part(view, "take-back").click()
         notebook.until("view.saved == 3")
         part(view, "apply").click()
