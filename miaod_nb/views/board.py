@@ -134,8 +134,9 @@ class Board(View):
         }
         self._once_aside = {one.id for one in lines if one.action in ASIDE}
         path = self._run.folder.path(decision_file(cycle))
+        count = "1 decision is" if len(lines) == 1 else f"{len(lines)} decisions are"
         self.status = (
-            f"{len(lines)} decisions are saved in {path}" if lines
+            f"{count} saved in {path}" if lines
             else f"Every decision is saved at once, as a line of {path}"
         )  # fmt: skip
 

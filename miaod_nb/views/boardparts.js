@@ -4,6 +4,8 @@ const LOST =
   "Not saved: no notebook answers. Run this cell again in a running notebook, " +
   "or write the decisions into a file for `miaod review`.";
 
+const AROUND = 130; // CSS pixels of the window's height that JupyterLab has for itself
+
 /** The parts of the board, from top to bottom. */
 function boardParts() {
   const part = (name, tag = "div", more = {}) =>
@@ -76,10 +78,10 @@ function pictureRoom(grid) {
   return [width, Math.min(0.75 * width, 0.4 * window.innerHeight)];
 }
 
-/** Width and height of an enlarged picture: beside its details, or above them where it is narrow. */
+/** Width and height of an enlarged picture: beside its details or, where it is narrow, above. */
 function largeRoom(large) {
   const { display, maxHeight } = getComputedStyle(large);
-  if (display !== "flex") return [large.clientWidth - 2, 0.8 * window.innerHeight];
+  if (display !== "flex") return [large.clientWidth - 2, window.innerHeight - AROUND];
   return [Math.max(large.clientWidth - 400, 240), parseFloat(maxHeight)];
 }
 

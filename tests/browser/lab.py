@@ -47,6 +47,9 @@ ERRORS = f"""async () => {{ {PANEL}
     return [...panel.content.model.cells].flatMap((cell) => cell.toJSON().outputs || [])
         .filter((output) => output.output_type === 'error').map((output) => output.evalue);
 }}"""
+BEGIN = f"""async (code) => {{ {PANEL}
+    panel.sessionContext.session.kernel.requestExecute({{ code }});
+}}"""
 SAY = f"""async (code) => {{ {PANEL}
     let said = "";
     const future = panel.sessionContext.session.kernel.requestExecute({{ code }});
@@ -101,6 +104,10 @@ class NotebookPage:
             return json.loads(said)
         except ValueError:
             raise AssertionError(said) from None
+
+    def begin(self, code: str) -> None:
+        """Has the notebook's kernel execute code, and does not wait for its end."""
+        self.page.evaluate(BEGIN, code)
 
     def until(self, expression: str, seconds: float = 20.0) -> Any:
         """The value of a Python expression as soon as it is true there."""

@@ -14,11 +14,13 @@ from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection.replay import difference
 from miaod_nb.views import board, selection_space, what_if
 from miaod_nb.views import page as page_of
-from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
+from tests.browser.lab import SIZES, WINDOWS, NotebookPage, keep_pictures, parts_outside
 
 pytestmark = pytest.mark.slow
 
-SCROLLED = {"card", "state", "accept", "skip", "defer", "alike", "note-text", "CANVAS"}
+SCROLLED = {
+    "card", "state", "accept", "skip", "defer", "note", "alike", "note-text", "picture", "CANVAS",
+}  # fmt: skip
 Opened = Callable[[str], AbstractContextManager[NotebookPage]]
 
 
@@ -151,6 +153,69 @@ def test_the_mouse_decides_and_apply_lets_the_next_best_in(opened, own_run):
         assert decided(own_run)[-1] == (third, "defer", "")
 
 
+def test_the_drawer_brings_back_and_u_takes_that_back(opened, own_run):
+    """The keys stay with the board, also where parts are drawn anew when Python has answered."""
+    first, _, _ = batch(own_run)
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+
+        def answered(number: int) -> None:
+            notebook.until(f"view.saved == {number}")
+            expect(part(view, "saved")).not_to_have_text("Saving …")
+            assert view.evaluate("view => view.contains(document.activeElement)")
+
+        part(card(view, first), "skip").click()
+        answered(1)
+        part(view, "apply").click()
+        expect(card(view, first)).to_have_count(0)
+        answered(1)
+        part(view, "left-out").locator("summary").click()
+        aside = part(view, "aside")
+        expect(aside.locator("img")).to_be_visible()
+        expect(aside).to_contain_text("✕ skipped")
+        part(aside, "take-back").click()
+        answered(2)
+        expect(aside).to_contain_text("comes back with Apply")
+        view.page.keyboard.press("u")
+        answered(3)
+        expect(aside).to_contain_text("✕ skipped")
+        view.page.keyboard.press("Control+z")  # the skip itself
+        answered(4)
+        expect(aside).to_contain_text("comes back with Apply")
+        assert [line[1] for line in decided(own_run)] == ["skip", "accept", "skip", "undecided"]
+        part(view, "apply").click()
+        expect(card(view, first)).to_be_visible()
+        expect(part(view, "left-out")).to_be_hidden()
+        answered(4)
+
+
+def test_what_is_not_saved_is_said_until_an_answer_comes(opened, own_run, tmp_path):
+    with opened("board(run)") as notebook:
+        view, mark = notebook.view("board"), tmp_path / "go on"
+        wait = f"while not pathlib.Path({str(mark)!r}).exists(): time.sleep(0.05)"
+        notebook.begin(f"import pathlib, time\n{wait}")
+        view.focus()
+        view.page.keyboard.press("a")
+        expect(part(view, "saved")).to_have_text("Saving …")
+        expect(part(view, "saved")).to_contain_text("Not saved", timeout=20_000)
+        mark.touch()
+        expect(part(view, "saved")).to_contain_text("1 decision is saved", timeout=20_000)
+        assert part(view, "saved").get_attribute("role") is None
+
+
+def test_a_message_goes_with_the_next_decision_that_is_saved(opened, own_run):
+    first, second, _ = batch(own_run)
+    path = own_run.folder.path("cycle1/decisions.jsonl")
+    with opened("board(run)") as notebook:
+        view = notebook.view("board")
+        path.write_text("nonsense\n")
+        part(card(view, first), "skip").click()
+        expect(part(view, "message")).to_contain_text("line 1")
+        path.unlink()
+        part(card(view, second), "skip").click()
+        expect(part(view, "message")).to_be_hidden()
+
+
 def test_without_replacement_the_batch_shrinks(opened, own_run):
     first, *others = batch(own_run)
     with opened("board(run)") as notebook:
@@ -198,9 +263,17 @@ def test_the_board_fits_into_a_notebook(opened, own_run, pictures):
             assert view.evaluate("""(root) => [...root.querySelectorAll(".miaod-card")]
                 .every((card) => card.scrollWidth <= card.clientWidth)""")
 
-        keep_pictures(view, "board", pictures, check)
+        def keep(name: str) -> None:
+            keep_pictures(view, name, pictures, check)
+            for width, height in WINDOWS[len(SIZES) :]:
+                view.page.set_viewport_size({"width": width, "height": height})
+                view.page.wait_for_timeout(300)
+                check()
+                view.page.screenshot(path=pictures / f"{name}-{width}x{height}.png")
+
+        keep("board")
         view.page.keyboard.press("Enter")
-        keep_pictures(view, "board-enlarged", pictures, check)
+        keep("board-enlarged")
 
 
 def test_a_page_of_the_board_says_that_nothing_is_saved(browser, own_run, tmp_path):

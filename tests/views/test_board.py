@@ -10,6 +10,7 @@ from miaod_nb import views
 from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
 from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.labeling.reviewing import decide
 from miaod_nb.selection.decisions import decision_file
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views import as_html
@@ -161,6 +162,38 @@ def test_what_was_taken_back_returns(run, board):
     assert batch_ids(run) == before == [card["id"] for card in board.cards]
 
 
+def test_what_is_outside_the_batch_has_a_small_picture(run, board):
+    first, second, _ = batch_ids(run)
+    board.events = [event(1, first, "skip"), event(2, second, "accept")]
+    assert board.aside == {}  # both are still cards
+    board.apply += 1
+    assert list(board.aside) == [first] and board.aside[first]["fault"] == ""
+    assert board.aside[first]["source"].startswith("data:image/jpeg")
+    assert views.board(run).aside == board.aside
+    board.events = [event(3, first, "accept")]
+    assert list(board.aside) == [first]  # it comes back with Apply
+    board.apply += 1
+    assert board.aside == {}
+
+
+def test_what_was_undone_after_apply_waits_to_come_back(run, board):
+    before = batch_ids(run)
+    board.events = [event(1, before[0], "skip")]
+    board.apply += 1
+    board.events = [event(2, before[0], "undecided")]
+    assert list(board.aside) == before[:1]
+    board.apply += 1
+    assert batch_ids(run) == before and board.aside == {}
+
+
+def test_an_image_that_others_ask_for_is_shown_and_a_mere_note_is_not(run, board):
+    taken = {*batch_ids(run), *run.record.labeled(1)}
+    others = [image_id for image_id in run.record.pool if image_id not in taken]
+    decide(run.record, 1, others[0], "accept")
+    decide(run.record, 1, others[1], "note", "what is this?")
+    assert list(views.board(run).aside) == others[:1]
+
+
 def test_an_image_is_enlarged_on_demand(run, board):
     first = batch_ids(run)[0]
     board.wanted = first
@@ -244,3 +277,17 @@ def test_an_image_that_is_gone_has_the_reason_on_its_card(run, board, tmp_path, 
     view = views.board(run)
     assert view.message == "" and str(missing) in view.cards[0]["fault"]
     assert view.pictures[first] == "" and view.pictures[second]
+
+
+def test_a_picture_of_the_drawer_that_is_gone_is_said_until_it_is_there_again(run, board, tmp_path):
+    first = batch_ids(run)[0]
+    path = run.image(first).image_path
+    board.events = [event(1, first, "skip")]
+    moved = path.rename(tmp_path / path.name)
+    try:
+        board.apply += 1
+        assert board.aside[first]["source"] == "" and str(path) in board.aside[first]["fault"]
+    finally:
+        moved.rename(path)
+    board.events = [event(2, first, "note", "here it is")]
+    assert board.aside[first]["source"] and board.aside[first]["fault"] == ""

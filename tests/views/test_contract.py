@@ -30,6 +30,7 @@ def given(copied):
     board, viewer = views.board(copied), views.uncertainty_viewer(copied)
     space, what_if = views.selection_space(copied), views.what_if(copied)
     board.events = [{"id": board.cards[0]["id"], "action": "skip", "note": "", "n": 1}]
+    board.apply += 1
     what_if.settings = what_if.settings | {"strategy": "entropy"}
     space.wanted = space.points[0]["id"]
     space.lasso_ids = [space.points[0]["id"]]
@@ -41,6 +42,7 @@ def given(copied):
         (board.cards, list[contract.Card]),
         (board.mix, list[contract.Mix]),
         (list(board.decisions.values()), list[contract.Decided]),
+        (list(board.aside.values()), list[contract.Aside]),
         (board.events, list[contract.Event]),
         (viewer.index, list[contract.Listed]),
         (viewer.payload, contract.Payload),
