@@ -38,13 +38,13 @@ function soon(work) {
 
 /** What each key does. */
 function boardKeys(view) {
-  const step = (by) => () => go(view, view.at + by(view));
+  const step = (by) => () => move(view, view.at + by(view));
   const deciding = Object.entries(CONTRACT.actions).map(([action, { key }]) =>
     [key, () => decideHere(view, action)]);
   return {
     ArrowLeft: step(() => -1), ArrowRight: step(() => 1),
     ArrowUp: step(() => -numColumns(view)), ArrowDown: step(() => numColumns(view)),
-    Home: () => go(view, 0), End: () => go(view, Infinity),
+    Home: () => move(view, 0), End: () => move(view, Infinity),
     "[": () => turn(view, -1), "]": () => turn(view, 1),
     n: () => writeNote(view),
     Escape: () => (view.parts.noteBar.firstChild ? leaveNote(view) : close(view)),
@@ -118,6 +118,12 @@ function go(view, place) {
   mark(view);
   takeKeys(view.root);
   if (view.isOpen && view.at !== before) enlarge(view);
+}
+
+/** Goes to another image, and says which that is. */
+function move(view, place) {
+  go(view, place);
+  say(view, view.parts.grid.children[view.at]?.getAttribute("aria-label") || "");
 }
 
 function turn(view, by) {

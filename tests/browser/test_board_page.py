@@ -118,6 +118,7 @@ def test_pictures_come_first_in_every_window(opened, pictures, window, theme):
         assert picture["y"] < window[1] / 2
         used = [picture["width"] / inside["width"], picture["height"] / inside["height"]]
         assert max(used) > 0.97
+        assert inside["height"] >= min(0.7 * inside["width"], 0.35 * window[1])
         view.focus()
         view.page.keyboard.press("n")
         part(view, "left-out").locator("summary").click()
@@ -369,6 +370,8 @@ def test_everything_has_a_name_and_only_what_is_done_is_said(opened):
         view.focus()
         view.page.keyboard.press("d")
         expect(part(view, "said")).to_have_text(f"{first}: deferred")
+        view.page.keyboard.press("Home")
+        expect(part(view, "said")).to_have_text(re.compile(rf"#\d+ {first}, deferred"))
         levels = view.evaluate("view => [...view.querySelectorAll('h1, h2, h3, h4, h5')]"
                                ".map((one) => one.tagName)")  # fmt: skip
         assert levels == ["H3"]
