@@ -1,5 +1,6 @@
-"""The first ten minutes with data of one's own, as the README has them: 60 photos, of which a person
-has labeled 20 that show five of six classes."""
+"""The first ten minutes with data of one's own, as the README has them.
+
+There are 60 photos, of which a person has labeled 20 that show five of six classes."""
 
 import re
 import shutil
@@ -94,7 +95,9 @@ def label(project: Path, truth: Path, asked: list[str]) -> None:
 
 def test_the_readme_needs_five_commands_and_no_list():
     lines = lines_of_readme()
-    assert len(lines) <= 5 and not {"ImageSets", "sed", "ls"} & set(re.findall(r"\w+", " ".join(lines)))
+    assert len(lines) <= 5 and not {"ImageSets", "sed", "ls"} & set(
+        re.findall(r"\w+", " ".join(lines))
+    )
 
 
 def test_from_the_command_line(truth, project):

@@ -70,8 +70,8 @@ def is_told_by_anchors(card: Card, config: Config) -> bool:
     return card.explained_by == "discrepancy" and not config.weighted_selection
 
 
-def reason_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str:
-    """Why MI-AOD finds an image uncertain: on how many boxes the classifiers disagree, and what
+def where_in_words(values: AnchorValues, classes: Sequence[str], k: int) -> str:
+    """Where MI-AOD finds an image uncertain: on how many boxes the classifiers disagree, and what
     these look like. k: how many anchors its score averages."""
     found = places(values, k)
     if not found:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from miaod_nb import plots
 from miaod_nb.errors import MiaodError
 from miaod_nb.inspection import maps
-from miaod_nb.inspection.reasons import is_told_by_anchors, places, reason_in_words
+from miaod_nb.inspection.reasons import is_told_by_anchors, places, where_in_words
 from miaod_nb.inspection.seeing import image_and_values
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
@@ -94,12 +94,9 @@ def _card(run: ReportedRun, row: SelectedImage, image: np.ndarray, values: Ancho
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
     score = "" if row["score"] is None else f" · {row['score']:.3g}"
-    by_anchors = is_told_by_anchors(run.card, run.record.config)
-    reason = (
-        reason_in_words(values, run.record.classes, _k(run, values))
-        if by_anchors
-        else row["reason"]
-    )
+    reason = row["reason"]
+    if is_told_by_anchors(run.card, run.record.config):
+        reason += f"; {where_in_words(values, run.record.classes, _k(run, values))}"
     picture = card(image, draw, f"image {row['id']}", reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
 

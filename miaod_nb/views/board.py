@@ -9,7 +9,7 @@ from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.features import look_alikes
 from miaod_nb.inspection.reasons import class_mix
-from miaod_nb.labeling.reviewing import apply_decisions, decide
+from miaod_nb.labeling.reviewing import apply_decisions, decide, why_closed
 from miaod_nb.selection.choosing import ASIDE
 from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
@@ -72,7 +72,7 @@ class Board(View):
                     decide(self._run.record, cycle, event["id"], event["action"], event["note"])
                 except MiaodError as error:
                     faults.append(error)
-            self.closed = _closed(self._run, cycle)  # the run may have gone on meanwhile
+            self.closed = why_closed(self._run.record, cycle)  # the run may have gone on meanwhile
             self._read_decisions(cycle)
             self._show_aside()
             if faults:
@@ -111,7 +111,7 @@ class Board(View):
         if run.card.columns:
             pairs = look_alikes(run, cycle, batch.ids)
         self.heading = f"Batch of cycle {cycle}, {run.folder.root.name}: {len(batch.ids)} images"
-        self.closed = _closed(run, cycle)
+        self.closed = why_closed(run.record, cycle)
         self.cards = cards_of(run, cycle, batch.rows, pairs)
         self.page = min(self.page, (len(self.cards) - 1) // PAGE)
         self._show_page()
@@ -189,12 +189,3 @@ def _next_step(run: Run, cycle: int) -> str:
     if cycle + 1 >= run.config.cycles:  # the run ends with this cycle
         command += f" --set cycles={cycle + 2}"
     return f"Next: label these images, then `{command}`"
-
-
-def _closed(run: Run, cycle: int) -> str:
-    """Why the batch cannot be changed any more; "" if it can."""
-    if "split" not in run.folder.done_steps(cycle + 1):
-        return ""
-    return (
-        f"Cycle {cycle + 1} has begun with this batch: it can be looked at here, but not changed."
-    )

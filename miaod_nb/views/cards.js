@@ -123,6 +123,7 @@ function cardOf(view, card, place) {
       element("span", {}, card.id),
       card.score == null ? null : element("span", {}, scoreText(view.model, card.score))),
     element("p", {}, card.reason),
+    element("p", { class: "miaod-quiet", hidden: !card.where }, card.where),
     element("p", { class: "miaod-quiet" }, predicted(card)),
     alikeTo(card),
     element("p", { class: "miaod-note", "data-role": "note-text" }),
@@ -151,6 +152,7 @@ function enlargedOf(view, card, room) {
       element("p", { class: "miaod-note" }),
       card.score == null ? null : element("p", {}, scoreText(view.model, card.score)),
       element("p", {}, card.reason),
+      element("p", { class: "miaod-quiet", hidden: !card.where }, card.where),
       alikeTo(card),
       card.places.length ? table(["box", "of the score", "classifier 1", "classifier 2"],
         card.places.map((p, i) => row(i + 1, `${Math.round(100 * p.share)} %`, p.first, p.second)))

@@ -8,7 +8,7 @@ import numpy as np
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import anchor_values, find_image
-from miaod_nb.inspection.reasons import Place, is_told_by_anchors, places, reason_in_words
+from miaod_nb.inspection.reasons import Place, is_told_by_anchors, places, where_in_words
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.progress import progress
@@ -64,7 +64,7 @@ def _seen(run: Run, cycle: int, row: Mapping[str, Any]) -> Seen:
         values = anchor_values(run, cycle, row["id"])
     except MiaodError as error:
         return {"fault": str(error), "size": [1, 1], "detections": [], "places": [],
-                "reason": row["reason"]}  # fmt: skip
+                "reason": row["reason"], "where": ""}  # fmt: skip
     path, classes = find_image(run, row["id"]).image_path, run.record.classes
     k = num_averaged(run.config.top_k, len(values.discrepancy))
     by_disagreement = is_told_by_anchors(run.card, run.config)
@@ -73,7 +73,8 @@ def _seen(run: Run, cycle: int, row: Mapping[str, Any]) -> Seen:
         "size": list(values.size),
         "detections": _detections(values, classes),
         "places": shown_places(values, classes, k) if by_disagreement else [],
-        "reason": reason_in_words(values, classes, k) if by_disagreement else row["reason"],
+        "reason": row["reason"],
+        "where": where_in_words(values, classes, k) if by_disagreement else "",
     }
 
 

@@ -78,13 +78,16 @@ class Disputed(TypedDict):
 
 
 class Seen(TypedDict):
-    """What the detector sees in an image. size: (H, W). fault: why it cannot be looked at."""
+    """What the detector sees in an image. size: (H, W). fault: why it cannot be looked at. reason:
+    why it was chosen, as selection.json has it; where: the boxes that its score is about, in words,
+    or ""."""
 
     fault: str
     size: list[int]
     detections: list[Found]
     places: list[Disputed]
     reason: str
+    where: str
 
 
 class Card(Seen):

@@ -39,8 +39,8 @@ function leftOut(model) {
   return Object.keys(model.get("aside")).map((id) => [id, decisionOf(model, id)]);
 }
 
-/** Whether an image outside the batch may be in it again. */
-function comesBack({ action }) {
+/** Whether an image outside the batch is wanted in it, or may be in it again. */
+function comesIn({ action }) {
   return action === "" || action === "accept";
 }
 
@@ -48,7 +48,7 @@ function comesBack({ action }) {
 function countDecisions(model) {
   const counts = Object.fromEntries(Object.keys(STATES).map((action) => [action, 0]));
   for (const card of model.get("cards")) counts[decisionOf(model, card.id).action] += 1;
-  const back = leftOut(model).filter(([, decision]) => comesBack(decision)).length;
+  const back = leftOut(model).filter(([, decision]) => comesIn(decision)).length;
   return { counts, leaving: counts.skip + counts.defer, back };
 }
 
@@ -56,7 +56,7 @@ function countDecisions(model) {
 function applyText(leaving, back) {
   const parts = [];
   if (leaving) parts.push(`${counted(leaving, "image")} out`);
-  if (back) parts.push(`${back} back`);
+  if (back) parts.push(`${back} in`);
   return parts.length ? `Apply: ${parts.join(", ")}` : "Apply: nothing to change";
 }
 

@@ -7,8 +7,8 @@ function showLeftOut(view) {
   const content = JSON.stringify([images, model.get("closed"), model.get("aside")]);
   if (content === view.inDrawer) return; // pictures that are drawn anew would flicker
   view.inDrawer = content;
-  const back = images.filter(([, decision]) => comesBack(decision)).length;
-  const waiting = back ? `, ${back} of them back with Apply` : "";
+  const back = images.filter(([, decision]) => comesIn(decision)).length;
+  const waiting = back ? `, ${back} of them in with Apply` : "";
   left.hidden = !images.length;
   left.replaceChildren(
     element("summary", {}, element("b", {}, `Set aside (${images.length})`), waiting),
@@ -21,18 +21,18 @@ function asideOf(view, id, decision) {
   const { model } = view;
   const { source, fault } = model.get("aside")[id];
   const { mark, word } = STATES[decision.action];
-  const isBack = comesBack(decision);
+  const isBack = comesIn(decision);
   const back = button("Bring back", "take-back", "let it into the batch again with Apply",
     () => decide(view, id, "accept"));
   back.hidden = isBack;
   back.disabled = Boolean(model.get("closed"));
   return element("div",
     { class: "miaod-chip", role: "listitem", "data-role": "aside", "data-id": id,
-      "data-back": isBack, "aria-label": `${id}, ${isBack ? "comes back with Apply" : word}` },
+      "data-back": isBack, "aria-label": `${id}, ${isBack ? "comes in with Apply" : word}` },
     fault ? null : element("img", { src: source, alt: id }),
     element("div", {},
       element("div", { class: "miaod-id" }, id),
-      element("div", {}, isBack ? "↩ comes back with Apply" : `${mark} ${word}`),
+      element("div", {}, isBack ? "↩ comes in with Apply" : `${mark} ${word}`),
       decision.note ? element("div", { class: "miaod-note" }, `note: ${decision.note}`) : null,
       fault ? element("div", { class: "miaod-fault", "data-role": "fault" }, fault) : null,
       named(`Bring ${id} back`, back)));

@@ -175,13 +175,13 @@ def test_the_drawer_brings_back_and_u_takes_that_back(opened, own_run):
         expect(aside).to_contain_text("✕ skipped")
         part(aside, "take-back").click()
         answered(2)
-        expect(aside).to_contain_text("comes back with Apply")
+        expect(aside).to_contain_text("comes in with Apply")
         view.page.keyboard.press("u")
         answered(3)
         expect(aside).to_contain_text("✕ skipped")
         view.page.keyboard.press("Control+z")  # the skip itself
         answered(4)
-        expect(aside).to_contain_text("comes back with Apply")
+        expect(aside).to_contain_text("comes in with Apply")
         assert [line[1] for line in decided(own_run)] == ["skip", "accept", "skip", "undecided"]
         part(view, "apply").click()
         expect(card(view, first)).to_be_visible()

@@ -313,7 +313,7 @@ def test_the_drawer_shows_what_was_set_aside_and_what_comes_back(opened):
     with opened() as view:
         drawer, items = part(view, "left-out"), part(view, "aside")
         summary = drawer.locator("summary")
-        expect(summary).to_have_text("Set aside (2), 1 of them back with Apply")
+        expect(summary).to_have_text("Set aside (2), 1 of them in with Apply")
         expect(items.first).to_be_hidden()
         summary.click()
         aside, waiting = items.nth(0), items.nth(1)
@@ -322,12 +322,12 @@ def test_the_drawer_shows_what_was_set_aside_and_what_comes_back(opened):
             assert one.locator("img").evaluate("one => one.naturalWidth") > 0
         expect(aside).to_contain_text("✕ skipped")
         expect(aside).to_contain_text("note: too dark")
-        expect(waiting).to_contain_text("comes back with Apply")
+        expect(waiting).to_contain_text("comes in with Apply")
         expect(part(waiting, "take-back")).to_be_hidden()
-        expect(part(view, "apply")).to_have_text("Apply: 1 back")
+        expect(part(view, "apply")).to_have_text("Apply: 1 in")
         part(aside, "take-back").click()
-        expect(summary).to_contain_text("2 of them back")
-        expect(aside).to_contain_text("comes back with Apply")
+        expect(summary).to_contain_text("2 of them in")
+        expect(aside).to_contain_text("comes in with Apply")
         expect(aside).to_be_visible()  # the drawer stays open
         view.page.keyboard.press("u")
         expect(aside).to_contain_text("✕ skipped")

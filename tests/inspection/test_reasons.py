@@ -9,7 +9,7 @@ from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config
 from miaod_nb.inspection import reasons
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.inspection.reasons import class_mix, is_told_by_anchors, places, reason_in_words
+from miaod_nb.inspection.reasons import class_mix, is_told_by_anchors, places, where_in_words
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.selection.registry import card_of
 
@@ -104,10 +104,10 @@ def test_anchors_on_padding_have_no_place():
          "the classifiers disagree nowhere: no box stands out"),
     ],
 )  # fmt: skip
-def test_the_reason_in_words(anchors, detected, words):
+def test_the_where_in_words(anchors, detected, words):
     values = values_of(anchors, detected)
-    assert reason_in_words(values, CLASSES, k=len(anchors)) == words
-    assert reason_in_words(values, CLASSES, k=10_000) == words  # more than there are
+    assert where_in_words(values, CLASSES, k=len(anchors)) == words
+    assert where_in_words(values, CLASSES, k=10_000) == words  # more than there are
 
 
 @pytest.mark.parametrize(

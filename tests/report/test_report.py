@@ -19,7 +19,7 @@ from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection.anchor_values import anchor_values
-from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.inspection.reasons import places, where_in_words
 from miaod_nb.plots import pictures as pictures_module
 from miaod_nb.report import gallery, make_report, write_report
 from miaod_nb.report.beginning import in_short
@@ -190,7 +190,7 @@ def test_cards_and_maps_draw_the_boxes_that_the_words_count(runs, monkeypatch):
         expected = values.boxes[[place.anchor for place in places(values, k)]]
         for boxes in found:
             np.testing.assert_allclose(boxes, expected, atol=0.01)
-        assert card.picture.caption == reason_in_words(values, run.record.classes, k)
+        assert card.picture.caption.endswith(f"; {where_in_words(values, run.record.classes, k)}")
 
 
 def test_a_deleted_image_is_named_and_the_others_are_shown(copies):

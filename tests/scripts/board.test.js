@@ -37,10 +37,10 @@ test("what waits goes before what is saved; notes and actions keep each other", 
   assert.deepEqual(decisions.a, { action: "skip", note: "dark" }); // nothing was written into it
 });
 
-test("images outside of the batch are listed if something was decided about them", () => {
+test("images outside of the batch are listed, and those that come in are counted", () => {
   const decisions = { a: { action: "skip", note: "" }, x: { action: "skip", note: "" },
     y: { action: "", note: "only a note" }, z: { action: "accept", note: "" } };
-  const model = board({ decisions });
+  const model = board({ decisions, aside: { x: {}, z: {} } });
   assert.deepEqual(leftOut(model).map(([id]) => id), ["x", "z"]);
   const { counts, leaving, back } = countDecisions(model);
   assert.deepEqual(counts, { "": 2, accept: 0, skip: 1, defer: 0 });
@@ -49,7 +49,7 @@ test("images outside of the batch are listed if something was decided about them
 
 test("the button says what it would do", () => {
   assert.equal(applyText(0, 0), "Apply: nothing to change");
-  assert.equal(applyText(1, 2), "Apply: 1 image out, 2 back");
+  assert.equal(applyText(1, 2), "Apply: 1 image out, 2 in");
 });
 
 test("shares are of the sum of a side, and 0 where it is empty", () => {

@@ -9,7 +9,7 @@ import pytest
 from miaod_nb import views
 from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
-from miaod_nb.inspection.reasons import places, reason_in_words
+from miaod_nb.inspection.reasons import places, where_in_words
 from miaod_nb.labeling.reviewing import decide
 from miaod_nb.selection.decisions import decision_file
 from miaod_nb.selection.uncertainty import num_averaged
@@ -54,12 +54,14 @@ def test_cards_are_the_batch_most_wanted_first(run, board):
 
 
 def test_cards_tell_what_drove_the_score(run, board):
+    rows = {row["id"]: row["reason"] for row in run.record.selection(1)["selected"]}
     for card in board.cards:
         height, width = card["size"]
         values = anchor_values.anchor_values(run, 1, card["id"])
         k = num_averaged(run.config.top_k, len(values.discrepancy))
         named = places(values, k)
-        assert card["reason"] == reason_in_words(values, run.dataset.classes, k)
+        assert card["reason"] == rows[card["id"]]
+        assert card["where"] == where_in_words(values, run.dataset.classes, k)
         for place, shown in zip(named, card["places"], strict=True):
             assert shown["box"] == pytest.approx(values.boxes[place.anchor], abs=0.06)
             assert shown["share"] == place.share
@@ -228,11 +230,11 @@ def test_a_batch_that_the_next_cycle_uses_is_not_changed(run, board):
     assert board.closed == ""
     run.folder.mark_done(2, "split")
     board.events = [event(2, before[1], "skip")]
-    assert "not changed" in board.closed
+    assert "cannot be changed" in board.closed
     board.apply += 1
     assert "cannot be changed" in board.message and board.applied == 1
     assert batch_ids(run) == before
-    assert "not changed" in views.board(run).closed
+    assert "cannot be changed" in views.board(run).closed
 
 
 def test_the_decision_file_of_another_run_is_named(run):
