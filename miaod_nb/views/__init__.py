@@ -1,6 +1,7 @@
 """The interactive views of a run: in JupyterLab, in an executed notebook, and in a page alone.
 
 contract: what Python and the scripts share, and the keys of what the scripts are given
+stills: what stands for a view where it cannot live: a picture of what it shows, and a sentence
 base: what the interactive views share: a script each, errors as sentences, pages without a kernel
 batches: the batch that a cycle chose, as the views ask for it
 cards: what the review board says of each image of a batch

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+from IPython.display import display
 from traitlets import Unicode
 
 from miaod_nb.errors import MiaodError
 from miaod_nb.views.contract import SHARED
+from miaod_nb.views.stills import Still, output_of
 
 HERE = Path(__file__).parent
 EXPORT = "\nexport default { render };\n"  # what anywidget asks of a script
 # Of traits that the script sets: the kernel's echo of a value would undo a change made since.
 FROM_SCRIPT = {"sync": True, "echo_update": False}
-WITHOUT_SCRIPTS = (
-    "Interactive view: run this cell to see it, or open notebooks.html of the run folder."
-)
+WITHOUT_SCRIPTS = "An interactive view stood here."
 NOT_STATE = ("layout", "tabbable", "tooltip")  # traits of every widget that a page does not need
 
 PAGE = """\
@@ -46,6 +46,16 @@ class View(anywidget.AnyWidget):
     def __repr__(self) -> str:
         """What stands in a saved notebook where no script may run."""
         return self.message.partition("\n")[0] or WITHOUT_SCRIPTS
+
+    def _ipython_display_(self) -> None:
+        """Displays the view, and what stands for it where it cannot live."""
+        live, metadata = self._repr_mimebundle_() or ({}, {})
+        display(live, metadata=metadata, raw=True)
+        display(output_of(self.still() or Still(repr(self))), raw=True)
+
+    def still(self) -> Still | None:
+        """What stands for the view in a notebook that was saved; None: its message alone."""
+        return None
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

@@ -15,8 +15,9 @@ from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
-from miaod_nb.views.contract import ACTIONS, Aside, Mix
+from miaod_nb.views.contract import ACTIONS, Aside, Card, Mix
 from miaod_nb.views.payload import PHOTO_SIDE, photo
+from miaod_nb.views.stills import TILES, Still, sheet
 
 PAGE = 60  # cards whose pictures are held at a time
 PICTURE_SIDE = 320  # pixels of the longer side of these
@@ -59,6 +60,19 @@ class Board(View):
         with self.hold_sync():
             self._read_decisions(batch.cycle)
             self._show(batch)
+
+    def still(self) -> Still | None:
+        """The first images of the batch, with what was decided about them."""
+        if not self.cards:
+            return None
+        cards = self.cards[self.page * PAGE :][:TILES]
+        tiles = [(self.pictures.get(card["id"], ""), self._caption(card)) for card in cards]
+        return Still(f"{self.heading}; {len(cards)} of them by their rank.", sheet(tiles))
+
+    def _caption(self, card: Card) -> str:
+        action = self.decisions.get(card["id"], {}).get("action")
+        word = f"{ACTIONS[action]['word']}: " if action else ""
+        return f"{card['rank']}. {word}{card['id']}"
 
     @observe("events")
     def _write_down(self, change: Any) -> None:

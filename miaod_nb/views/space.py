@@ -14,6 +14,7 @@ from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of, scores_of
 from miaod_nb.views.contract import Picture, Point
 from miaod_nb.views.payload import photo
+from miaod_nb.views.stills import Still, scatter
 
 PICTURE_SIDE = 320  # pixels of the longer side of a picture
 SMALL_SIDE = 128  # the same of the encircled images
@@ -59,6 +60,10 @@ class Space(View):
             if len(self.points) < len(run.record.pool):
                 self.heading += f", {len(self.points)} of {len(run.record.pool)} images"
             self._read_decisions()
+
+    def still(self) -> Still | None:
+        """The map."""
+        return Still(f"{self.heading}.", scatter(self.points)) if self.points else None
 
     @property
     def ids(self) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from traitlets import Dict, List, Unicode, observe
 
@@ -10,15 +11,18 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import find_image
+from miaod_nb.inspection.maps import anchor_map
+from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.labeling.reviewing import newest_batch
 from miaod_nb.plots.look import label_of
 from miaod_nb.runs.card import PER_CLASS
 from miaod_nb.runs.score_table import headers_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
-from miaod_nb.views.contract import Layer, Listed, Panel, Payload, Truth
+from miaod_nb.views.contract import LAYERS, Layer, Listed, Panel, Payload, Truth
 from miaod_nb.views.looked_at import LookedAt
 from miaod_nb.views.payload import anchor_panel, photo
+from miaod_nb.views.stills import Still, heat_picture, opened
 
 START = {
     "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": True, "truth": True,
@@ -88,6 +92,27 @@ class UncertaintyViewer(View):
         image = photo(find_image(first.run, image_id))
         return {"id": image_id, "size": list(values.size), "image": image, "truth": truth,
                 "panels": panels}  # fmt: skip
+
+    def still(self) -> Still | None:
+        """The image that was asked for last, its detections and the layer that is chosen."""
+        if not self.payload:
+            return None
+        payload, first = self.payload, self._looked_at[0]
+        panel, values = payload["panels"][0], first.values(payload["id"])
+        layer = str(self.settings["layer"])
+        layer = layer if layer in LAYERS else "discrepancy"
+        heat = anchor_map(values.layers()[layer], values.grid, values.size)
+        image = np.asarray(opened(payload["image"]).resize(values.size[::-1]))
+        found = values.detections.above(SHOWN_SCORE)
+        names = found.names(first.run.record.classes)
+        texts = [f"{name} {score:.2f}" for name, score in zip(names, found.scores, strict=True)]
+        score = "" if panel["score"] is None else f", score {panel['score']:.3g}"
+        rank = "" if panel["rank"] is None else f", rank {panel['rank']} of {panel['pool']}"
+        return Still(
+            f"Uncertainty viewer, {panel['title']}: image {payload['id']}{rank}{score}; what is "
+            f"found in it and where the classifiers differ.",
+            heat_picture(image, found.boxes.tolist(), texts, heat, LAYERS[layer]),
+        )
 
     def embed(self, ids: Iterable[str]) -> None:
         """Keeps these images in the view, so that an executed notebook or a page shows them too.

@@ -19,6 +19,7 @@ from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import batch_of
 from miaod_nb.views.contract import Changed, Options, Replayed
 from miaod_nb.views.payload import photo
+from miaod_nb.views.stills import TILES, Still, sheet
 
 TILE = 128  # pixels of the longest side of a picture
 SHOWN = 60  # pictures of added images, and as many of dropped ones
@@ -49,6 +50,16 @@ class WhatIf(View):
             self.heading = f"What if: the batch of cycle {cycle}, {run.folder.root.name}"
             self.options = options_of(run, self._table)
             self.settings = self.options["run"]
+
+    def still(self) -> Still | None:
+        """The images that come in; with the run's own settings there are none."""
+        if not self.result:
+            return None
+        added, kept = self.result["added"], self.result["kept"]
+        tiles = [(self.pictures.get(one["id"], ""), f"in: {one['id']}") for one in added[:TILES]]
+        ways = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        text = f"{self.heading}: with {ways}, {kept} images stay and {len(added)} come in."
+        return Still(text, sheet(tiles))
 
     @observe("settings")
     def _replay(self, change: Any) -> None:

@@ -1,16 +1,33 @@
 """What all views share: scripts, styles, messages, and pages that need no kernel."""
 
+import base64
+import io
 import json
 import re
 
 import matplotlib
+import numpy as np
 import pytest
+from PIL import Image
 from traitlets import Dict
 
 from miaod_nb.errors import ConfigError
 from miaod_nb.plots.pictures import BOX_LINES
-from miaod_nb.views.base import EXPORT, HERE, View, as_html, fragment, page, source, styles
+from miaod_nb.views import base, board, selection_space, uncertainty_viewer, what_if
+from miaod_nb.views.base import (
+    EXPORT,
+    HERE,
+    WITHOUT_SCRIPTS,
+    View,
+    as_html,
+    fragment,
+    page,
+    source,
+    styles,
+)
 from miaod_nb.views.contract import SHARED
+from miaod_nb.views.stills import RUN_AGAIN
+from miaod_nb.views.whatif import WhatIf
 
 
 class Small(View):
@@ -19,13 +36,54 @@ class Small(View):
     numbers = Dict().tag(sync=True)
 
 
-def test_a_saved_notebook_says_in_words_what_stood_there():
+def test_a_saved_notebook_says_in_words_what_stood_there(displayed):
     """Where no script may run, as on a code hosting site, people see the text of an output."""
     view = Small()
-    text = view._repr_mimebundle_()[0]["text/plain"]
-    assert text.startswith("Interactive view: run this cell") and text.endswith("run folder.")
-    view.message = "no scores\n  where: there"
-    assert repr(view) == "no scores"
+    live, still = displayed(view)
+    assert live["text/plain"] == WITHOUT_SCRIPTS and "application/vnd.jupyter.widget" in str(live)
+    assert still["text/plain"] == f"{WITHOUT_SCRIPTS} {RUN_AGAIN}" and "<img" not in str(still)
+    view.message = "no <scores>\n  where: there"
+    live, still = displayed(view)
+    assert live["text/plain"] == "no <scores>"
+    assert f"<p>no &lt;scores&gt; {RUN_AGAIN}</p>" in still["text/html"]
+
+
+@pytest.mark.parametrize("make", [board, selection_space, uncertainty_viewer, what_if])
+def test_a_picture_of_a_view_stands_in_a_saved_notebook(make, copied, displayed):
+    view = make(copied)
+    if isinstance(view, WhatIf):  # the run's own settings change nothing
+        view.settings = view.settings | {"strategy": "random"}
+    _, still = displayed(view)
+    assert copied.folder.root.name in still["text/plain"]
+    assert still["text/plain"].endswith(RUN_AGAIN)
+    content = base64.b64decode(still["image/jpeg"])
+    assert len(content) < 100_000
+    picture = Image.open(io.BytesIO(content))
+    picture.load()
+    assert picture.format == "JPEG" and 600 < picture.width < 1000 > picture.height > 100
+    assert np.asarray(picture).std() > 10  # not blank
+    assert f'src="data:image/jpeg;base64,{still["image/jpeg"]}"' in still["text/html"]
+    assert re.search(r'<img alt="[^"]{20,}"', still["text/html"])
+
+
+def test_a_still_of_the_board_has_what_was_decided(copied, displayed):
+    view = board(copied)
+    before = displayed(view)[1]["image/jpeg"]
+    view.decisions = {view.cards[0]["id"]: {"action": "skip", "note": ""}}
+    assert displayed(view)[1]["image/jpeg"] != before
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What a notebook keeps of a cell that ends with a view: the data of each output."""
+
+    def outputs_of(view: View) -> list[dict[str, str]]:
+        found = []
+        monkeypatch.setattr(base, "display", lambda data, **how: found.append(data))
+        view._ipython_display_()
+        return found
+
+    return outputs_of
 
 
 def state_in(html: str) -> dict:
