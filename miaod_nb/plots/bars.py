@@ -25,6 +25,7 @@ def class_counts(axes: Axes, table: pd.DataFrame, xlabel: str = "objects") -> Ax
     styles = [{"color": color, "label": name} for name, color in
               zip(table.columns, level_colors(len(table.columns)), strict=True)]  # fmt: skip
     _grouped_bars(axes, table, styles, "{:.0f}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(xlabel)
     return axes
 
@@ -51,6 +52,7 @@ def true_positive_counts(
     table: counts indexed by labeled images, a column a strategy; NaN where it has no such cycle.
     """
     _grouped_bars(axes, table, list(_bar_styles(table).values()), "{:.0f}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=xlabel, ylabel="labeled images")
     return axes
 
@@ -72,21 +74,15 @@ def score_histogram(
         "edgecolor": "white",
         "linewidth": 0.5,
     }
-    axes.bar(edges[:-1], rest, color=STYLES["random"]["color"], **look)
     color = looks([strategy])[strategy]["color"]
-    axes.bar(edges[:-1], chosen, bottom=rest, color=color, hatch="////", **look)
+    axes.bar(edges[:-1], rest, color=STYLES["random"]["color"],
+             label=f"{rest.sum()} not selected", **look)  # fmt: skip
+    axes.bar(edges[:-1], chosen, bottom=rest, color=color, hatch="////",
+             label=f"{chosen.sum()} selected", **look)  # fmt: skip
     axes.set(xlabel=xlabel, ylabel="images of the pool")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))  # the numbers are long
-    axes.set_ylim(top=1.35 * max(int((rest + chosen).max()), 1))
-    middles, total = (edges[:-1] + edges[1:]) / 2, rest + chosen
-    here = rest.argmax()
-    side = "left" if here < len(rest) / 2 else "right"
-    axes.annotate(f"{rest.sum()} not selected", (middles[here], total[here]), (0, 3),
-                  textcoords="offset points", ha=side)  # fmt: skip
-    here = chosen.argmax()
-    axes.annotate(f"{chosen.sum()} selected", (middles[here], total[here]), (0.98, 0.9),
-                  textcoords="axes fraction", ha="right",
-                  arrowprops={"arrowstyle": "-", "linewidth": 0.8, "relpos": (0.5, 0)})  # fmt: skip
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return axes
 
 

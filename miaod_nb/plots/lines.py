@@ -113,6 +113,7 @@ def learning_curves(
             axes.plot(run[over], run[metric], color=color, linewidth=0.8)
     axes.set(xlabel=over.replace("_", " "), ylabel=metric, ylim=_from_zero(table[metric]))
     label_ends(axes, _mean_lines(axes, table, metric, styles, over))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     counts = np.unique(partial[over])
     if len(counts) < 2 or np.diff(counts).min() > 0.06 * np.ptp(counts):  # numbers do not touch
         axes.set_xticks(counts)

@@ -18,6 +18,10 @@ FEW = (
     "learned at all; they cannot tell two strategies, or two cycles that lie near each other, "
     "apart."
 )
+DRAWN = (
+    "The images are generated drawings, to see how all this works: their numbers are no result to "
+    "judge a strategy by."
+)
 NO_CONTROL = "No run with random choice stands beside, so this cannot say whether choosing helped."
 QUESTION = (
     "Boxes drawn by people are what an object detector costs. Of many images without labels, which "
@@ -59,7 +63,8 @@ def in_short(runs: Sequence[ReportedRun], groups: Sequence[Measured]) -> Section
     if outcome and not any(run.draws_by_lot for run in runs):
         outcome.append(NO_CONTROL)
     facts = {"The question": QUESTION, "What was done": done, "What came out": " ".join(outcome)}
-    pieces: list[Piece] = [Facts(facts)]
+    pieces: list[Piece] = [Caution(DRAWN)] if any(run.is_generated for run in runs) else []
+    pieces.append(Facts(facts))
     pieces += [Caution(sentence) for sentence in not_comparable(runs)]
     pieces += [Caution(FEW.format(group.evaluated_on, 1 / count)) for group in groups
                if (count := len(group.runs[0].record.test)) < FEW_IMAGES]  # fmt: skip

@@ -97,7 +97,8 @@ def _card(run: ReportedRun, row: SelectedImage, image: np.ndarray, values: Ancho
     reason = row["reason"]
     if is_told_by_anchors(run.card, run.record.config):
         reason += f"; {where_in_words(values, run.record.classes, _k(run, values))}"
-    picture = card(image, draw, f"image {row['id']}", reason)
+    alt = f"image {row['id']} with {len(found)} boxes that the detector finds"
+    picture = card(image, draw, alt + f": {', '.join(texts)}" * bool(texts), reason)
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from miaod_nb.config import changes, spell
-from miaod_nb.experiment.opening import GENERATED
 from miaod_nb.report.pieces import (
     Command,
     Piece,
@@ -46,9 +45,8 @@ def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:
 
 def _command(run: ReportedRun) -> str:
     parts = ["miaod", "run", "--preset", run.record.config.preset]
-    data = Path(run.record.data_root or "").name
-    if data != run.record.config.preset or data not in GENERATED:  # else the preset brings them
-        parts += ["--data-root", data]
+    if not run.is_generated:  # else the preset brings them
+        parts += ["--data-root", Path(run.record.data_root or "").name]
     parts += ["--run-dir", run.record.folder.root.name]
     for name, value in changes(run.record.config).items():
         parts += ["--set", f"{name}={spell(value)}"]

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
+from miaod_nb.experiment.opening import GENERATED
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import SelectedImage
@@ -36,6 +38,12 @@ class ReportedRun:
     def draws_by_lot(self) -> bool:
         """Whether it chooses without looking at images: the yardstick for other choices."""
         return not self.card.columns and not self.card.labels_all
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its images are those that its preset draws."""
+        preset = self.record.config.preset
+        return preset in GENERATED and Path(self.record.data_root or "").name == preset
 
     @property
     def trains_adversarially(self) -> bool:

@@ -34,12 +34,24 @@ def results(groups: Sequence[Measured]) -> Section:
 def _over_images(group: Measured) -> Picture:
     return drawn(
         lambda axes: plots.learning_curves(axes, group.table, group.metric),
-        f"{group.metric} over the number of labeled images",
+        f"{group.metric} over the number of labeled images: {_ends(group)}",
         "More labeled images to the right, better detectors upwards. A strategy is worth its name "
         "if its curve lies above that of random choice. Where all runs have the same first "
         "labels, a difference at the first point comes from training, not from choosing."
         + _seeds(group),
     )  # fmt: skip
+
+
+def _ends(group: Measured) -> str:
+    """Where each curve begins and ends, in words."""
+    known = group.table.dropna(subset=group.metric)
+    ends = [
+        f"{shown_label(str(label))} from {means.iloc[0]:.3f} at {means.index[0]} to "
+        f"{means.iloc[-1]:.3f} at {means.index[-1]}"
+        for label, rows in known.groupby("strategy", sort=False)
+        for means in [rows.groupby("labeled_images")[group.metric].mean()]
+    ]
+    return "; ".join(ends)
 
 
 def _seeds(group: Measured) -> str:

@@ -31,6 +31,11 @@ def texts_of(axes):
     return [text.get_text() for text in axes.texts]
 
 
+def names_of(axes):
+    """The texts of the legend."""
+    return [text.get_text() for text in axes.get_legend().texts]
+
+
 def heights_of(axes):
     """The y values of every line, rounded."""
     return [tuple(np.round(line.get_ydata(), 6).tolist()) for line in axes.lines]
@@ -173,14 +178,37 @@ def test_every_score_is_in_the_histogram_once(axes):
     assert sum(bar.get_height() for bar in chosen) == selected.sum()
     for below, above in zip(rest, chosen, strict=True):
         assert above.get_y() == below.get_height()
-    assert texts_of(axes) == [f"{(~selected).sum()} not selected", f"{selected.sum()} selected"]
+    assert names_of(axes) == [f"{(~selected).sum()} not selected", f"{selected.sum()} selected"]
+
+
+def test_nothing_is_drawn_across_the_bars_of_the_histogram(axes):
+    scores = np.concatenate([np.zeros(9), np.linspace(0, 1, 9)])
+    plots.score_histogram(axes, scores, scores > 0.5)
+    assert not axes.lines and not axes.texts
+    axes.figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+
+
+@pytest.mark.parametrize("draw", [
+    lambda axes: plots.score_histogram(axes, np.array([0.1, 0.2, 0.9]), np.array([0, 0, 1]) > 0),
+    lambda axes: plots.true_positive_counts(axes, pd.DataFrame({"mi_aod": [1, 3]}, index=[4, 6])),
+    lambda axes: plots.class_counts(axes, pd.DataFrame({"pool": [3, 1]}, index=["cat", "dog"])),
+    lambda axes: plots.learning_curves(axes, metrics(mi_aod_0=np.linspace(0.1, 0.2, 30))
+                                       .assign(labeled_images=np.arange(30) % 5)),
+])  # fmt: skip
+def test_axes_that_count_have_whole_steps(axes, draw):
+    draw(axes)
+    axes.figure.canvas.draw()
+    counting = axes.xaxis if axes.get_ylabel() in ("", "labeled images", VOC12_AP) else axes.yaxis
+    ticks = counting.get_ticklocs()
+    assert len(ticks) > 1 and (ticks == ticks.round()).all()
 
 
 @pytest.mark.parametrize("size", [0, 1, 6])
 @pytest.mark.parametrize("chosen", [True, False])
 def test_histogram_of_equal_scores_all_chosen_or_none(axes, size, chosen):
     plots.score_histogram(axes, np.zeros(size), np.full(size, chosen))
-    assert texts_of(axes) == [f"{size * (not chosen)} not selected", f"{size * chosen} selected"]
+    assert names_of(axes) == [f"{size * (not chosen)} not selected", f"{size * chosen} selected"]
 
 
 def test_instances_share_one_scale_and_the_largest_of_each_row_stands_out(axes):

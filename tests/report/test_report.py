@@ -27,7 +27,7 @@ from miaod_nb.report.detectors import judge_cycles
 from miaod_nb.report.loading import load_runs
 from miaod_nb.report.making import how_it_was_made, stage_minutes
 from miaod_nb.report.measured import measured, one_of_each
-from miaod_nb.report.page import as_html
+from miaod_nb.report.page import CSS, as_html
 from miaod_nb.report.pieces import (
     Cards,
     Caution,
@@ -57,15 +57,17 @@ SECTIONS = ["In short", "What was compared", "The data", "Results", "What was ch
 
 
 class Tags(HTMLParser):
-    """Which tags a page opens, its addresses, and what it leaves open."""
+    """Which tags a page opens, each with its attributes, its addresses, and what it leaves open."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.addresses: list[str] = []
+        self.all: list[tuple[str, dict[str, str | None]]] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.all.append((tag, dict(attributes)))
         self.addresses += [value for name, value in attributes if name in ("src", "href")]
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
@@ -128,6 +130,55 @@ def test_the_page_is_whole_and_loads_nothing(runs, tmp_path):
     assert "a &lt;b&gt;&amp;" in page and "<b>&" not in page.replace("<b>&lt;", "")
     assert VOC12_AP in page and VOC12_AP in summary and "a \\<b\\>&" in summary
     assert len(page) < 10e6 and not re.search(r"\bnan\b|None", summary)
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of a color such as #1b1d21 (WCAG 2)."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "ground", "least"),
+    [("ink", "paper", 7), ("quiet", "paper", 4.5), ("link", "paper", 4.5), ("ink", "faint", 7),
+     ("accent", "paper", 3), ("warning", "paper", 3)],
+)  # fmt: skip
+def test_every_text_can_be_read_on_light_and_dark_pages(text, ground, least):
+    light, dark = re.findall(r":root \{[^}]*--paper[^}]*\}", CSS)
+    assert light != dark
+    for scheme in (light, dark):
+        colors = dict(re.findall(r"--(\w+): (#\w{6});", scheme))
+        darker, lighter = sorted([luminance(colors[text]), luminance(colors[ground])])
+        assert (lighter + 0.05) / (darker + 0.05) >= least
+
+
+def test_a_screen_reader_finds_its_way(report):
+    page = as_html(report)
+    tags = Tags(page).all
+    names = [tag for tag, _ in tags]
+    assert names.count("h1") == names.count("main") == 1 and '<html lang="en">' in page
+    headings = [int(name[1]) for name in names if re.fullmatch(r"h\d", name)]
+    assert headings == [1] + [2] * len(report.sections)
+    assert all(attributes.get("scope") == "col" for tag, attributes in tags if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in tags if tag == "nav")
+    alts = [attributes.get("alt") or "" for tag, attributes in tags if tag == "img"]
+    assert len(alts) > 10 and all(len(alt.split()) > 3 for alt in alts)
+    assert not re.findall(r"<a [^>]*>\s*</a>", page)
+
+
+def test_generated_drawings_are_told_apart_from_data(runs, monkeypatch):
+    found = load_runs(runs[:1])
+    assert "generated" not in as_markdown(Report("", [in_short(found, measured(found))]))
+    monkeypatch.setitem(found[0].record.described, "data_root", "data/tiny")
+    first = in_short(found, measured(found)).pieces[0]
+    assert isinstance(first, Caution) and "generated drawings" in first.text
+
+
+def test_times_stand_under_each_other():
+    frame = pd.DataFrame({"stage": ["a", "b"], "took": ["9 s", "118 s"], "AP": [0.5, 0.123]})
+    page = as_html(Report("", [Section("", [Table("", frame)])]))
+    assert re.findall(r'<td class="number">(.*?)</td>', page) == ["9 s", "0.500", "118 s", "0.123"]
 
 
 def test_every_figure_is_there_and_says_of_what(report):
@@ -240,7 +291,7 @@ def test_runs_on_other_images_are_not_drawn_together(runs, make_voc, tmp_path):
     for part in ("detect different classes", "evaluated on different images",
                  "choose from different images", "settings differ: learning\\_rate"):  # fmt: skip
         assert part in said
-    curves = [one for one in pictures(report) if one.endswith("number of labeled images")]
+    curves = [one for one in pictures(report) if "number of labeled images" in one]
     assert len(curves) == 4  # one of each group, and one of its classes
 
 
@@ -364,7 +415,7 @@ def test_texts_are_escaped_in_both_forms():
     frame = pd.DataFrame({evil: [evil], "n": [0.5], "none": [float("nan")]})
     report = Report(evil, [Section(evil, [Text(evil), Caution(evil), Table(evil, frame)])])
     page, summary = as_html(report), as_markdown(report)
-    assert "<script" not in page and page.count("&lt;script&gt;") == 9
+    assert "<script" not in page and page.count("&lt;script&gt;") == 10
     assert not re.search(r"(?<!\\)<script", summary) and summary.count("\\<script\\>") == 7
     assert '<td class="number">0.500</td><td class="number">–</td>' in page
     assert "| 0.500 | – |" in summary and "\\| \\`a\\` \\*b\\* \\[c\\](d)" in summary
