@@ -28,6 +28,18 @@ def test_text_and_results_stand_in_order(page):
     assert "code-of-a-cell" in page and "secret" not in page
 
 
+def test_headings_stand_below_that_of_the_page(page):
+    found = re.findall(r"<h(\d)[^>]*>([^<]*)", page.partition("<body")[2])
+    assert found == [("1", "The notebooks of title"), ("2", "First"), ("2", "Second")]
+    assert '<html lang="en">' in page
+
+
+def test_the_page_follows_light_and_dark_and_prints_light(page):
+    """Views ask the page's colors: an attribute would tell them that it is always light."""
+    assert re.findall(r"<body[^>]*>", page) == ['<body class="jp-Notebook">']
+    assert page.count("@media screen and (prefers-color-scheme: dark)") == 1
+
+
 def test_formulas_are_pictures_of_their_own(page):
     assert page.count("<math") == 2 and 'display="block"' in page
     assert "<msub><mi>x</mi><mn>1</mn></msub>" in page
