@@ -32,7 +32,9 @@ _STYLE = """
   .jp-InputPrompt, .jp-OutputPrompt { display: none; }
   .jp-RenderedText pre, .jp-InputArea pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   /* On narrow pages nbconvert makes a table's row of it, which cannot scroll. */
-  .jp-OutputArea-child .jp-OutputArea-output { display: block; overflow-x: auto; }
+  .jp-OutputArea-child .jp-OutputArea-output {
+    display: block; overflow-x: auto; box-sizing: border-box; width: auto; margin: 0;
+  }
   .jp-RenderedHTMLCommon :is(td, th) { overflow-wrap: normal; }
   .jp-RenderedImage img { background: #ffffff; border-radius: 6px; }
   #code-switch { position: fixed; top: 0.6rem; right: 1rem; z-index: 9; }

@@ -21,8 +21,10 @@ LONG = "/home/" + "a-long-name-of-a-folder/" * 9
 WIDE = pd.DataFrame([{f"a column of numbers {n}": n / 7 for n in range(30)}])
 OUTSIDE = """() => [...document.querySelectorAll("main *, .jp-Cell *")].filter((one) => {
     const box = one.getBoundingClientRect();
-    return box.width && box.right > innerWidth + 1 &&
-        !one.closest(".wide, .jp-OutputArea-output, math");
+    const frame = one.matches(".jp-OutputArea-output") && one.parentElement.getBoundingClientRect();
+    return box.width && box.right > (frame ? frame.right : innerWidth) + 1 &&
+        !one.matches("math, table") &&
+        !one.parentElement.closest(".wide, .jp-OutputArea-output, math");
 }).map((one) => one.outerHTML.slice(0, 80))"""
 BRIGHT = """(name) => {
     const [r, g, b] = getComputedStyle(document.body)[name].match(/[\\d.]+/g).map(Number);
