@@ -1,9 +1,13 @@
 """Copies of the project's notebooks in a run folder, for people who work in them."""
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +17,61 @@ from miaod_nb.commands.executing import SOURCES, parameters_of
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
 from miaod_nb.progress import say
-from miaod_nb.runs.identity import project_folder
+from miaod_nb.runs.identity import has_begun, project_folder
 
+VERSION = "miaod_nb_source"  # in a copy's metadata: the digest of what it was made of
 PLACE = "lab"  # the folder of the copies: `miaod notebooks` writes into its own
 
 
 def copy_notebooks(run: Run, renew: bool) -> Path:
     """Copies the notebooks into the run folder, the run's parameters filled in; gives the first.
 
-    A copy that is there is kept, whoever made it, unless `renew` is set.
+    A copy that is there is kept, whoever made it, and said to be of another version if it is. With
+    `renew` it makes way for a new one, and stays under another name.
     """
-    copies = []
-    for source in sorted(SOURCES.glob("0*.ipynb")):
+    sources = sorted(SOURCES.glob("0*.ipynb"))
+    if not sources:
+        raise ConfigError("the notebooks are not there", where=SOURCES,
+                          remedy="work in a copy of the whole project (git clone)")  # fmt: skip
+    values = parameters_of(run)
+    if has_begun(run.folder):  # its folder says the rest: where it was moved away, none is begun
+        values |= {"preset": "", "data_root": "", "overrides": {}}
+    outdated = []
+    for source in sources:
         copy = run.folder.path(f"{PLACE}/{source.name}")
-        copies.append(copy)
         if copy.exists() and not renew:
+            outdated += [copy.name] if _version_in(copy) != _version_of(source) else []
             continue
+        if copy.exists():
+            say(f"{copy.name}: what was there is now {_set_aside(copy).name}")
         notebook = nbformat.read(source, nbformat.NO_CONVERT)
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
-                cell.source = filled(cell.source, parameters_of(run))
+                cell.source = filled(cell.source, values)
+        notebook.metadata[VERSION] = _version_of(source)
         run.folder.save_text(f"{PLACE}/{source.name}", nbformat.writes(notebook))
-    if not copies:
-        raise ConfigError("the notebooks are not there", where=SOURCES,
-                          remedy="work in a copy of the whole project (git clone)")  # fmt: skip
-    return copies[0]
+    if outdated:
+        say(f"of another version of the project: {', '.join(outdated)}; cells may fail. --renew "
+            "makes new copies and keeps these under other names")  # fmt: skip
+    return run.folder.path(f"{PLACE}/{sources[0].name}")
+
+
+def _version_of(source: Path) -> str:
+    """The notebook's content as a digest."""
+    return hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def _version_in(copy: Path) -> str:
+    """Which version of its source a copy is of; "" for a file that does not say."""
+    with suppress(ValueError, OSError):
+        return str(json.loads(copy.read_text("utf-8"))["metadata"].get(VERSION, ""))
+    return ""
+
+
+def _set_aside(copy: Path) -> Path:
+    """Gives a copy the first free name beside its own."""
+    names = (copy.with_stem(f"{copy.stem}-before-{number}") for number in count(1))
+    return copy.rename(next(name for name in names if not name.exists()))
 
 
 def filled(text: str, values: Mapping[str, Any]) -> str:

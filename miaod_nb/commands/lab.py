@@ -25,13 +25,14 @@ def lab(
     data_root: DataRoot = None,
     settings: Settings = [],  # noqa: B006
     renew: Annotated[
-        bool, typer.Option("--renew", help="Replace the copies that are there.")
+        bool,
+        typer.Option("--renew", help="Make new copies; the others get other names."),
     ] = False,
 ) -> None:
     """Open the notebooks in a browser, to run them by hand.
 
     They are copies in the run folder, with its parameters filled in; those that are there stay as
-    they are, unless --renew is given. The browser shows the project's folder around them.
+    they are. The browser shows the project's folder around them.
     """
     from miaod_nb.commands.copying import copy_notebooks, start_jupyter
     from miaod_nb.config import parse_settings

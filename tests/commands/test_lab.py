@@ -9,7 +9,7 @@ import pytest
 from miaod_nb.commands import copying
 from miaod_nb.commands.copying import filled
 from miaod_nb.commands.executing import SOURCES
-from miaod_nb.config import changes
+from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment import open_run
 from tests.experiment.helpers import miaod
 
@@ -35,14 +35,13 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
     assert outcome.code == 0, outcome.err
     copies = workplace / "runs/mine/lab"
     assert sorted(path.name for path in copies.iterdir()) == NAMES
-    run = open_run(run_dir="runs/mine")
     for name in NAMES:
         cells = nbformat.read(copies / name, 4).cells
         (cell,) = [c for c in cells if "parameters" in c.metadata.get("tags", ())]
         values: dict = {}
         exec(cell.source, values)
         assert Path(values["run_dir"]) == (workplace / "runs/mine").resolve()
-        assert values["overrides"] == changes(run.config) and values["preset"] == "tiny"
+        assert values["overrides"] == {} and values["preset"] == values["data_root"] == ""
         assert values["cycle"] == 0 and "# where results go" in cell.source
     assert {path.name: path.read_bytes() for path in SOURCES.glob("*.ipynb")} == before
     (command,) = started
@@ -50,11 +49,38 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
     assert f"--ServerApp.root_dir={workplace.resolve()}" in command
     assert "--LabApp.default_url=/lab/tree/runs/mine/lab/01_data.ipynb" in command
 
+    assert "of another version" not in miaod("lab", "runs/mine").out
     (copies / NAMES[0]).write_text("mine")
-    assert miaod("lab", "runs/mine").code == 0
+    outcome = miaod("lab", "runs/mine")
+    assert f"of another version of the project: {NAMES[0]}; cells may fail" in outcome.out
     assert (copies / NAMES[0]).read_text() == "mine"
-    assert miaod("lab", "runs/mine", "--renew").code == 0
-    assert (copies / NAMES[0]).read_text() != "mine"
+    for number in (1, 2):
+        assert miaod("lab", "runs/mine", "--renew").code == 0
+        kept = copies / f"01_data-before-{number}.ipynb"
+        assert (kept.read_text() == "mine") == (number == 1)
+    assert "of another version" not in miaod("lab", "runs/mine").out
+    assert sorted(path.name for path in copies.glob("0?_*[a-z].ipynb")) == NAMES
+
+
+def test_copies_of_a_run_that_is_not_begun_begin_it(workplace, started):
+    settings = ("--preset", "tiny", "--data-root", "VOC2007", "--set", "budget=2")
+    assert miaod("lab", "runs/new", *settings).code == 0
+    cells = nbformat.read(workplace / "runs/new/lab/01_data.ipynb", 4).cells
+    values: dict = {}
+    exec(next(c.source for c in cells if "parameters" in c.metadata.get("tags", ())), values)
+    assert values["preset"] == "tiny" and values["overrides"] == {"budget": 2}
+
+
+def test_a_copy_of_a_run_that_was_moved_begins_none(workplace, started):
+    assert miaod("lab", "runs/mine").code == 0
+    (workplace / "runs/mine").rename(workplace / "runs/mine-2")
+    cells = nbformat.read(workplace / "runs/mine-2/lab/01_data.ipynb", 4).cells
+    values: dict = {}
+    exec(next(c.source for c in cells if "parameters" in c.metadata.get("tags", ())), values)
+    given = {name: values[name] for name in ("preset", "data_root", "run_dir", "overrides")}
+    with pytest.raises(RunFolderError, match="there is no run") as error:
+        open_run(**given)
+    assert "did you mean" in error.value.remedy and not (workplace / "runs/mine").exists()
 
 
 def test_a_misspelled_run_and_a_server_that_fails_are_sentences(workplace, started):
