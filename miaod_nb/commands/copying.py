@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from miaod_nb.progress import say
 from miaod_nb.runs.identity import has_begun, project_folder
 
 VERSION = "miaod_nb_source"  # in a copy's metadata: the digest of what it was made of
+HERE = Path(__file__).parent
 PLACE = "lab"  # the folder of the copies: `miaod notebooks` writes into its own
 
 
@@ -85,6 +87,14 @@ def filled(text: str, values: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def keeping_views() -> dict[str, str]:
+    """The environment in which JupyterLab saves the state of views with a notebook, so that they
+    live when it is opened again, unless the user's own settings say otherwise. The folder
+    `labconfig` has the default of that setting."""
+    paths = [str(HERE), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+
+
 def start_jupyter(notebook: Path, options: Sequence[str]) -> None:
     """Opens the notebook in JupyterLab, on this machine alone unless the options say otherwise."""
     root = project_folder().resolve()
@@ -94,7 +104,7 @@ def start_jupyter(notebook: Path, options: Sequence[str]) -> None:
     say(f"opening {notebook}: Ctrl-C ends the notebook server")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={root}",
                f"--LabApp.default_url=/lab/tree/{place}", *options]  # fmt: skip
-    if subprocess.run(command).returncode:
+    if subprocess.run(command, env=os.environ | keeping_views()).returncode:
         raise ConfigError(
             "the notebook server ended with an error", where="jupyter lab",
             remedy="see above what it says; options for it stand after --",

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nbformat
@@ -143,8 +144,11 @@ class Lab:
 
 
 @contextmanager
-def jupyter_lab(browser: Browser, folder: Path) -> Iterator[Lab]:
-    """A server with folders and settings of its own, ended with all its kernels."""
+def jupyter_lab(
+    browser: Browser, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Lab]:
+    """A server with folders and settings of its own, ended with all its kernels. environment: of
+    the server, besides."""
     notebooks = folder / "notebooks"
     notebooks.mkdir()
     for name, settings in SETTINGS.items():
@@ -162,7 +166,11 @@ def jupyter_lab(browser: Browser, folder: Path) -> Iterator[Lab]:
     ]  # fmt: skip
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            command, env=os.environ | own, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=os.environ | own | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         address = f"http://127.0.0.1:{port}"

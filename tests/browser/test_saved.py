@@ -12,15 +12,16 @@ import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Page, expect
 
+from miaod_nb.commands.copying import keeping_views
 from miaod_nb.commands.essay import report_page
 from miaod_nb.views.base import WITHOUT_SCRIPTS
 from miaod_nb.views.stills import RUN_AGAIN
-from tests.browser.lab import PANEL, TOKEN, Lab
+from tests.browser.lab import PANEL, TOKEN, WINDOWS, Lab, jupyter_lab
 
 pytestmark = pytest.mark.slow
 
-WINDOWS = ((1280, 800), (1920, 1080), (853, 533), (760, 700))
 LARGEST = 5_000_000  # bytes of a notebook with all views
+NAMES = ("viewer", "board", "space", "whatif")
 VIEWS = ("uncertainty_viewer", "board", "selection_space", "what_if")
 PICTURES = 3  # with the run's own settings the replay changes nothing, so it has none to show
 BROKEN = ("model not found", "Loading widget", "object at 0x", "Failed to")
@@ -43,7 +44,7 @@ def by_hand(lab: Lab, run) -> Path:
     before = set(lab.folder.iterdir())
     with lab.open(*cells(run)) as notebook:
         notebook.run()
-        for name in ("viewer", "board", "space", "whatif"):
+        for name in NAMES:
             notebook.view(name)
         assert seen(notebook.page, ".miaod-still") == 0  # the views themselves are there
         notebook.page.evaluate(SAVE)
@@ -123,6 +124,30 @@ def test_saved_by_hand_and_opened_again(lab, by_hand, pictures):
         check_stills(page, "saved-untrusted", pictures)
 
 
+def test_where_miaod_lab_saves_them_views_live_again(browser, run, tmp_path_factory, pictures):
+    folder = tmp_path_factory.mktemp("keeping")
+    with jupyter_lab(browser, folder, keeping_views()) as lab:
+        with lab.open(*cells(run)) as notebook:
+            notebook.run()
+            for name in NAMES:
+                notebook.view(name)
+            notebook.page.evaluate(SAVE)
+        (saved,) = lab.folder.glob("*.ipynb")
+        assert saved.stat().st_size < LARGEST
+        with opened_again(lab, saved) as page:
+            check_views(page)
+            page.screenshot(path=pictures / "kept-trusted.png")
+        with opened_again(lab, not_trusted(saved)) as page:
+            check_stills(page, "kept-untrusted", pictures)
+
+
+def check_views(page: Page) -> None:
+    """Every view lives, without a kernel."""
+    for name in NAMES:
+        page.locator(f'.miaod-{name}[data-ready="1"]').wait_for(timeout=20_000)
+    assert seen(page, ".miaod-still") == 0
+
+
 def test_executed_and_opened_again(lab, executed, pictures):
     assert executed.stat().st_size < LARGEST
     with opened_again(lab, not_trusted(executed)) as page:
@@ -131,10 +156,7 @@ def test_executed_and_opened_again(lab, executed, pictures):
     notary = NotebookNotary(data_dir=str(lab.folder.parent / "DATA"))
     notary.sign(nbformat.read(executed, nbformat.NO_CONVERT))
     with opened_again(lab, executed) as page:
-        for name in ("viewer", "board", "space", "whatif"):
-            view = page.locator(f'.miaod-{name}[data-ready="1"]')
-            view.wait_for(timeout=20_000)
-        assert seen(page, ".miaod-still") == 0
+        check_views(page)
         page.screenshot(path=pictures / "executed-trusted.png")
 
 

@@ -21,7 +21,8 @@ def started(monkeypatch) -> list[list[str]]:
     """The commands by which servers would have been started."""
     commands: list[list[str]] = []
 
-    def noted(command: list[str]) -> subprocess.CompletedProcess:
+    def noted(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:
+        assert "JUPYTER_CONFIG_PATH" in env
         commands.append(command)
         return subprocess.CompletedProcess(command, "--fail" in command)
 
