@@ -8,30 +8,35 @@ function viewerParts(model) {
   const part = (tag, role, attributes = {}, ...children) =>
     element(tag, { "data-role": role, ...attributes }, ...children);
   const checkbox = (role) => part("input", role, { type: "checkbox" });
-  const range = (role, attributes) => part("input", role, { type: "range", ...attributes });
+  const range = (role, name, attributes) =>
+    part("input", role, { type: "range", step: 1, min: 0, "aria-label": name, ...attributes });
+  const said = (role) => part("span", role, { class: "miaod-quiet", role: "status" });
   const parts = {
     previous: button("◀ previous", "previous", "the image before (←)"),
     next: button("next ▶", "next", "the next image (→)"),
-    position: part("span", "position", { class: "miaod-quiet" }),
+    position: said("position"),
     images: part("select", "images", { "aria-label": "image" }),
     sort: part("select", "sort"),
     search: part("input", "search", { type: "search", placeholder: "image id" }),
-    found: part("span", "found", { class: "miaod-quiet", role: "status" }),
-    note: part("span", "note", { class: "miaod-quiet", role: "status" }),
+    found: said("found"),
+    note: said("note"),
+    heard: part("span", "heard", { role: "status" }), // for those who do not see the table
     kept: part("span", "kept", { class: "miaod-quiet" }),
     layers: SHOWN_LAYERS.map((layer, i) => button(NAMES[layer], `layer-${layer}`, `key ${i + 1}`)),
     level: part("select", "level", { "aria-label": "feature level" }),
     classes: part("select", "class", { "aria-label": "class" }),
-    opacity: range("opacity", { min: 0, max: 100, step: 1 }), opacityValue: element("output"),
+    opacity: range("opacity", "opacity of the layer", { max: 100 }),
+    opacityValue: element("span", { class: "miaod-value" }),
     boxes: checkbox("boxes"), truth: checkbox("truth"), anchors: checkbox("anchors"),
-    k: range("k", { min: 0, max: 0, step: 1 }), kValue: part("output", "k-value"),
+    k: range("k", "k, the number of anchors", { max: 0 }), kValue: part("span", "k-value"),
+    fold: part("summary", "more", { hidden: true },
+      "More: level, class, opacity, k, boxes, order, search"),
     pictures: element("div", { class: "miaod-pictures" }),
+    scale: part("span", "scale"),
     legend: part("div", "legend", { class: "miaod-legend" }),
     charts: part("div", "charts", { class: "miaod-charts" }),
     place: part("div", "place", { class: "miaod-place" }),
   };
-  const side = element("div", { class: "miaod-side" }, parts.legend, parts.charts);
-  parts.body = element("div", { class: "miaod-body" }, parts.pictures, side);
   parts.rows = viewerRows(parts);
   return parts;
 }
@@ -39,33 +44,45 @@ function viewerParts(model) {
 function viewerRows(parts) {
   const bar = (...children) => element("div", { class: "miaod-bar" }, ...children);
   const named = (text, ...children) => element("label", {}, text, " ", ...children);
-  const group = (...children) => element("span", { class: "miaod-group" }, ...children);
-  const hint = (key, text) => element("span", {}, element("kbd", {}, key), ` ${text}`);
-  return [
+  const group = (name, ...children) =>
+    element("span", { class: "miaod-group", role: "group", "aria-label": name }, ...children);
+  parts.more = element("details", { open: true }, parts.fold,
     bar(
-      group(parts.previous, parts.next), parts.position, parts.images, named("Sort", parts.sort),
-      named("Find", parts.search), parts.found, parts.note, parts.kept,
-    ),
-    bar(
-      group(...parts.layers), parts.level, parts.classes,
-      named("Opacity", parts.opacity, parts.opacityValue),
+      parts.level, parts.classes, named("Opacity", parts.opacity), parts.opacityValue,
+      named("k", parts.k), parts.kValue,
     ),
     bar(
       element("label", {}, parts.boxes, "predictions"),
       element("label", {}, parts.truth, "ground truth"),
       element("label", {}, parts.anchors, "most uncertain anchors"),
-      named("k", parts.k), parts.kValue,
+      named("Sort", parts.sort), named("Find", parts.search), parts.found, parts.kept,
+    ));
+  const click = "A click lists the anchors there, b shows predictions.";
+  parts.body = element("div", { class: "miaod-body" },
+    element("div", { class: "miaod-shown" }, parts.note, parts.pictures,
+      element("p", { class: "miaod-quiet" }, parts.scale, " ",
+        element("span", { class: "miaod-click" }, click), parts.heard)),
+    element("div", { class: "miaod-side" }, parts.legend, parts.charts),
+    parts.place);
+  return [
+    bar(
+      group("image", parts.previous, parts.next), parts.position, parts.images,
+      group("layer", ...parts.layers),
     ),
+    parts.more,
     parts.body,
-    parts.place,
-    element(
-      "div", { class: "miaod-hints miaod-quiet" },
-      hint("← →", "image"), hint("1 – 4", "layer"), hint("↑ ↓", "opacity"),
-      hint("− +", "k"),
-      hint("b", "predictions"), hint("t", "ground truth"), hint("a", "anchors"),
-      element("span", {}, "click on the picture: the anchors there"),
-    ),
+    hintsOfKeys(),
   ];
+}
+
+function hintsOfKeys() {
+  const texts = {
+    "← →": "image", "1 – 4": "layer", "↑ ↓": "opacity", "− +": "k", b: "predictions",
+    t: "ground truth", a: "anchors", m: "anchors of the most uncertain place", Esc: "clear",
+  };
+  return element("div", { class: "miaod-hints miaod-quiet" },
+    ...Object.entries(texts).map(([key, text]) =>
+      element("span", {}, element("kbd", {}, key), ` ${text}`)));
 }
 
 /** The choices that depend on the run: sorting, levels, classes, k. */
@@ -86,7 +103,7 @@ function listen(view) {
   on(parts.images, "change", () => show(view, parts.images.value));
   on(parts.sort, "change", () => change(view, { sort: parts.sort.value }));
   on(parts.search, "keydown", (event) => event.key === "Enter" && find(view));
-  on(parts.search, "search", () => parts.search.value || find(view));
+  on(parts.search, "input", () => { parts.found.textContent = ""; });
   parts.layers.forEach((one, i) =>
     on(one, "click", () => change(view, { layer: SHOWN_LAYERS[i] })));
   const numbers = { level: parts.level, class: parts.classes, k: parts.k };
@@ -111,7 +128,8 @@ function viewerKeys(view) {
   return {
     ArrowLeft: () => move(view, -1), ArrowRight: () => move(view, 1),
     ArrowUp: () => fade(1), ArrowDown: () => fade(-1),
-    "+": () => step(1), "-": () => step(-1),
+    "+": () => step(1), "=": () => step(1), "-": () => step(-1), _: () => step(-1),
+    m: () => listMost(view), Escape: () => clear(view),
     b: turn("boxes"), t: turn("truth"), a: turn("anchors"), ...Object.fromEntries(layers),
   };
 }

@@ -1,12 +1,7 @@
 // How the score and the rank of an image change with k, as two small charts.
 
 const CHART = { width: 288, height: 96, left: 8, right: 8, top: 20, bottom: 18 };
-const CURVE_LOOKS = [
-  { color: colorOf("prediction"), dash: "" },
-  { color: colorOf("missed"), dash: "6 3" },
-  { color: colorOf("anchor"), dash: "2 3" },
-  { color: colorOf("truth"), dash: "8 3 2 3" },
-];
+const CURVES = 4; // looks of curves, which the style sheet has as miaod-curve-0 and so on
 
 function svg(tag, attributes, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -18,12 +13,13 @@ function svg(tag, attributes, ...children) {
 /** Where a chart has its points: x of the i-th k on a logarithmic axis, y of a value, the edges. */
 function chartScale(ks, values, isRank) {
   const { width, height, left, right, top, bottom } = CHART;
-  const highest = Math.max(...values) || 1;
+  const highest = Math.max(...values);
   const lowest = isRank ? 1 : 0;
   const logs = ks.map(Math.log);
   const reach = logs[logs.length - 1] - logs[0] || 1;
+  const edges = isRank ? `1 to ${highest}, 1 on top` : `0 to ${shown(highest)}`;
   return {
-    edges: isRank ? `1 to ${highest}, 1 on top` : `0 to ${shown(highest)}`,
+    edges: highest === lowest ? `${lowest} throughout` : edges,
     x: (i) => left + ((logs[i] - logs[0]) / reach) * (width - left - right),
     y: (value) => {
       const share = (value - lowest) / (highest - lowest || 1);
@@ -33,15 +29,16 @@ function chartScale(ks, values, isRank) {
 }
 
 /**
- * A chart over k, with a mark at `ks[at]`. series: an array of values for each panel, null for one
- * without; isRank: 1 is at the top.
+ * A chart over k, with a mark at `ks[at]`; words: what it says there. series: an array of values
+ * for each panel, null for one without; isRank: 1 is at the top.
  */
-function curveChart(title, ks, at, series, isRank) {
+function curveChart(title, words, ks, at, series, isRank) {
   const { width, height, left, right, top, bottom } = CHART;
-  const text = (x, y, words, more = {}) => svg("text", { x, y, ...more }, words);
+  const text = (x, y, written, more = {}) => svg("text", { x, y, ...more }, written);
   const [end, floor] = [width - right, height - bottom];
   const box = `0 0 ${width} ${height}`;
-  const chart = svg("svg", { viewBox: box, role: "img", "aria-label": title },
+  const chart = svg("svg", { viewBox: box, role: "img" },
+    svg("title", {}, title), svg("desc", {}, words),
     text(left, 12, title, { "font-weight": 600 }));
   const values = series.flatMap((one) => one || []).filter(Number.isFinite);
   if (!values.length) {
@@ -62,10 +59,7 @@ function curveChart(title, ks, at, series, isRank) {
 
 /** The line of a panel's values and its point at the mark. */
 function curve(values, at, x, y, index) {
-  const look = CURVE_LOOKS[index % CURVE_LOOKS.length];
   const points = values.map((value, i) => `${x(i)},${y(value)}`).join(" ");
-  return [
-    svg("polyline", { points, stroke: look.color, "stroke-dasharray": look.dash }),
-    svg("circle", { cx: x(at), cy: y(values[at]), r: 3.5, fill: look.color }),
-  ];
+  return [svg("g", { class: `miaod-curve-${index % CURVES}` },
+    svg("polyline", { points }), svg("circle", { cx: x(at), cy: y(values[at]), r: 3.5 }))];
 }

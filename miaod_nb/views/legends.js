@@ -1,16 +1,32 @@
-// The viewer's captions, legends, charts and tables.
-
-const ROWS = 8; // anchors that are listed for a place, at most
+// The viewer's captions, legends and charts, and its pictures in words.
 
 /** What stands above a picture. */
 function captionOf(panel) {
+  return element("figcaption", {}, element("strong", {}, panel.title), ` · ${factsOf(panel)}`);
+}
+
+function factsOf(panel) {
   const facts = [
     panel.score == null ? "" : `score ${shown(panel.score)}`,
     panel.rank == null ? "" : `rank ${panel.rank} of ${panel.pool}`,
     panel.state === "pool" ? "" : panel.state,
-  ].filter(Boolean).join(", ");
-  const title = element("strong", {}, panel.title);
-  return element("figcaption", {}, title, ` · ${facts || "not scored in this cycle"}`);
+  ];
+  return facts.filter(Boolean).join(", ") || "not scored in this cycle";
+}
+
+/** What a picture shows, for those who do not see it. */
+function wordsOf(model, shot, panel, range) {
+  const now = model.get("settings");
+  const stride = panel.levels[now.level]?.stride;
+  const of = [
+    model.get("classes")[now.class] || "all classes",
+    stride ? `level of stride ${stride} px` : "all levels",
+  ].join(", ");
+  const layer = now.layer === "none" ? "No layer."
+    : `Layer: ${NAMES[now.layer]} of ${of}, ${range.map(shown).join(" to ")}.`;
+  const found = counted(shownDetections(panel).length, "prediction");
+  return `Image ${shot.id}. ${panel.title}: ${factsOf(panel)}. ${layer} ` +
+    `${found} with a score of ${CONTRACT.shownScore} or more${now.boxes ? "" : ", not drawn"}.`;
 }
 
 /** Brings controls, legends, charts and the table in line with the settings. */
@@ -25,6 +41,7 @@ function showSettings(parts, model, shot, range, k) {
   parts.sort.value = now.sort;
   parts.opacity.value = Math.round(now.opacity * 100);
   parts.opacityValue.textContent = `${Math.round(now.opacity * 100)} %`;
+  parts.opacity.setAttribute("aria-valuetext", parts.opacityValue.textContent);
   parts.opacity.disabled = now.layer === "none";
   for (const name of ["boxes", "truth", "anchors"]) parts[name].checked = now[name];
   parts.truth.disabled = !shot.truth;
@@ -32,10 +49,12 @@ function showSettings(parts, model, shot, range, k) {
   const total = shot.panels[0].num_anchors;
   const share = ((100 * k) / total).toPrecision(2);
   parts.kValue.textContent = `${k} of ${total} anchors (${Number(share)} %)`;
+  parts.k.setAttribute("aria-valuetext", parts.kValue.textContent);
+  parts.scale.textContent = now.layer === "none" ? ""
+    : `Colors: ${NAMES[now.layer]}, ${shown(range[0])} (dark) to ${shown(range[1])} (bright).`;
   parts.legend.replaceChildren(...legendOf(model, shot, now, range, k));
   parts.charts.replaceChildren(...chartsOf(model, shot, now));
-  const tables = shot.panels.flatMap((panel, i) => tableOf(model, shot, panel, i, now));
-  parts.place.replaceChildren(...tables);
+  parts.place.replaceChildren(...tablesOf(model, shot));
 }
 
 function fillLevels(select, levels) {
@@ -76,6 +95,7 @@ function scaleOf(model, now, name, range) {
     element("div", { class: "miaod-scale", style }),
     element("div", { class: "miaod-ends" }, ...ends),
   ];
+  if (range[0] > 0) lines.push(note("From the least to the largest value here, not from 0."));
   if (name && range[1] === 0) lines.push(note(`No anchor of this image tells of ${name}.`));
   return lines;
 }
@@ -92,43 +112,15 @@ function chartsOf(model, shot, now) {
     const rank = panel.ranks ? `, rank ${panel.ranks[now.k]} of ${panel.ranked}` : "";
     const title = panels.length > 1 ? `${panel.title}: ` : `k = ${ks[now.k]}: `;
     const text = `${title}mean ${shown(panel.means[now.k])}${rank}`;
-    const { color } = CURVE_LOOKS[index % CURVE_LOOKS.length];
-    return element("div", { "data-role": `at-k-${index}`, style: `color: ${color}` }, text);
+    const curve = `miaod-curve-${index % CURVES}`;
+    return element("div", { "data-role": `at-k-${index}`, class: curve }, text);
   });
+  const words = values.map((value) => value.textContent).join("; ");
+  const chart = (title, name, isRank) =>
+    curveChart(title, words, ks, now.k, panels.map((panel) => panel[name]), isRank);
   return [
-    curveChart("mean of the k largest", ks, now.k, panels.map((panel) => panel.means), false),
-    curveChart("rank by this mean", ks, now.k, panels.map((panel) => panel.ranks), true),
-    ...values,
-  ];
-}
-
-/** The numbers of the anchors at the place that was clicked. */
-function tableOf(model, shot, panel, index, now) {
-  if (!shot.place) return [];
-  const [x, y] = shot.place.map(Math.round);
-  const whose = shot.panels.length > 1 ? `${panel.title}: anchors` : "Anchors";
-  const [height, width] = shot.size;
-  const title = `${whose} at x ${x}, y ${y} of ${width} × ${height} pixels (image as resized)`;
-  if (!shot.listed[index].length) {
-    return [note(`${title}: none of the ${panel.places.length} most uncertain ones.`)];
-  }
-  const head = [
-    "rank", "level", "size, px", "discrepancy", "weight", "re-weighted", "class", "p₁", "p₂",
-  ];
-  const row = (cells, tag) => element("tr", {}, ...cells.map((text) => element(tag, {}, text)));
-  const body = shot.listed[index].map((i) => row(anchorRow(model, panel, i, now), "td"));
-  return [element("table", {}, element("caption", {}, title), row(head, "th"), ...body)];
-}
-
-function anchorRow(model, panel, i, now) {
-  const { level, box } = panel.places[i];
-  const c = now.class < 0 ? mostDisputed(panel, i) : now.class;
-  const { p1, p2 } = (c < 0 ? null : classNumbers(panel, i, c)) || {};
-  const known = p1 !== undefined;
-  return [
-    i + 1, `stride ${panel.levels[level].stride}`,
-    `${Math.round(box[2] - box[0])} × ${Math.round(box[3] - box[1])}`,
-    ...LAYERS.map((layer) => shown(panel.details[layer][i])),
-    ...(known ? [model.get("classes")[c], p1.toFixed(3), p2.toFixed(3)] : ["–", "–", "–"]),
+    chart("mean of the k largest", "means", false),
+    chart("rank by this mean", "ranks", true),
+    element("div", {}, ...values),
   ];
 }

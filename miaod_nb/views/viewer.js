@@ -3,24 +3,30 @@
 // shot (the opened payload that is shown), awaited (id of the wanted image), asked (how many were).
 
 const KEPT = 6; // images that the browser holds besides the embedded ones
-const LOWEST = 440; // CSS pixels that a picture may always be high
-const SHARE = 0.55; // of the window's height that a picture may take where that is more
 
 function render({ model, el }) {
   const root = rootOf(el, "viewer", model);
   const parts = viewerParts(model);
   const state = { kept: new Map(), order: [], shot: null, awaited: "", asked: 0 };
   const view = { model, root, parts, ...state };
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "uncertainty viewer");
   root.append(...parts.rows);
   listen(view);
   keys(root, viewerKeys(view));
   follow(view);
-  new ResizeObserver(() => draw(view)).observe(parts.pictures);
+  const fit = () => {
+    foldControls(parts);
+    draw(view);
+  };
+  new ResizeObserver(fit).observe(parts.body);
+  window.addEventListener("resize", fit); // a window's height tells no observer
   fillChoices(parts, model);
   listImages(view);
   const { id } = model.get("payload");
   if (id) show(view, id);
   else ready(root);
+  return () => window.removeEventListener("resize", fit);
 }
 
 /** Keeps the view in line with its model. */
@@ -76,7 +82,7 @@ function showPosition({ parts, order, shot }) {
   const at = shot ? order.findIndex(({ id }) => id === shot.id) : -1;
   parts.position.textContent = order.length ? `${at + 1} of ${order.length}` : "no images";
   parts.previous.disabled = at <= 0;
-  parts.next.disabled = at < 0 || at >= order.length - 1;
+  parts.next.disabled = at >= order.length - 1;
 }
 
 /** Shows an image: from what is at hand, else the kernel is asked for it. */
@@ -86,10 +92,7 @@ async function show(view, id) {
   parts.found.textContent = "";
   const payload = storedPayload(model, id);
   if (!kept.has(id) && !payload) return ask(view, id);
-  if (!kept.has(id)) {
-    const photos = await loadPhoto(payload.image);
-    kept.set(id, { ...payload, photos, panels: payload.panels.map(openPanel) });
-  }
+  if (!kept.has(id) && !(await open(view, payload))) return;
   if (view.awaited !== id) return; // another one was wanted in the meantime
   if (view.shot && model.get("message")) model.set("message", ""); // it was about another image
   view.shot = { ...newest(kept, id), place: null };
@@ -100,6 +103,19 @@ async function show(view, id) {
   makePanels(view);
   showPosition(view);
   draw(view);
+}
+
+/** Keeps what is needed to draw an image; false, and a message, if it cannot be read. */
+async function open({ model, kept }, payload) {
+  try {
+    const photos = await loadPhoto(payload.image);
+    kept.set(payload.id, { ...payload, photos, panels: payload.panels.map(openPanel) });
+    return true;
+  } catch (error) {
+    model.set("message", `The data of ${payload.id} cannot be shown here (${error.message}): ` +
+      "perhaps another version kept them. Run the cell of this view again.");
+    return false;
+  }
 }
 
 /** The image of the map, now its newest; the oldest ones beyond KEPT go. */
@@ -122,7 +138,7 @@ function ask(view, id) {
   setTimeout(() => {
     if (view.awaited !== id || !root.classList.contains("miaod-waiting")) return;
     parts.note.textContent =
-      `Still waiting for ${id}: if the notebook was only opened, run the cell of this view.`;
+      `No answer for ${id} yet: if the notebook was only opened, run the cell of this view.`;
   }, PATIENCE);
 }
 
@@ -136,6 +152,15 @@ function giveUp(view) {
   stopWaiting(view);
   if (view.shot) view.awaited = view.parts.images.value = view.shot.id;
   ready(view.root);
+}
+
+/** Puts away what was said, and the anchors of a place. */
+function clear(view) {
+  const { model, parts, shot } = view;
+  parts.found.textContent = "";
+  if (!shot) return;
+  if (model.get("message")) tell(model, "message", "");
+  if (shot.place) forgetPlace(view);
 }
 
 function move(view, by) {
@@ -152,69 +177,4 @@ function find(view) {
   if (!text) parts.found.textContent = "";
   else if (!found.length) parts.found.textContent = `no image id contains "${text}"`;
   else parts.found.textContent = `${counted(found.length, "image")} found, Enter: the next`;
-}
-
-// ------------------------------------------------------------------------- what is drawn
-
-/** A picture for every panel, with its title. */
-function makePanels(view) {
-  const { parts, shot } = view;
-  parts.body.classList.toggle("miaod-several", shot.panels.length > 1);
-  parts.pictures.replaceChildren(
-    ...shot.panels.map((panel, index) => {
-      const canvas = element("canvas", { "data-role": `picture-${index}` });
-      canvas.addEventListener("click", (event) => clicked(view, event, canvas));
-      return element("figure", {}, captionOf(panel), canvas);
-    }),
-  );
-}
-
-function clicked(view, event, canvas) {
-  const frame = canvas.getBoundingClientRect();
-  const [height, width] = view.shot.size;
-  listPlace(view, [
-    ((event.clientX - frame.left) / frame.width) * width,
-    ((event.clientY - frame.top) / frame.height) * height,
-  ]);
-  takeKeys(view.root);
-}
-
-/** Lists the anchors at a place, [x, y] in pixels of the image. */
-function listPlace(view, place) {
-  const { model, shot } = view;
-  const { level } = model.get("settings");
-  shot.place = place;
-  shot.listed = shot.panels.map((panel) => anchorsAt(panel, ...place, level).slice(0, ROWS));
-  const anchors = shot.listed[0].map((i) => shot.panels[0].details.anchors[i]);
-  tell(model, "listed", { id: shot.id, place, anchors });
-  draw(view);
-}
-
-function draw(view) {
-  const { model, root, parts, shot } = view;
-  const width = parts.pictures.clientWidth;
-  if (!shot || !width) return;
-  const settings = model.get("settings");
-  const heats = shot.panels.map((panel) => settings.layer === "none" ? null
-    : heatOf(panel, settings.layer, settings.level, settings.class, shot.size));
-  const range = rangeOf(heats);
-  const room = [width / shot.panels.length - 12, Math.max(LOWEST, SHARE * window.innerHeight)];
-  const canvases = parts.pictures.querySelectorAll("canvas");
-  shot.panels.forEach((panel, index) => {
-    const heat = heats[index] && colored(heats[index], range);
-    drawPicture(canvases[index], fitCanvas(canvases[index], shot.size, ...room), {
-      ...shot, panel, settings, heat, k: panel.counts[settings.k], listed: shot.listed[index],
-    });
-  });
-  showSettings(parts, model, shot, range, shot.panels[0].counts[settings.k]);
-  ready(root);
-}
-
-/** The colors of a heat map, made again only when its scale has changed. */
-function colored(heat, range) {
-  const drawnFor = range.join();
-  if (heat.drawnFor !== drawnFor) {
-    Object.assign(heat, { drawnFor, canvas: heatCanvas(heat, range) });
-  }
-  return heat.canvas;
 }

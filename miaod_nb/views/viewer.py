@@ -24,9 +24,9 @@ from miaod_nb.views.looked_at import LookedAt
 from miaod_nb.views.payload import anchor_panel, photo
 from miaod_nb.views.stills import Still, heat_picture, opened
 
-START = {
-    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": True, "truth": True,
-    "anchors": False, "k": 0, "sort": "score",
+START = {  # without predictions: their boxes would lie over the layer that one wants to see
+    "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": False,
+    "truth": True, "anchors": False, "k": 0, "sort": "score",
 }  # fmt: skip
 DIFFERENCES = {"l1": "|p₁ − p₂|", "l2": "(p₁ − p₂)²"}
 
@@ -42,8 +42,9 @@ class UncertaintyViewer(View):
     """
 
     _esm = source(
-        "heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js", "viewer.js"
-    )
+        "heat.js", "picture.js", "curves.js", "order.js", "controls.js", "legends.js", "tables.js",
+        "layout.js", "panels.js", "viewer.js",
+    )  # fmt: skip
     _css = styles("viewer.css")
 
     index: Any = List().tag(sync=True)

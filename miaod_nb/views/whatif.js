@@ -6,7 +6,11 @@ function render({ model, el }) {
   for (const name of ["controls", "summary", "lists"]) {
     view.parts[name] = element("div", { class: `miaod-${name}`, "data-role": name });
   }
-  root.append(view.parts.controls, view.parts.summary, view.parts.lists);
+  const { controls, summary, lists } = view.parts;
+  summary.setAttribute("role", "status");
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "what if");
+  root.append(controls, summary, lists);
   when(model, ["options"], () => showControls(view));
   when(model, ["settings"], () => bringValues(view));
   when(model, ["result", "message"], () => showResult(view));
@@ -26,8 +30,8 @@ function showControls(view) {
   const select = (name, texts) => element("select",
     { "data-role": name, onchange: (event) => change(view, { [name]: event.target.value }) },
     ...Object.entries(texts).map(([value, text]) => element("option", { value }, text)));
-  const slider = (name, min, max, read = (value) => value) => element("input",
-    { type: "range", min, max, "data-role": name,
+  const slider = (name, label, min, max, read = (value) => value) => element("input",
+    { type: "range", min, max, "data-role": name, "aria-label": label,
       oninput: (event) => change(view, { [name]: read(+event.target.value) }) });
   const weighted = element("input", { type: "checkbox", "data-role": "weighted",
     onchange: (event) => change(view, { weighted: event.target.checked }) });
@@ -37,11 +41,11 @@ function showControls(view) {
     element("h3", {}, model.get("heading")),
     row("strategy", select("strategy", options.strategies)),
     row("score of an image", select("aggregate", CONTRACT.aggregates)),
-    row("k", slider("k", 0, options.ks.length - 1, (place) => options.ks[place]),
-      element("output", { "data-role": "k-text" })),
+    row("k", slider("k", "k, the number of anchors", 0, options.ks.length - 1,
+      (place) => options.ks[place]), element("span", { "data-role": "k-text" })),
     row("re-weighted", weighted),
-    row("budget", slider("budget", 1, options.most),
-      element("output", { "data-role": "budget-text" })),
+    row("budget", slider("budget", "budget", 1, options.most),
+      element("span", { "data-role": "budget-text" })),
     button("As the run has it", "reset", "the run's own settings",
       () => change(view, options.run)));
   bringValues(view);
@@ -59,6 +63,9 @@ function bringValues(view) {
   const share = ((100 * settings.k) / options.anchors).toPrecision(2);
   part("k-text").textContent = `${settings.k} of ${options.anchors} anchors (${+share} %)`;
   part("budget-text").textContent = counted(settings.budget, "image");
+  for (const name of ["k", "budget"]) {
+    part(name).setAttribute("aria-valuetext", part(`${name}-text`).textContent);
+  }
   part("aggregate").disabled = part("weighted").disabled = settings.strategy !== "mi_aod";
   part("k").disabled = settings.strategy !== "mi_aod" || settings.aggregate !== "mean";
 }
@@ -84,16 +91,20 @@ function scopeOf(result, options) {
   return same ? "The batch does not change." : options.scope;
 }
 
+/** Why the result is not the answer to the settings; late: one would have come. */
+function whyNot(model, late) {
+  if (model.get("message")) return "The lists are of the settings before these.";
+  if (!model.get("still") && !late) return "…";
+  return "No notebook answers: run this cell again in a running notebook to see what changes.";
+}
+
 function showResult(view, late = false) {
   const { model, parts } = view;
   const [result, options] = [model.get("result"), model.get("options")];
   for (const part of [parts.summary, parts.lists]) part.hidden = !options.ks || !result.settings;
   if (parts.summary.hidden) return;
   const answered = isAnswer(result, model.get("settings"));
-  view.root.toggleAttribute("data-waiting", !answered && !model.get("message"));
-  const waits = model.get("still") || late
-    ? "No notebook answers: run this cell again in a running notebook to see what changes."
-    : "…";
+  view.root.toggleAttribute("data-waiting", !answered);
   const number = (role, value, text) => element("span", { class: "miaod-number" },
     element("b", { "data-role": role }, value), ` ${text}`);
   parts.summary.replaceChildren(...(answered ? [
@@ -102,23 +113,24 @@ function showResult(view, late = false) {
     number("kept-count", `= ${result.kept}`, "stay"),
     number("jaccard", result.jaccard.toFixed(2), "Jaccard index (1: the same batch)"),
     element("span", { class: "miaod-quiet", "data-role": "scope" }, scopeOf(result, options)),
-  ] : [element("span", { class: "miaod-quiet" }, waits)]));
+  ] : [element("span", { class: "miaod-quiet" }, whyNot(model, late))]));
   showLists(view);
 }
 
 function showLists(view) {
   const { model, parts } = view;
   const [result, pictures] = [model.get("result"), model.get("pictures")];
-  const list = (title, role, rows) => element("section", { "data-role": role },
-    element("h4", {}, `${title} (${rows.length})`),
-    rows.length ? null : element("p", { class: "miaod-quiet" }, "none"),
-    element("div", { class: "miaod-tiles" }, ...rows.map((row) => tile(row, pictures[row.id]))));
-  const changed = result.added?.length || result.dropped?.length;
+  const [added, dropped] = [result.added || [], result.dropped || []];
+  const list = (title, role, rows) => element("section", { "data-role": role, "aria-label": title },
+    element("h4", {}, `${title}: ${rows.length || "none"}`),
+    element("div", { class: "miaod-tiles", tabindex: rows.length ? 0 : null },
+      ...rows.map((row) => tile(row, pictures[row.id]))));
+  const changed = added.length || dropped.length;
+  const ranks = changed ? "Below each image: #rank in the run → #rank with these settings"
+    : "No image comes in and none falls out.";
   parts.lists.replaceChildren(
-    element("p", { class: "miaod-quiet miaod-ranks", hidden: !changed, "data-role": "ranks" },
-      "Below each image: #rank in the run → #rank with these settings"),
-    list("+ Added", "added", result.added || []),
-    list("− Dropped", "dropped", result.dropped || []));
+    element("p", { class: "miaod-quiet miaod-ranks", "data-role": "ranks" }, ranks),
+    ...(changed ? [list("+ Added", "added", added), list("− Dropped", "dropped", dropped)] : []));
 }
 
 function tile({ id, before, after }, source) {

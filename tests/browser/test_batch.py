@@ -307,7 +307,7 @@ def test_other_settings_show_what_is_added_and_dropped(opened, own_run, pictures
         view = notebook.view("whatif")
         expect(part(view, "jaccard")).to_have_text("1.00")
         expect(part(view, "scope")).to_have_text("These are the run's own settings.")
-        expect(part(view, "ranks")).to_be_hidden()
+        expect(part(view, "ranks")).to_have_text("No image comes in and none falls out.")
         own = batch(own_run)
         table = notebook.python(
             "__import__('miaod_nb.inspection.anchor_values', fromlist=['a'])"
