@@ -112,8 +112,8 @@ function chartsOf(model, shot, now) {
     const rank = panel.ranks ? `, rank ${panel.ranks[now.k]} of ${panel.ranked}` : "";
     const title = panels.length > 1 ? `${panel.title}: ` : `k = ${ks[now.k]}: `;
     const text = `${title}mean ${shown(panel.means[now.k])}${rank}`;
-    const curve = `miaod-curve-${index % CURVES}`;
-    return element("div", { "data-role": `at-k-${index}`, class: curve }, text);
+    const line = element("span", { class: `miaod-line miaod-curve-${index % CURVES}` });
+    return element("div", { "data-role": `at-k-${index}` }, line, text);
   });
   const words = values.map((value) => value.textContent).join("; ");
   const chart = (title, name, isRank) =>

@@ -11,6 +11,7 @@ function render({ model, el }) {
   const view = { model, root, parts, ...state };
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "uncertainty viewer");
+  root.classList.add("miaod-blank"); // until there is a picture
   root.append(...parts.rows);
   listen(view);
   keys(root, viewerKeys(view));
@@ -67,9 +68,9 @@ function storedPayload(model, id) {
 function listImages(view) {
   const { model, parts, shot } = view;
   const all = model.get("index");
-  for (const row of parts.rows) row.hidden = !all.length;
   const known = all.filter(({ id }) => !model.get("still") || storedPayload(model, id));
   view.order = sorted(known, model.get("settings").sort);
+  for (const row of parts.rows) row.hidden = !view.order.length;
   const option = (image) => element("option", { value: image.id }, titleOf(image));
   parts.images.replaceChildren(...view.order.map(option));
   if (shot) parts.images.value = shot.id;
@@ -80,7 +81,8 @@ function listImages(view) {
 
 function showPosition({ parts, order, shot }) {
   const at = shot ? order.findIndex(({ id }) => id === shot.id) : -1;
-  parts.position.textContent = order.length ? `${at + 1} of ${order.length}` : "no images";
+  const images = counted(order.length, "image");
+  parts.position.textContent = at < 0 ? images : `${at + 1} of ${order.length}`;
   parts.previous.disabled = at <= 0;
   parts.next.disabled = at >= order.length - 1;
 }
@@ -98,6 +100,7 @@ async function show(view, id) {
   view.shot = { ...newest(kept, id), place: null };
   view.shot.listed = view.shot.panels.map(() => []);
   stopWaiting(view);
+  view.root.classList.remove("miaod-blank");
   parts.images.value = id;
   tell(model, "shown", id);
   makePanels(view);
