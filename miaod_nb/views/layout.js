@@ -1,7 +1,7 @@
 // Where the viewer's parts stand: the picture first, and the others where it leaves room.
 
 const LOWEST = 440; // CSS pixels that a picture may be high in a window that has them
-const ABOVE = 200; // CSS pixels of a low window that are not the picture's: controls, caption
+const ABOVE = 240; // CSS pixels of a low window for JupyterLab, controls and title
 const SHARE = 0.55; // of the window's height that a picture may take where that is more
 const GAP = 12; // CSS pixels between two pictures
 const SIDE = 306; // CSS pixels beside the pictures that legend and charts need, with a gap

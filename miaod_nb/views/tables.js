@@ -49,16 +49,16 @@ function columnsOf(model, panel, listed) {
   ];
 }
 
-/** Numbers of a column, with as many decimals each: three digits of the largest one, or so many
- * that the least one is not 0. */
+/** Numbers of a column, 0 or more, with as many decimals each: three digits of the largest one. */
 function alike(values) {
-  const sizes = values.map(Math.abs).filter((size) => size > 0 && Number.isFinite(size));
-  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
-  const apart = most < 1e-4 || most >= 1e6; // too small or large to be written out
-  const places = (value) => Math.floor(Math.log10(value));
-  const decimals = within(Math.max(2 - places(most), -places(least)), 8);
+  const largest = Math.max(0, ...values.filter(Number.isFinite));
+  const apart = largest && (largest < 1e-4 || largest >= 1e6); // too long when written out
+  const decimals = largest ? Math.max(0, 2 - Math.floor(Math.log10(largest))) : 0;
   return values.map((value) => {
     if (!Number.isFinite(value)) return "–";
-    return sizes.length && apart ? value.toExponential(2) : value.toFixed(sizes.length && decimals);
+    if (apart) return value.toExponential(2);
+    const text = value.toFixed(decimals);
+    const vanishes = value > 0 && Number(text) === 0;
+    return vanishes ? `<${(10 ** -decimals).toFixed(decimals)}` : text;
   });
 }

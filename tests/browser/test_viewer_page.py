@@ -99,10 +99,10 @@ def test_the_table_of_a_click_stands_beside_the_picture_or_below(show, window):
     view = show(window)
     part(view, "picture-0").click(position={"x": 90, "y": 90})
     picture, table = frame(part(view, "picture-0")), frame(view.locator("table"))
-    if window in SMALL:
-        assert table["top"] >= picture["bottom"]
-    else:
-        assert table["left"] >= picture["right"] and table["bottom"] <= window[1]
+    beside = table["left"] >= picture["right"]
+    assert beside or table["top"] >= picture["bottom"]
+    if window not in SMALL:
+        assert beside and table["bottom"] <= window[1]
     assert parts_outside(view) == []
 
 
@@ -211,7 +211,6 @@ def test_numbers_of_a_column_have_as_many_decimals(show):
         column = [row[heads.index(name)] for row in rows]
         kinds = {(len(text.partition(".")[2].partition("e")[0]), "e" in text) for text in column}
         assert len(kinds) == 1, column
-        assert all(float(text) > 0 for text in column[:1]), column
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_numbers_of_a_column_have_as_many_decimals(show):
     [
         ([0.0123, 0.00456, 0], ["0.0123", "0.0046", "0.0000"]),
         ([1.3, 12, 1.04], ["1.3", "12.0", "1.0"]),
-        ([0.01, 2e-6], ["0.010000", "0.000002"]),
+        ([0.01, 2e-6], ["0.0100", "<0.0001"]),
         ([3e-5, 2e-9], ["3.00e-5", "2.00e-9"]),
         ([0, 0], ["0", "0"]),
     ],
@@ -323,7 +322,12 @@ def test_paper_shows_picture_and_legend_without_controls(show):
 
 
 def test_printed_pictures_are_no_wider_than_the_paper(show):
-    view = show(WINDOWS[1], pictures=2)
+    def printed(html: str) -> str:  # no script runs then
+        observed = "new ResizeObserver(fit).observe(parts.body);"
+        assert observed in html
+        return html.replace(observed, "").replace('"resize"', '"nothing"')
+
+    view = show(WINDOWS[1], 2, printed)
     view.page.emulate_media(media="print")
     view.page.set_viewport_size({"width": 700, "height": 990})
     assert parts_outside(view) == []
