@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator
 
-WINDOWS = ((1280, 800), (1920, 1080), (853, 533), (760, 700))  # the third: 1280x800 at 150 %
+from tests.browser.lab import WINDOWS
 
 CONTRAST = """(root, [selector, property]) => {
     const light = (color) => {
@@ -22,11 +22,6 @@ CONTRAST = """(root, [selector, property]) => {
     });
     return Math.min(...found);
 }"""
-
-
-def part(view: Locator, role: str) -> Locator:
-    """The part of a view with this data-role."""
-    return view.locator(f'[data-role="{role}"]')
 
 
 def frame(found: Locator) -> dict[str, float]:

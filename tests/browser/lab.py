@@ -192,6 +192,11 @@ def keep_pictures(view: Locator, name: str, folder: Path, check: Callable[[], No
         page.screenshot(path=folder / f"{name}-{width}x{height}.png")
 
 
+def part(view: Locator, role: str) -> Locator:
+    """The part of a view with this data-role."""
+    return view.locator(f'[data-role="{role}"]')
+
+
 def parts_outside(view: Locator) -> list[str]:
     """The named parts of a view that stick out of it, which nobody would see in whole."""
     return view.evaluate("""(root) => {

@@ -14,7 +14,14 @@ from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection.replay import difference
 from miaod_nb.views import board, selection_space, what_if
 from miaod_nb.views import page as page_of
-from tests.browser.lab import SIZES, WINDOWS, NotebookPage, keep_pictures, parts_outside
+from tests.browser.lab import (
+    SIZES,
+    WINDOWS,
+    NotebookPage,
+    keep_pictures,
+    part,
+    parts_outside,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +29,6 @@ SCROLLED = {
     "card", "state", "accept", "skip", "defer", "note", "alike", "note-text", "picture", "CANVAS",
 }  # fmt: skip
 Opened = Callable[[str], AbstractContextManager[NotebookPage]]
-
-
-def part(view: Locator, role: str) -> Locator:
-    """The part of a view with this data-role."""
-    return view.locator(f'[data-role="{role}"]')
 
 
 def card(view: Locator, image_id: str) -> Locator:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, expect
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.views import board
 from miaod_nb.views import page as page_of
-from tests.browser.lab import WINDOWS, parts_outside
+from tests.browser.lab import WINDOWS, part, parts_outside
 
 pytestmark = pytest.mark.slow
 
@@ -43,11 +43,6 @@ FAINT_TEXTS = """(root) => {
 }"""
 
 Opened = Callable[..., Any]
-
-
-def part(view: Locator, role: str) -> Locator:
-    """The part of a view with this data-role."""
-    return view.locator(f'[data-role="{role}"]')
 
 
 @pytest.fixture(scope="module")

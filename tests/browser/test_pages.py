@@ -13,10 +13,10 @@ from miaod_nb.commands.essay import report_page
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.page import as_html
 from miaod_nb.report.pieces import Command, Facts, Report, Section, Table, Text
+from tests.browser.lab import WINDOWS
 
 pytestmark = pytest.mark.slow
 
-WINDOWS = ((1280, 800), (1920, 1080), (853, 533), (760, 700))
 LONG = "/home/" + "a-long-name-of-a-folder/" * 9
 WIDE = pd.DataFrame([{f"a column of numbers {n}": n / 7 for n in range(30)}])
 OUTSIDE = """() => [...document.querySelectorAll("main *, .jp-Cell *")].filter((one) => {

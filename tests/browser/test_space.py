@@ -17,11 +17,10 @@ from miaod_nb.experiment import Run, open_run
 from miaod_nb.views import page as page_of
 from miaod_nb.views import selection_space
 from miaod_nb.views.space import Space
-from tests.browser.lab import NotebookPage, parts_outside
+from tests.browser.lab import WINDOWS, NotebookPage, part, parts_outside
 
 pytestmark = pytest.mark.slow
 
-WINDOWS = ((1280, 800), (1920, 1080), (853, 533), (760, 700))
 MARGIN = 16  # pixels between the points and the edges of the map
 Opened = Callable[[], AbstractContextManager[tuple[NotebookPage, Locator]]]
 Shown = Callable[..., Locator]
@@ -72,11 +71,6 @@ def shown(browser: Browser, tmp_path: Path) -> Iterator[Shown]:
     yield show
     for page in pages:
         page.close()
-
-
-def part(view: Locator, role: str) -> Locator:
-    """The part of a view with this data-role."""
-    return view.locator(f'[data-role="{role}"]')
 
 
 def decided(run: Run) -> list[tuple[str, str]]:

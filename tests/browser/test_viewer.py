@@ -18,7 +18,7 @@ from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.inspection.maps import anchor_map
 from miaod_nb.views import page as page_of
 from miaod_nb.views import uncertainty_viewer
-from tests.browser.lab import NotebookPage, keep_pictures, parts_outside
+from tests.browser.lab import NotebookPage, keep_pictures, part, parts_outside
 
 pytestmark = pytest.mark.slow
 
@@ -40,11 +40,6 @@ MEASURE = """(root) => {
     });
     return times;
 }"""
-
-
-def part(view: Locator, role: str) -> Locator:
-    """The part of a view with this data-role."""
-    return view.locator(f'[data-role="{role}"]')
 
 
 def look(view: Locator, picture: int = 0) -> np.ndarray:

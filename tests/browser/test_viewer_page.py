@@ -14,8 +14,8 @@ from miaod_nb.experiment import Run
 from miaod_nb.views import page as page_of
 from miaod_nb.views import uncertainty_viewer
 from miaod_nb.views.base import EXPORT, source
-from tests.browser.alone import WINDOWS, Shows, contrast, frame, part
-from tests.browser.lab import parts_outside
+from tests.browser.alone import Shows, contrast, frame
+from tests.browser.lab import WINDOWS, part, parts_outside
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Locator, expect
 from miaod_nb.experiment import Run
 from miaod_nb.views import page as page_of
 from miaod_nb.views import what_if
-from tests.browser.alone import WINDOWS, Shows, contrast, frame, part
-from tests.browser.lab import parts_outside
+from tests.browser.alone import Shows, contrast, frame
+from tests.browser.lab import WINDOWS, part, parts_outside
 
 pytestmark = pytest.mark.slow
 
