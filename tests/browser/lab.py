@@ -43,6 +43,7 @@ PANEL = """
     await panel.context.ready;
     await panel.sessionContext.ready;
 """
+THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
 RUN_ALL = f"async () => {{ {PANEL} await app.commands.execute('notebook:run-all-cells'); }}"
 ERRORS = f"""async () => {{ {PANEL}
     return [...panel.content.model.cells].flatMap((cell) => cell.toJSON().outputs || [])

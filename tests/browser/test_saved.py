@@ -16,7 +16,7 @@ from miaod_nb.commands.copying import keeping_views
 from miaod_nb.commands.essay import report_page
 from miaod_nb.views.base import WITHOUT_SCRIPTS
 from miaod_nb.views.stills import RUN_AGAIN
-from tests.browser.lab import PANEL, TOKEN, WINDOWS, Lab, jupyter_lab
+from tests.browser.lab import PANEL, THEME, TOKEN, WINDOWS, Lab, jupyter_lab
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,6 @@ SAVE = f"""async () => {{ {PANEL}
     await panel.context.save();
     await panel.sessionContext.shutdown();
 }}"""
-THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
 
 
 def cells(run) -> list[str]:
