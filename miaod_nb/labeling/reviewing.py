@@ -116,6 +116,13 @@ def apply_decisions(
         return selection
 
 
+def batch_to_be(record: RunRecord, cycle: int) -> list[str]:
+    """Ids of the batch as `apply_decisions` would write it now. Raises what it raises."""
+    stored = record.selection(cycle)
+    selection = _chosen_anew(record, stored, verdicts_of(record, cycle), None)
+    return [row["id"] for row in selection["selected"]]
+
+
 def _chosen_anew(
     record: RunRecord, stored: Selection, verdicts: Verdicts,
     now: Mapping[str, SelectedImage] | None,

@@ -1,5 +1,6 @@
 """The review board of the next batch: people decide, the run folder keeps what they decided."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.features import look_alikes
 from miaod_nb.inspection.reasons import class_mix
-from miaod_nb.labeling.reviewing import apply_decisions, decide, why_closed
+from miaod_nb.labeling.reviewing import apply_decisions, batch_to_be, decide, why_closed
 from miaod_nb.selection.choosing import ASIDE
 from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
@@ -133,9 +134,14 @@ class Board(View):
 
     def _show_aside(self) -> None:
         """Brings the images that a decision keeps out of the batch, or lets into it again."""
-        inside, found = set(self._batch.ids), {}
+        outside = self.decisions.keys() - set(self._batch.ids)
+        undone = {i for i in outside & self._once_aside if not self.decisions[i]["action"]}
+        if undone:  # not all of them were in the batch before they were set aside
+            with suppress(MiaodError):  # what is wrong, Apply says
+                undone &= set(batch_to_be(self._run.record, self._batch.cycle))
+        found = {}
         for image_id, decision in self.decisions.items():
-            if image_id not in inside and (decision["action"] or image_id in self._once_aside):
+            if image_id in undone or (image_id in outside and decision["action"]):
                 known = self.aside.get(image_id, {"fault": "not looked at"})
                 found[image_id] = self._thumbnail(image_id) if known["fault"] else known
         self.aside = found

@@ -188,6 +188,15 @@ def test_what_was_undone_after_apply_waits_to_come_back(run, board):
     assert batch_ids(run) == before and board.aside == {}
 
 
+def test_what_was_undone_and_never_in_the_batch_is_not_said_to_come_in(run, board):
+    taken = {*batch_ids(run), *run.record.labeled(1)}
+    other = [image_id for image_id in run.record.pool if image_id not in taken][-1]
+    decide(run.record, 1, other, "skip")
+    assert list(views.board(run).aside) == [other]
+    decide(run.record, 1, other, "undecided")
+    assert views.board(run).aside == {}
+
+
 def test_an_image_that_others_ask_for_is_shown_and_a_mere_note_is_not(run, board):
     taken = {*batch_ids(run), *run.record.labeled(1)}
     others = [image_id for image_id in run.record.pool if image_id not in taken]
