@@ -13,7 +13,12 @@ function render({ model, el }) {
   root.append(parts.head, parts.main, parts.told);
   followPointer(view);
   keys(root, spaceKeys(view));
-  new ResizeObserver(() => arrange(view)).observe(parts.body);
+  let hasColors = root.isConnected; // JupyterLab shows a view only after this
+  new ResizeObserver(() => {
+    if (hasColors) return arrange(view);
+    hasColors = root.isConnected;
+    build(view);
+  }).observe(parts.body);
   root.addEventListener("page", () => build(view));
   matchMedia("print").addEventListener("change", () => build(view)); // paper has its own colors
   when(model, ["points", "message"], () => build(view));

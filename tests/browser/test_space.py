@@ -81,9 +81,14 @@ def decided(run: Run) -> list[tuple[str, str]]:
 
 # ----------------------------------------------------------------------------- in a notebook
 
+MIDDLES = """(icons) =>
+    icons.map((one) => [...one.getContext("2d").getImageData(16, 18, 1, 1).data.slice(0, 3)])"""
+
 
 def test_pointing_shows_an_image_and_a_line_around_points_gives_their_ids(opened):
     with opened() as (notebook, view):
+        middles = view.locator(".miaod-mark").evaluate_all(MIDDLES)
+        assert middles[1] == [255, 255, 255]  # of a labeled image: paper, as on the map
         places = _places(view, notebook.python("view.points"))
         box = part(view, "map").bounding_box()
         image_id, (x, y) = min(places.items(), key=lambda item: item[1])  # the leftmost
