@@ -17,8 +17,9 @@ from miaod_nb.progress import say
 class ImageCache:
     """Loads images; those that fit below a limit are decoded only the first time.
 
-    The pixels lie in a temporary file that ends with this object, so that worker processes share
-    them and the system can drop them when memory is short. limit_mb: MiB of pixels; 0: none are
+    The pixels lie in a temporary file, so that worker processes share them and the system can drop
+    them when memory is short. It has no name, so it ends with this process even if that is killed;
+    others find it by the number that it has here. limit_mb: MiB of pixels; 0: none are
     kept. Where the disk lacks the space, images are decoded each time.
     """
 
@@ -32,14 +33,14 @@ class ImageCache:
                 size = end
         self._size = size
         self._bytes: np.ndarray | None = None
-        self._file = tempfile.NamedTemporaryFile(prefix="miaod-images-")  # noqa: SIM115
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             os.posix_fallocate(self._file.fileno(), 0, max(size + len(self._places), 1))
         except OSError as error:
             say(f"images are decoded in every epoch: {size >> 20} MiB do not fit into "
                 f"{tempfile.gettempdir()} ({error.strerror}); cache_mb asks for less")  # fmt: skip
             self._places = {}
-        self._path = self._file.name
+        self._path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
 
     def __getstate__(self) -> dict[str, Any]:
         """For a process that does not share this one's memory: it maps the file itself."""

@@ -1,6 +1,9 @@
 """The image cache: what it gives is what the files hold, each decoded once, in every process."""
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +103,14 @@ def test_the_file_ends_with_the_cache(records):
     assert path.exists()
     del images
     assert not path.exists()
+
+
+def test_a_killed_process_leaves_nothing_behind(tmp_path):
+    code = (
+        "import os; from miaod_nb.data.cache import ImageCache\n"
+        "images = ImageCache((), 1); print('made', flush=True); os.kill(os.getpid(), 9)"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert ended.returncode == -9 and ended.stdout == b"made\n"
+    assert list(tmp_path.iterdir()) == []
