@@ -38,6 +38,7 @@ def copy_notebooks(run: Run, renew: bool) -> Path:
     values = parameters_of(run)
     if has_begun(run.folder):  # its folder says the rest: where it was moved away, none is begun
         values |= {"preset": "", "data_root": "", "overrides": {}}
+    newest = (run.record.last_selection or 0) if has_begun(run.folder) else 0
     outdated = []
     for source in sources:
         copy = run.folder.path(f"{PLACE}/{source.name}")
@@ -46,10 +47,12 @@ def copy_notebooks(run: Run, renew: bool) -> Path:
             continue
         if copy.exists():
             say(f"{copy.name}: what was there is now {_set_aside(copy).name}")
+        # What 06 shows of a cycle is what came before the newest one.
+        of_cycle = {} if source.name.startswith("06") else {"cycle": newest}
         notebook = nbformat.read(source, nbformat.NO_CONVERT)
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
-                cell.source = filled(cell.source, values)
+                cell.source = filled(cell.source, values | of_cycle)
         notebook.metadata[VERSION] = _version_of(source)
         run.folder.save_text(f"{PLACE}/{source.name}", nbformat.writes(notebook))
     if outdated:
@@ -65,7 +68,7 @@ def _version_of(source: Path) -> str:
 
 def _version_in(copy: Path) -> str:
     """Which version of its source a copy is of; "" for a file that does not say."""
-    with suppress(ValueError, OSError):
+    with suppress(ValueError, OSError, LookupError, TypeError, AttributeError):
         return str(json.loads(copy.read_text("utf-8"))["metadata"].get(VERSION, ""))
     return ""
 

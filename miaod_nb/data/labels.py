@@ -34,10 +34,10 @@ def to_objects(
     """
     kept: dict[tuple[int, Box], RawObject] = {}  # by label and box
     for item in raw:
-        if item.name not in classes:
+        box, fault = _usable_box(item.box, record.width, record.height)
+        if item.name not in classes and box is not None:
             faults.add("object of a class left out by `classes`", record.id)
             continue
-        box, fault = _usable_box(item.box, record.width, record.height)
         if fault:
             faults.add(fault, record.id)
         if box is None:
@@ -147,12 +147,15 @@ class Oracle:
     def read_growing(
         self, ids: Iterable[str], classes: Sequence[str], faults: FaultCounts
     ) -> tuple[dict[str, Objects], tuple[str, ...]]:
-        """As `read`, but classes that are new join behind the others, sorted: the objects, and all
-        classes. Raises DataError for a name that is another spelling of a class."""
+        """As `read`, but classes that are new, in boxes that can be used, join behind the others,
+        sorted: the objects, and all classes. Raises DataError for a name that is another spelling
+        of a class."""
         found = list(self._read(ids, faults))
         new: set[str] = set()
         for record, raw in found:
-            for name in {item.name for item in raw} - {*classes, *new}:
+            size = record.width, record.height
+            usable = {item.name for item in raw if _usable_box(item.box, *size)[0] is not None}
+            for name in sorted(usable - {*classes, *new}):
                 self._refuse_respelled(name, [*classes, *sorted(new)], record.id)
                 new.add(name)
         grown = (*classes, *sorted(new))

@@ -67,6 +67,9 @@ def _no_run(folder: Path) -> RunFolderError:
     beside = [path.parent for path in sorted(folder.parent.glob("*/config.json"))]
     near = difflib.get_close_matches(folder.name, [path.name for path in beside], n=1)
     guess = f"did you mean {folder.with_name(near[0])}? " if near else ""
+    around = Path.cwd().parent
+    if Path.cwd().name == "lab" and is_run(around):  # a copy whose run was moved
+        guess = f"this notebook lies in the run folder {around}: set run_dir to that. "
     return RunFolderError(
         "there is no run in this folder", where=folder,
         remedy=f"{guess}A new run is begun by naming what it is of: a preset, or the folder of "

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -223,7 +223,8 @@ class Run(RunState):
         config = validated(self.config.model_dump() | overrides)
         name = "-".join([self.folder.root.name, *map(str, overrides.values())])
         beside = self.folder.root.with_name(name)
-        return Run(config, self.data_root, beside, self.imported[:1], like=self)
+        first = [replace(sets, origin="") for sets in self.imported[:1]]  # whatever has labels now
+        return Run(config, self.data_root, beside, first, like=self)
 
     def control(self, strategy: str) -> "Run":
         """The same experiment with another strategy."""

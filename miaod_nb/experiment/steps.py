@@ -75,8 +75,8 @@ def split(run: RunState, cycle: int) -> None:
     say_detail(
         f"  {labels['labeled']} of {run.dataset.num_images(cycle)} images are labeled, "
         f"{len(objects)} train, classes: {', '.join(classes)}")  # fmt: skip
-    for name in classes[len(before) :]:
-        _say_of_new_class(run, cycle, name, before, labels)
+    for place in range(len(before), len(classes)):
+        _say_of_new_class(run, cycle, classes[place], classes[:place], labels)
     if absent := [name for name, count in labels["boxes"].items() if not count]:
         more = ", ..." if absent[10:] else ""
         say(f"  no label has these classes yet: {', '.join(absent[:10])}{more}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from miaod_nb.detector import detector_maker
+from miaod_nb.errors import DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.plugins import comes_from, home_of
 from miaod_nb.progress import progress, say
@@ -20,16 +21,28 @@ def run_all(runs: Sequence[Run]) -> None:
     """Runs what is left of every experiment; of several that hold a core or more each, as many at
     once as the processor has room for (settings `threads` and `device`).
 
-    One that another process works on is waited for. Ctrl-C ends all of them cleanly.
+    One that another process works on is waited for. Ctrl-C ends all of them cleanly. Others than
+    the first go as far as their images have labels.
     """
     first, *others = runs
     with running_beside(first, others) as children:
         elsewhere = [run for run in others if run in children or run.folder.in_use()]
-        for run in [first, *(run for run in others if run not in elsewhere)]:
-            run.run()
+        first.run()
+        for run in others:
+            if run not in elsewhere:
+                _run_on(run)
         for run in elsewhere:
             _wait_for(run, children.get(run))
-            run.run()  # what its process could not do is done here, or the reason is said
+            _run_on(run)  # what its process could not do is done here, or the reason is said
+
+
+def _run_on(run: Run) -> None:
+    """Runs a control as far as there are labels: it asks for images of its own, which people who
+    label the batches of the first run alone have not labeled."""
+    try:
+        run.run()
+    except DataError as error:
+        say(f"{run.folder.root.name} goes no further: {error.what}")
 
 
 @contextmanager

@@ -339,9 +339,10 @@ def is_run(path: str | Path) -> bool:
 def refuse_cycle(cycle: int, config: Config) -> None:
     """Raises ConfigError for a cycle that a run of these settings does not have."""
     if not isinstance(cycle, int) or not 0 <= cycle < config.cycles:
+        enough = 1 + (max(cycle, config.cycles) if isinstance(cycle, int) else config.cycles)
         raise ConfigError(
             f"this run has no cycle {cycle!r}",
             where="cycle",
             remedy=f"choose a whole number from 0 to {config.cycles - 1}, or ask for more cycles, "
-            f"for example by overrides={{'cycles': {config.cycles + 4}}}",
+            f"for example by overrides={{'cycles': {enough}}}",
         )

@@ -55,7 +55,7 @@ def shown_places(values: AnchorValues, classes: Sequence[str], k: int) -> list[D
 
 def _said(probs: np.ndarray, place: Place, classes: Sequence[str]) -> str:
     """What a classifier says of a place: the class and its probability."""
-    return f"{classes[place.disputed]} {float(probs[place.anchor, place.disputed]):.2f}"
+    return f"{classes[place.disputed]} {float(probs[place.anchor, place.disputed]):.2g}"
 
 
 def _seen(run: Run, cycle: int, row: Mapping[str, Any]) -> Seen:

@@ -229,6 +229,16 @@ def test_a_class_that_is_new_joins_behind_the_others(year):
     }
 
 
+def test_a_class_without_a_box_that_can_be_used_does_not_join(year, voc_xml):
+    oracle = Oracle(*_opened(year))
+    first = next(iter(oracle.records))
+    boxes = [("ghost", (5, 5, 5, 5)), ("hare", (2, 2, 20, 20))]
+    (year / f"Annotations/{first}.xml").write_text(voc_xml(boxes))
+    faults = FaultCounts()
+    _, classes = oracle.read_growing([first], ["square"], faults)
+    assert classes == ("square", "hare") and list(faults.as_dict()) == ["zero-area box"]
+
+
 @pytest.mark.parametrize("known", ["Disc", "DISC ", "dis_c"])
 def test_another_spelling_of_a_class_is_refused_with_its_file(year, known):
     oracle = Oracle(*_opened(year))
