@@ -69,7 +69,7 @@ def _no_run(folder: Path) -> RunFolderError:
     guess = f"did you mean {folder.with_name(near[0])}? " if near else ""
     around = Path.cwd().parent
     if Path.cwd().name == "lab" and is_run(around):  # a copy whose run was moved
-        guess = f"this notebook lies in the run folder {around}: set run_dir to that. "
+        guess = f"did you mean {around}, the run folder in which this notebook lies? "
     return RunFolderError(
         "there is no run in this folder", where=folder,
         remedy=f"{guess}A new run is begun by naming what it is of: a preset, or the folder of "

@@ -72,6 +72,7 @@ def test_a_copy_runs_where_it_lies_and_leaves_nothing_elsewhere(lab, project, pi
 
 def test_a_misspelled_run_is_refused_before_anything_is_shown(lab, project):
     copy = project / "runs/mine/lab/05_selection.ipynb"
+    assert "cycle: int = 1  #" in copy.read_text()  # the newest batch
     wrong = copy.with_name("wrong.ipynb")
     wrong.write_text(copy.read_text().replace("runs/mine", "runs/mien"))
     with opened(lab, wrong.name) as page:
