@@ -10,7 +10,7 @@ from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.registry import card_of_run
 
 SEEDS = {"seed", "split_seed"}
-KINDS = {"test": "are evaluated on other images", "classes": "detect other classes",
+KINDS = {"test": "are evaluated on other images", "first_classes": "detect other classes",
          "pool": "choose from other images"}  # fmt: skip
 
 

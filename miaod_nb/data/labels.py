@@ -1,6 +1,7 @@
 """Annotations as objects, and the oracle: the one reader of the pool's labels."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -162,7 +163,7 @@ class Oracle:
         return {record.id: to_objects(raw, grown, record, faults) for record, raw in found}, grown
 
     def _refuse_respelled(self, name: str, classes: Sequence[str], image_id: str) -> None:
-        """Raises DataError for a name that differs from a class by case, blanks or marks alone."""
+        """Raises DataError for a name that differs from a class by case, blanks, hyphens alone."""
         for known in classes:
             if _letters(known) == _letters(name):
                 raise DataError(
@@ -213,8 +214,8 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def _letters(name: str) -> str:
-    """What is left of a name without case, blanks and marks."""
-    return "".join(filter(str.isalnum, name.casefold()))
+    """What is left of a name without case, blanks, hyphens and underscores."""
+    return re.sub(r"[\s_-]", "", name.casefold())
 
 
 def audit(

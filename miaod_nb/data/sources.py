@@ -150,7 +150,7 @@ def load_image(path: Path) -> Tensor:
             rgb = np.array(upright(_to_rgb(image), orientation_of(image)))
     except Exception as error:  # the decoders of damaged files raise errors of every kind
         raise DataError(
-            f"the image cannot be read any more ({error})",
+            f"the image cannot be read any more ({getattr(error, 'strerror', None) or error})",
             where=path,
             remedy="restore the file; it was readable when the image list was checked",
         ) from error

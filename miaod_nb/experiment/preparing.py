@@ -40,12 +40,14 @@ class Sources(NamedTuple):
 class Known(NamedTuple):
     """What a run folder says of its pool. joined: of every image, by id in the order of the
     indices, the first cycle that it takes part in. sizes: (width, height) of those that joined
-    later. next_cycle: the first one not begun. classes: those that the run began with."""
+    later. next_cycle: the first one not begun. classes: those that the run began with; all_classes:
+    and those that joined since."""
 
     joined: Mapping[str, int]
     sizes: Mapping[str, tuple[int, int]]
     next_cycle: int
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
 
     @classmethod
     def of(
@@ -54,9 +56,10 @@ class Known(NamedTuple):
         """The pool of a run; otherwise: table and classes of a folder that has none yet."""
         kept = read_pool(folder) if has_begun(folder) and is_run(folder.root) else None
         if kept is not None:
-            table, classes = kept, RunRecord.open(folder.root).first_classes
+            record = RunRecord.open(folder.root)
+            table, classes, all_classes = kept, record.first_classes, record.classes
         elif otherwise is not None:
-            table, classes = otherwise
+            (table, classes), all_classes = otherwise, otherwise[1]
         else:
             return None
         pool = table[table["list"] == "pool"]
@@ -64,7 +67,9 @@ class Known(NamedTuple):
         later = pool[pool["joined"] > 0]
         sizes = zip(later["width"].tolist(), later["height"].tolist(), strict=True)
         joined = dict(zip(pool["id"], pool["joined"].tolist(), strict=True))
-        return cls(joined, dict(zip(later["id"], sizes, strict=True)), next_cycle, classes)
+        return cls(
+            joined, dict(zip(later["id"], sizes, strict=True)), next_cycle, classes, all_classes
+        )
 
     def arrange(
         self, found: list[ImageRecord]
@@ -124,16 +129,18 @@ def prepare(
     test = test or [pool[i] for i in held_out]
     first_ids = [pool[i].id for i in first.sets[0][0]]
     if known and config.classes is None:  # new ones join with the labels of a later cycle
-        classes = known.classes
+        classes, all_classes = known.classes, known.all_classes
     else:
-        classes = _classes(config, sources, oracle, first_ids, test_oracle, [r.id for r in test])
+        classes = all_classes = _classes(
+            config, sources, oracle, first_ids, test_oracle, [r.id for r in test]
+        )
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(
         config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
         all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
         joined=joined, missing=missing, given=given,
         imported=() if labels_all else tuple(imported), held_out=held_out,
-        test=test, test_objects=_test_objects(test_oracle, test, classes, test_faults),
+        test=test, test_objects=_test_objects(test_oracle, test, all_classes, test_faults),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip
 

@@ -124,7 +124,9 @@ class RunRecord:
         no label has."""
         found: dict[str, int] = {}
         for cycle in filter(self.labels_noted, range(last + 1)):
-            for name, count in self.labels(cycle).get("boxes", {}).items():
+            # A cycle of an earlier version, which did not count, knew what the run began with.
+            boxes = self.labels(cycle).get("boxes", dict.fromkeys(self.first_classes, 1))
+            for name, count in boxes.items():
                 if count:
                     found.setdefault(name, cycle)
         return found

@@ -131,7 +131,7 @@ def _row(
 ) -> SelectedImage:
     score = float(pool.columns[card.ranks_by][one.position]) if card.ranks_by else None
     reason = one.reason
-    if reason == card.reason and PER_CLASS in card.columns and len(classes) > 1:
+    if reason == card.reason and PER_CLASS in pool.columns and len(classes) > 1:
         parts = pool.columns[PER_CLASS][one.position]  # (C,)
         reason += f", above all about {classes[int(parts.argmax())]}" if parts.max() > 0 else ""
     return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": reason}

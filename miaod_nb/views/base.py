@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,10 @@ class View(anywidget.AnyWidget):
         """Displays the view, and what stands for it where it cannot live."""
         live, metadata = self._repr_mimebundle_() or ({}, {})
         display(live, metadata=metadata, raw=True)
-        display(output_of(self.still() or Still(repr(self))), raw=True)
+        still = None
+        with suppress(Exception):  # whatever a picture fails at, the view is there
+            still = self.still()
+        display(output_of(still or Still(repr(self))), raw=True)
 
     def still(self) -> Still | None:
         """What stands for the view in a notebook that was saved; None: its message alone."""

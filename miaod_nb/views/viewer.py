@@ -168,18 +168,18 @@ def _all_looked_at(
     found = [LookedAt(run, cycle, ids=ids)]
     for other, other_cycle in beside:
         other.refuse_cycle(other_cycle)
-        _refuse_apart(run, other)
+        _refuse_apart(run, other, other_cycle)
         scored = bool(other.card.columns)
         found.append(LookedAt(other, other_cycle, bool(scored or ids), ids))
     return found
 
 
-def _refuse_apart(run: Run, other: Run) -> None:
+def _refuse_apart(run: Run, other: Run, cycle: int) -> None:
     """Raises ConfigError for runs whose boxes are not in pixels of the same images."""
     differing = ""
     if InputSize.of(other.config) != InputSize.of(run.config):
         differing = "sizes of images (image_size or resize)"
-    elif (other.record.pool, other.record.classes) != (run.record.pool, run.record.classes):
+    elif other.record.pool != run.record.pool or not _knows_more(run, other, cycle):
         differing = "images or classes"
     if differing:
         raise ConfigError(
@@ -187,6 +187,12 @@ def _refuse_apart(run: Run, other: Run) -> None:
             where=f"{run.folder.root}, {other.folder.root}",
             remedy="choose cycles of one run, or runs on the same data in the same size",
         )
+
+
+def _knows_more(run: Run, other: Run, cycle: int) -> bool:
+    """Whether the classes of a cycle of another run are the first ones of this run."""
+    theirs = other.record.classes_of(cycle)
+    return theirs == run.record.classes[: len(theirs)]
 
 
 def _own_k(looked_at: LookedAt) -> int:

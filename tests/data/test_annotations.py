@@ -239,7 +239,7 @@ def test_a_class_without_a_box_that_can_be_used_does_not_join(year, voc_xml):
     assert classes == ("square", "hare") and list(faults.as_dict()) == ["zero-area box"]
 
 
-@pytest.mark.parametrize("known", ["Disc", "DISC ", "dis_c"])
+@pytest.mark.parametrize("known", ["Disc", "DISC ", "dis_c", "di-sc"])
 def test_another_spelling_of_a_class_is_refused_with_its_file(year, known):
     oracle = Oracle(*_opened(year))
     with pytest.raises(DataError, match="'disc' is another spelling") as error:

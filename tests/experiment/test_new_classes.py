@@ -14,6 +14,7 @@ from miaod_nb.views import board, uncertainty_viewer, what_if
 from tests.experiment.helpers import miaod, results, run_arguments
 
 QUICK = {"initial": 4, "budget": 2, "cycles": 2}
+SMALL = {"initial": 4, "budget": 2}
 NEW = "hexagon"
 
 
@@ -116,3 +117,39 @@ def test_where_classes_are_named_others_are_left_out(grown, tmp_path):
     record = open_run(run_dir=tmp_path / "run").record
     assert record.classes == ("disc", "square")
     assert record.exclusions(1)["object of a class left out by `classes`"]["count"] == 1
+
+
+def test_it_is_compared_with_a_control_that_never_met_the_class(grown, tmp_path):
+    data, run, _ = grown
+    root = tmp_path / "mine"
+    shutil.copytree(run.folder.root, root)
+    control = open_run(run_dir=root).control("random")
+    control.run()
+    assert control.record.first_classes == run.record.first_classes
+    outcome = miaod("curves", root, control.folder.root, "--out", tmp_path / "curves")
+    assert outcome.code == 0, outcome.err
+
+
+def test_test_images_may_show_it_later(grown, tmp_path, voc_xml):
+    data, run, _ = grown
+    other = shutil.copytree(data, tmp_path / "VOC2007")
+    shutil.copytree(run.folder.root, tmp_path / "run")
+    name_in(other, run.record.test[0], voc_xml)
+    outcome = miaod(*run_arguments(other, tmp_path / "run", **QUICK | {"cycles": 3}))
+    assert outcome.code == 0, outcome.err
+    table = open_run(run_dir=tmp_path / "run").record.per_class(2).set_index("class")
+    assert table.loc[NEW, "num_objects"] == 1
+
+
+@pytest.mark.parametrize(("known", "new"), [("c++", "c#"), ("หมู", "หมี"), ("limit 1.5", "limit 15")])
+def test_other_names_are_not_taken_for_spellings(grown, voc_xml, tmp_path, known, new):
+    from miaod_nb.data.labels import Oracle
+    from miaod_nb.data.records import FaultCounts
+
+    data, run, _ = grown
+    copy = shutil.copytree(data, tmp_path / "VOC2007")
+    record = run.dataset.records[run.record.labeled(0)[0]]
+    name_in(copy, record.id, voc_xml, new)
+    source = open_run("tiny", data_root=copy, run_dir=tmp_path / "r", overrides=SMALL).sources.pool
+    _, classes = Oracle(source, [record]).read_growing([record.id], [known, "disc"], FaultCounts())
+    assert classes == (known, "disc", new)

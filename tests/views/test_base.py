@@ -26,7 +26,7 @@ from miaod_nb.views.base import (
     styles,
 )
 from miaod_nb.views.contract import SHARED
-from miaod_nb.views.stills import RUN_AGAIN
+from miaod_nb.views.stills import RUN_AGAIN, sheet
 from miaod_nb.views.whatif import WhatIf
 
 
@@ -71,6 +71,20 @@ def test_a_still_of_the_board_has_what_was_decided(copied, displayed):
     before = displayed(view)[1]["image/jpeg"]
     view.decisions = {view.cards[0]["id"]: {"action": "skip", "note": ""}}
     assert displayed(view)[1]["image/jpeg"] != before
+
+
+def test_a_still_that_fails_leaves_the_view(displayed, monkeypatch):
+    def fail(self: View) -> None:
+        raise KeyError("layer")
+
+    monkeypatch.setattr(Small, "still", fail)
+    live, still = displayed(Small())
+    assert "application/vnd.jupyter.widget" in str(live)
+    assert still["text/plain"] == f"{WITHOUT_SCRIPTS} {RUN_AGAIN}"
+
+
+def test_an_id_that_looks_like_a_formula_is_written_as_it_is():
+    assert len(sheet([("", "1. im$_$000001"), ("", "cost$5_$6")])) > 1000
 
 
 @pytest.fixture
