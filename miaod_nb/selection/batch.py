@@ -105,7 +105,8 @@ def _ranks(
 ) -> dict[str, int]:  # fmt: skip
     """Ranks by id; {} for a choice whose order is all that there is to say."""
     if choice.ranks:
-        before = {image_id: int(row["rank"]) for image_id, row in now.items()}
+        # The place of an image that was asked for is not its own: others may have it again.
+        before = {i: int(row["rank"]) for i, row in now.items() if row["reason"] != ASKED}
         return before | dict(zip(choice.ids, choice.ranks, strict=True))
     if strategy.card.ranks_by is None:
         return {}

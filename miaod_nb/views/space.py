@@ -98,6 +98,8 @@ class Space(View):
         record, cycle = self._run.record, self._cycle
         labeled, before = set(record.labeled(cycle)), verdicts_of(record, cycle)
         ids = [image_id for image_id in self.lasso_ids if image_id not in labeled]
+        if not ids:
+            return  # labeled ones alone
         if action == "accept":
             wanted = {*before.wanted, *ids} - labeled
             refuse_too_many(len(wanted), record.selection(cycle)["budget"])

@@ -57,7 +57,7 @@ class WhatIf(View):
             return None
         added, kept = self.result["added"], self.result["kept"]
         tiles = [(self.pictures.get(one["id"], ""), f"in: {one['id']}") for one in added[:TILES]]
-        ways = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        ways = ", ".join(f"{name} {value}" for name, value in self.result["settings"].items())
         text = f"{self.heading}: with {ways}, {kept} images stay and {len(added)} come in."
         return Still(text, sheet(tiles))
 

@@ -4,6 +4,7 @@ They end with this folder's tests: Playwright's event loop would be in the way o
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = open_run("tiny", data_root=data_root, run_dir=folder / "run", overrides=OVERRIDES)
     made.run()
     return made
+
+
+@pytest.fixture
+def own_run(run: Run, tmp_path: Path) -> Run:
+    """The run in a folder of its own: these tests decide about its images or change its batch."""
+    return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
 
 
 @pytest.fixture

@@ -193,6 +193,14 @@ def keep_pictures(view: Locator, name: str, folder: Path, check: Callable[[], No
         page.screenshot(path=folder / f"{name}-{width}x{height}.png")
 
 
+def cell_of(run_dir: Path, expression: str) -> str:
+    """The code of a cell that shows a view of a run, called `view`; expression: its call."""
+    return (
+        "import miaod_nb\nfrom miaod_nb.views import board, selection_space, what_if\n"
+        f"run = miaod_nb.open_run(run_dir={str(run_dir)!r})\nview = {expression}\nview"
+    )
+
+
 def part(view: Locator, role: str) -> Locator:
     """The part of a view with this data-role."""
     return view.locator(f'[data-role="{role}"]')

@@ -1,16 +1,14 @@
 """The views of a batch, used with mouse and keys in JupyterLab: board, selection space, what-if."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from miaod_nb.experiment import Run, open_run
+from miaod_nb.experiment import Run
 from miaod_nb.inspection.replay import difference
 from miaod_nb.views import board, selection_space, what_if
 from miaod_nb.views import page as page_of
@@ -18,6 +16,7 @@ from tests.browser.lab import (
     SIZES,
     WINDOWS,
     NotebookPage,
+    cell_of,
     keep_pictures,
     part,
     parts_outside,
@@ -36,23 +35,12 @@ def card(view: Locator, image_id: str) -> Locator:
 
 
 @pytest.fixture
-def own_run(run: Run, tmp_path: Path) -> Run:
-    """The run in a folder of its own: these tests change its batch."""
-    return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
-
-
-@pytest.fixture
 def opened(lab: Any, own_run: Run) -> Opened:
     """`opened("board(run)")`: a notebook that was run and shows this view, called `view`."""
 
     @contextmanager
     def show(expression: str) -> Iterator[NotebookPage]:
-        code = (
-            "import miaod_nb\nfrom miaod_nb.views import board, selection_space, what_if\n"
-            f"run = miaod_nb.open_run(run_dir={str(own_run.folder.root)!r})\n"
-            f"view = {expression}\nview"
-        )
-        with lab.open(code) as notebook:
+        with lab.open(cell_of(own_run.folder.root, expression)) as notebook:
             notebook.run()
             yield notebook
 

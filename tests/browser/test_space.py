@@ -2,7 +2,6 @@
 and keys, in JupyterLab; and its page alone: axes, sizes, dark and printed."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,11 +12,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from miaod_nb.experiment import Run, open_run
+from miaod_nb.experiment import Run
 from miaod_nb.views import page as page_of
 from miaod_nb.views import selection_space
 from miaod_nb.views.space import Space
-from tests.browser.lab import WINDOWS, NotebookPage, part, parts_outside
+from tests.browser.lab import WINDOWS, NotebookPage, cell_of, part, parts_outside
 
 pytestmark = pytest.mark.slow
 
@@ -27,23 +26,12 @@ Shown = Callable[..., Locator]
 
 
 @pytest.fixture
-def own_run(run: Run, tmp_path: Path) -> Run:
-    """The run in a folder of its own: these tests decide about its images."""
-    return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
-
-
-@pytest.fixture
 def opened(lab: Any, own_run: Run) -> Opened:
     """`opened()`: a notebook that was run and shows the space, called `view`; and this view."""
 
     @contextmanager
     def show() -> Iterator[tuple[NotebookPage, Locator]]:
-        code = (
-            "import miaod_nb\nfrom miaod_nb.views import selection_space\n"
-            f"run = miaod_nb.open_run(run_dir={str(own_run.folder.root)!r})\n"
-            "view = selection_space(run)\nview"
-        )
-        with lab.open(code) as notebook:
+        with lab.open(cell_of(own_run.folder.root, "selection_space(run)")) as notebook:
             notebook.run()
             view = notebook.view("space")
             view.scroll_into_view_if_needed()

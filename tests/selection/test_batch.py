@@ -120,6 +120,17 @@ def test_an_image_that_is_asked_for_takes_a_free_place_of_a_batch_that_shrinks()
     assert chosen("mi_aod", [], now={3: 1, 1: 2, 4: 5}, wanted=(4,)) == ([3, 1, 4], [1, 2, 5])
 
 
+def test_no_two_images_have_one_rank_where_one_was_asked_for_before():
+    pool, rule = candidates(), strategy("random")
+    first, second = choose_batch(rule, pool, 2, [0, 0])
+    other = next(i for i in pool.ids if i not in (first.id, second.id))
+    batch = choose_batch(rule, pool, 2, [0, 0], wanted={other})
+    now = {one.id: one._asdict() for one in batch}
+    again = choose_batch(rule, pool, 2, [0, 0], set(), now, {other, second.id})
+    assert {one.id for one in again} == {other, second.id}
+    assert len({one.rank for one in again}) == 2
+
+
 def test_who_asked_is_the_reason_and_goes_with_the_wish():
     def reasons(wanted: set[str], now: dict | None = None) -> dict[str, str]:
         rule, pool = strategy("mi_aod"), candidates()

@@ -92,6 +92,12 @@ def test_what_is_encircled_is_skipped_without_the_labeled(run):
     assert not set(skipped) & {row["id"] for row in apply_decisions(run.record, 1)["selected"]}
 
 
+def test_labeled_images_alone_leave_nothing_to_undo(run):
+    view = selection_space(run)
+    act(view, "skip", of_kind(view, "labeled")[:2])
+    assert view.answered == 1 and written(run) == [] and not view.undoable
+
+
 def test_what_is_asked_for_comes_in_with_apply(run):
     view = selection_space(run)
     asked = of_kind(view, "pool")[:2]

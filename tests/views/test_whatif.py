@@ -85,6 +85,9 @@ def test_impossible_settings_are_a_sentence_and_the_result_stays(run, changed):
     assert 4 not in view.options["ks"]
     view.settings = view.settings | changed
     assert "what to do" in view.message and view.result == before
+    still = view.still()
+    assert still is not None and f"budget {view.options['run']['budget']}," in still.sentence + ","
+    assert not {"many", "wisdom", "alpha"} & set(still.sentence.replace(",", "").split())
     view.settings = view.options["run"]
     assert view.message == ""
 
