@@ -8,6 +8,7 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.compare.comparison import class_results
+from miaod_nb.plots.look import are_full
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
@@ -99,6 +100,9 @@ def _per_class(group: Measured) -> list[Piece]:
     table = class_results([run.record for run in group.runs], [run.label for run in group.runs])
     if group.metric not in table:
         return [Text("AP of the single classes is not recorded.")]
+    if are_full(table["strategy"]).all():
+        return [Text("AP of the single classes is in per_class.csv of the run folder: all images "
+                     "are labeled from the start, so there is no curve to draw.")]  # fmt: skip
     classes = list(table["class"].unique())
     shown = table[table["class"].isin(classes[:MOST_PANELS])]
     count = min(len(classes), MOST_PANELS)

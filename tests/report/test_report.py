@@ -488,3 +488,12 @@ def test_a_run_of_a_strategy_that_nobody_knows_here_is_reported(copies):
     report = make_report([folder])
     said = texts(report)
     assert "Margin: the close calls" in said and "left out below" not in said
+
+
+def test_full_supervision_alone_is_reported(data_root, tmp_path):
+    run = open_run("tiny", data_root=data_root, run_dir=tmp_path / "full", overrides={
+        "strategy": "full", "cycles": 1, "rounds": 0, "min_epoch_steps": 1, "threads": 1,
+    })  # fmt: skip
+    run.run()
+    page, *_ = write_report([run.folder.root], tmp_path / "report")
+    assert "there is no curve to draw" in page.read_text()
