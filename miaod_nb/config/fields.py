@@ -243,8 +243,8 @@ class Config(BaseModel):
                           "in a temporary file", json_schema_extra=_RUN)
     compile: bool = Field(False, description="compile the detector with torch.compile: minutes at "
                           "the start, then faster steps on CUDA", json_schema_extra=_RUN)
-    log_every: int = Field(50, ge=1, le=10**6, description="steps between two logged lines",
-                           json_schema_extra=_RUN)
+    log_every: int = Field(50, ge=1, le=10**6, description="steps between two logged lines; the "
+                           "last of a stage is logged, too", json_schema_extra=_RUN)
     save_every: float = Field(60.0, gt=0, le=86400, description="seconds between two saved states",
                               json_schema_extra=_RUN)
     tensorboard: bool = Field(False, description="also write TensorBoard files (needs the extra)",

@@ -166,7 +166,9 @@ class _Recorder:
         self.step += 1
         self.images += images
         self.terms = terms
-        if self.step % self.training.config.log_every == 0:
+        training = self.training
+        at_end = self.step == training.plan.epochs * training.steps_per_epoch
+        if self.step % training.config.log_every == 0 or at_end:  # every stage logs something
             self._log(rate)
         if self.training.session.any_save_due():
             self.save()

@@ -139,11 +139,11 @@ def _grouped_bars(
         bars = axes.barh(places, table[column].fillna(0), 0.9 * height, **look)
         numbers = ["–" if pd.isna(value) else text.format(value) for value in table[column]]
         numbers[0] += f"  {look['label']}" * (len(styles) <= NAMED)
-        axes.bar_label(bars, numbers, padding=3, fontsize=size)
+        axes.bar_label(bars, numbers, padding=3, fontsize=size, parse_math=False)
     if len(styles) > NAMED:
         columns = legend_columns(axes, [look["label"] for look in styles])
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
-    axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index])
+    axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index], parse_math=False)
     axes.set(ylim=(len(table) - 0.5, -0.75), xlim=(0, 1.25 * table.max().max() or 1))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)

@@ -56,7 +56,9 @@ def training_curves(axes: Axes, table: pd.DataFrame) -> Axes:
     for position, (term, color) in enumerate(zip(terms, level_colors(len(terms)), strict=True)):
         rows = table[["step", term]].dropna()
         dash = DASHES[position % len(DASHES)]
-        axes.plot(rows["step"], rows[term], color=color, linestyle=dash, linewidth=1.5)
+        marker = "o" if len(rows) == 1 else None  # a line of one point is not seen
+        axes.plot(rows["step"], rows[term], color=color, linestyle=dash, linewidth=1.5,
+                  marker=marker)  # fmt: skip
         if len(rows):
             ends[term.replace("_", " ")] = LineEnd(
                 rows["step"].iloc[-1], rows[term].iloc[-1], color
@@ -136,7 +138,7 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
     styles = looks(table["strategy"])
     for place, (panel, name) in enumerate(zip(panels.flat, classes, strict=False)):
         left, bottom = place % columns == 0, place + columns >= len(classes)
-        panel.set_title(name, fontsize=9, loc="left")
+        panel.set_title(name, fontsize=9, loc="left", parse_math=False)
         panel.set(xlim=(counts.min() - margin, counts.max() + margin))
         panel.set(ylim=_from_zero(table[metric]), ylabel="AP" if left else "")
         panel.set_xlabel("labeled images" if bottom else "", fontsize=8)

@@ -121,7 +121,7 @@ def label_ends(axes: Axes, ends: Mapping[str, LineEnd]) -> None:
         end = ends[label]
         axes.annotate(
             label, (end.x, end.y), (1.04, height), textcoords="axes fraction", va="center",
-            annotation_clip=False,
+            annotation_clip=False, parse_math=False,  # a name with two $ is no formula
             arrowprops={"arrowstyle": "-", "color": end.color, "linewidth": 0.8,
                         "shrinkA": 0, "shrinkB": 3, "relpos": (0, 0.5)},
         )  # fmt: skip

@@ -158,6 +158,7 @@ def _write_inside(axes: Axes, text: str, x: float, y: float) -> Annotation:
     written = axes.annotate(
         text, corner, (0, 0), textcoords="offset points", fontsize=7, va="bottom",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+        parse_math=False,
     )  # fmt: skip
     place, picture = written.get_window_extent(), axes.get_window_extent()
     shift = min(0, picture.x1 - place.x1), min(0, picture.y1 - place.y1)

@@ -76,7 +76,8 @@ def _asked(
         raise DecisionError(
             f"'{unknown[0]}' is accepted, but the cycle did not look at it",
             where="decisions.jsonl",
-            remedy="give `undecided` for it; a cycle looks at the share score_fraction of the pool",
+            remedy="take that back, or write a line with the action `undecided` for it: a cycle "
+            "looks at the share score_fraction of the pool alone",
         )
     refuse_too_many(len(free), budget)
     return [image_id for image_id in free if image_id not in chosen]
@@ -86,7 +87,7 @@ def refuse_too_many(wanted: int, budget: int) -> None:
     """Raises DecisionError for more wanted images than a batch has."""
     if wanted > budget:
         raise DecisionError(
-            f"{wanted} images are accepted, and a batch has {budget}",
+            f"{wanted} images are accepted or asked for, and a batch has {budget}",
             where="decisions.jsonl",
             remedy=f"take back, skip or defer at least {wanted - budget} of them",
         )

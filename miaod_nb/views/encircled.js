@@ -63,7 +63,9 @@ function wish(view, action) {
 
 function showButtons(view, points) {
   const { model, parts: { buttons } } = view;
-  const free = points.filter((point) => point.kind !== "labeled").length;
+  const asked = points.filter((point) => point.kind !== "labeled");
+  const free = asked.length;
+  const tooMany = wantedWith(model, asked) > model.get("budget");
   const { text, hint } = CONTRACT.actions.skip;
   const made = [
     button(`${text} ${free}`, "skip", hint, () => wish(view, "skip")),
@@ -74,11 +76,25 @@ function showButtons(view, points) {
     () => wish(view, "undo"));
   const off = Boolean(model.get("closed")) || isWaiting(model);
   for (const one of made) one.disabled = off || !free;
+  made[1].disabled ||= tooMany;
   undo.disabled = off || !model.get("undoable");
-  const leftOut = points.length - free;
+  const notes = [
+    points.length > free ? `${points.length - free} labeled left out` : "",
+    free && tooMany ? `a batch has ${counted(model.get("budget"), "image")}: too many to ask for`
+      : "",
+  ];
   buttons.hidden = Boolean(model.get("still")) || !(points.length || model.get("undoable"));
   buttons.replaceChildren(...made, undo, element("span", { class: "miaod-quiet" },
-    leftOut ? `${leftOut} labeled left out` : ""));
+    notes.filter(Boolean).join("; ")));
+}
+
+/** How many images would be wanted in the batch if all of these were asked for. */
+function wantedWith(model, asked) {
+  const labeled = new Set(
+    model.get("points").filter(({ kind }) => kind === "labeled").map(({ id }) => id));
+  const wanted = Object.entries(model.get("decisions"))
+    .filter(([id, action]) => action === "accept" && !labeled.has(id)).map(([id]) => id);
+  return new Set([...wanted, ...asked.map(({ id }) => id)]).size;
 }
 
 /** Where the decisions are saved, or why nothing is. */

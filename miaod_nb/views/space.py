@@ -27,9 +27,9 @@ class Space(View):
     points: each a `Point`; shares: of the variance that x and y have. wanted: the image that the
     script wants to see, thumbnail: its `Picture`. lasso_ids: the encircled images, the most
     uncertain first and the labeled ones last; gallery: a `Picture` of each of the first. decisions:
-    the action by id that holds. wish: what the script wants to be done, a `Wish`; answered: the n
-    of the last one that was dealt with; undoable: whether "undo" finds something. closed: why
-    nothing can be decided any more.
+    the action by id that holds; budget: how many images a batch has. wish: what the script wants to
+    be done, a `Wish`; answered: the n of the last one that was dealt with; undoable: whether "undo"
+    finds something. closed: why nothing can be decided any more.
     """
 
     _esm = source("geometry.js", "map.js", "encircled.js", "space.js")
@@ -42,6 +42,7 @@ class Space(View):
     lasso_ids: List[Any] = List().tag(**FROM_SCRIPT)
     gallery: List[Any] = List().tag(sync=True)
     decisions = Dict().tag(sync=True)
+    budget = Int(0).tag(sync=True)
     wish = Dict().tag(**FROM_SCRIPT)
     answered = Int(0).tag(sync=True)
     undoable = Bool(False).tag(sync=True)
@@ -53,12 +54,14 @@ class Space(View):
         self._run, batch = run, batch_of(run, cycle)
         self._cycle = batch.cycle
         self._small: dict[str, str] = {}  # pictures made so far
-        self._undoing: list[dict[str, Action]] = []  # what held before each act
+        # Of each act: what it made of the images, and what held for them before.
+        self._undoing: list[tuple[Action, dict[str, Action]]] = []
         with self.hold_sync():
             self.heading = f"Selection space: cycle {batch.cycle} of {run.folder.root.name}"
             self.points, self.shares = map_of(run, batch)
             if len(self.points) < len(run.record.pool):
                 self.heading += f", {len(self.points)} of {len(run.record.pool)} images"
+            self.budget = run.record.selection(batch.cycle)["budget"]
             self._read_decisions()
 
     def still(self) -> Still | None:
@@ -102,21 +105,29 @@ class Space(View):
             return  # labeled ones alone
         if action == "accept":
             wanted = {*before.wanted, *ids} - labeled
-            refuse_too_many(len(wanted), record.selection(cycle)["budget"])
+            refuse_too_many(len(wanted), self.budget)
         decide_all(record, cycle, dict.fromkeys(ids, action))
-        self._undoing.append({image_id: before.action_of(image_id) for image_id in ids})
+        self._undoing.append((action, {image_id: before.action_of(image_id) for image_id in ids}))
         self._say("asked for" if action == "accept" else "skipped", len(ids))
 
     def _undo(self) -> None:
-        """Takes the newest act back: what held before holds again."""
-        if self._undoing:
-            decide_all(self._run.record, self._cycle, self._undoing[-1])
-            self._say("as before", len(self._undoing.pop()))
+        """Takes the newest act back: what held before holds again, but for images that somebody
+        decided otherwise about since then, as on the board."""
+        if not self._undoing:
+            return
+        action, before = self._undoing[-1]
+        now = verdicts_of(self._run.record, self._cycle)
+        mine = {i: held for i, held in before.items() if now.action_of(i) == action}
+        decide_all(self._run.record, self._cycle, mine)
+        self._undoing.pop()
+        self._say("as before", len(mine), len(before) - len(mine))
 
-    def _say(self, what: str, count: int) -> None:
+    def _say(self, what: str, count: int, left: int = 0) -> None:
+        """left: how many images stay as somebody decided since then."""
         root = self._run.folder.root
+        others = f" ({left} decided otherwise since then: left as they are)" if left else ""
         self.status = (
-            f"{count} image{'s' * (count != 1)} {what}: saved in "
+            f"{count} image{'s' * (count != 1)} {what}{others}: saved in "
             f"{self._run.folder.path(decision_file(self._cycle))}. The board shows it when its "
             f"cell is run again; Apply there, or `miaod review {root}`, makes the batch anew."
         )

@@ -43,12 +43,12 @@ class WhatIf(View):
     def look_at(self, run: Run, cycle: int | None) -> None:
         """Takes the images of a cycle. Raises ConfigError and others."""
         cycle = batch_of(run, cycle).cycle
-        table, barred = keep_anchor_values(run, cycle), verdicts_of(run.record, cycle).barred
-        self._run, self._table = run, table[~table["id"].isin(list(barred))]
+        table, verdicts = keep_anchor_values(run, cycle), verdicts_of(run.record, cycle)
+        self._run, self._table = run, table[~table["id"].isin(list(verdicts.barred))]
         self._known: dict[str, str] = {}  # pictures made so far
         with self.hold_sync():
             self.heading = f"What if: the batch of cycle {cycle}, {run.folder.root.name}"
-            self.options = options_of(run, self._table)
+            self.options = options_of(run, self._table, bool(verdicts.wanted))
             self.settings = self.options["run"]
 
     def still(self) -> Still | None:
@@ -86,7 +86,7 @@ def what_if(run: Run, cycle: int | None = None) -> WhatIf:
 
     cycle: None is the newest that has chosen images. The batch is replayed from values that are
     kept of the most uncertain images and a sample of the others, without those that people have
-    skipped or deferred. What cannot be shown is said in
+    skipped or deferred, and without regard to what they accepted. What cannot be shown is said in
     the view.
     """
     view = WhatIf()
@@ -95,8 +95,8 @@ def what_if(run: Run, cycle: int | None = None) -> WhatIf:
     return view
 
 
-def options_of(run: Run, table: pd.DataFrame) -> Options:
-    """What can be set, and how the run itself has it."""
+def options_of(run: Run, table: pd.DataFrame, has_wishes: bool = False) -> Options:
+    """What can be set, and how the run itself has it. has_wishes: people accepted images."""
     ks, budget = kept_counts(table), min(run.record.budget, int(table["rank"].notna().sum()))
     own = {
         "strategy": run.card.name, "aggregate": "mean",
@@ -110,6 +110,8 @@ def options_of(run: Run, table: pd.DataFrame) -> Options:
             f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "
             "random of the rest."
         )
+    if has_wishes:
+        scope += " What people accepted or asked for is not taken into account."
     labels = {name: label_of(name) for name in STRATEGIES} | {run.card.name: run.card.label}
     return {
         "strategies": labels,

@@ -84,13 +84,22 @@ def test_another_environment_is_a_warning(data_root, copy):
     assert warnings[1].startswith("warning: threads was 64 ")
 
 
-def test_log_every_thins_the_records(data_root, tmp_path):
+@pytest.mark.parametrize(
+    ("log_every", "steps", "epochs"),
+    [(5, [5, 10, 12], [0, 1, 1]), (50, [12], [1])],
+    ids=["every fifth", "fewer steps than that"],
+)
+def test_log_every_thins_the_records_and_keeps_a_stages_last(
+    data_root, tmp_path, log_every, steps, epochs
+):
     settings = {"strategy": "random", "rounds": 0, "label_set_epochs": 2, "min_epoch_steps": 6}
-    arguments = run_arguments(data_root, tmp_path / "run", **settings, cycles=1, log_every=3)
+    arguments = run_arguments(
+        data_root, tmp_path / "run", **settings, cycles=1, log_every=log_every
+    )
     assert miaod(*arguments).code == 0
     records = log_of(tmp_path / "run", "step")
-    assert [record["step"] for record in records] == [3, 6, 9, 12]  # of 2 epochs of 6
-    assert [record["epoch"] for record in records] == [0, 0, 1, 1]
+    assert [record["step"] for record in records] == steps  # of 2 epochs of 6
+    assert [record["epoch"] for record in records] == epochs
 
 
 def test_another_seed_trains_otherwise_from_the_same_images(data_root, reference, tmp_path):

@@ -463,3 +463,21 @@ def test_runs_with_other_numbers_of_boxes_are_averaged_by_cycle(axes):
     plots.learning_curves(axes, table, over="labeled_boxes")
     mean = axes.lines[-1]
     np.testing.assert_allclose(mean.get_xydata(), [[15, 0.3], [40, 0.5]])
+
+
+@pytest.mark.parametrize("draw", ["bars", "mix", "classes", "boxes", "ends"])
+def test_a_name_with_two_dollar_signs_is_no_formula(axes, draw):
+    name = "a$_1$"
+    if draw == "bars":
+        plots.class_counts(axes, pd.DataFrame({"pool": [3]}, index=[name]))
+    elif draw == "mix":
+        plots.class_mix(axes, pd.DataFrame({"4": [3]}, index=[name]))
+    elif draw == "classes":
+        plots.per_class_curves(np.array([[axes]]), per_class(name))
+    elif draw == "boxes":
+        plots.boxes_on_image(axes, IMAGE, BOXES[:1], [name])
+    else:
+        label_ends(axes, {name: LineEnd(1, 0.5, "black")})
+    axes.figure.canvas.draw()
+    drawn = [one for one in axes.findobj(Text) if name in one.get_text()]
+    assert drawn and not any(one.get_parse_math() for one in drawn)

@@ -113,7 +113,7 @@ def test_what_is_asked_for_comes_in_with_apply(run):
 def test_no_more_is_asked_for_than_a_batch_has(run):
     view = selection_space(run)
     act(view, "accept", of_kind(view, "pool")[:4])
-    assert "4 images are accepted, and a batch has 3" in view.message
+    assert "4 images are accepted or asked for, and a batch has 3" in view.message
     assert view.answered == 1 and written(run) == [] and not view.undoable
     act(view, "accept", of_kind(view, "pool")[:3])
     assert view.message == "" and len(written(run)) == 3
@@ -144,6 +144,16 @@ def test_undo_brings_back_what_held_before(run):
     lines = written(run)
     act(view, "undo")
     assert written(run) == lines and view.answered == 5
+
+
+def test_undo_leaves_what_the_board_decided_since_then(run):
+    view = selection_space(run)
+    first, second = of_kind(view, "pool")[:2]
+    act(view, "skip", [first, second])
+    decide(run.record, 1, second, "accept")
+    act(view, "undo")
+    assert view.decisions == {second: "accept"} and not view.undoable
+    assert "1 image as before (1 decided otherwise since then: left as they are)" in view.status
 
 
 def test_a_cycle_that_has_gone_on_is_refused(run):

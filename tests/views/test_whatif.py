@@ -34,6 +34,13 @@ def test_images_that_were_set_aside_are_in_no_batch(run):
     assert first not in view.result["ids"] and view.message == ""
 
 
+def test_what_people_ask_for_is_said_to_be_left_out(run):
+    words = "What people accepted or asked for is not taken into account."
+    assert words not in what_if(run).options["scope"]
+    decide(run.record, 1, selection(run)[0], "accept")
+    assert what_if(run).options["scope"].endswith(words)
+
+
 @pytest.mark.parametrize(
     ("changed", "column"),
     [
