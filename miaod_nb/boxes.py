@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 
+LEAST_AREA = float(np.finfo(np.float32).eps)  # keeps boxes without area from dividing 0 by 0
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
@@ -78,6 +80,15 @@ def count_labels(labels: Iterable[np.ndarray], num_classes: int) -> np.ndarray:
     """How often each class stands in these arrays of labels: int (num_classes,)."""
     joined = np.concatenate([np.zeros(0, np.int64), *labels])
     return np.bincount(joined, minlength=num_classes)
+
+
+def pairwise_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of each of N boxes with each of G others: (N, G)."""
+    top_left = np.maximum(boxes[:, None, :2], others[:, :2])  # (N, G, 2)
+    bottom_right = np.minimum(boxes[:, None, 2:], others[:, 2:])
+    intersection = np.maximum(bottom_right - top_left, 0).prod(axis=2)
+    area, other_area = ((b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others))
+    return intersection / np.maximum(area[:, None] + other_area - intersection, LEAST_AREA)
 
 
 def _check_shapes(boxes: np.ndarray, **others: np.ndarray) -> None:

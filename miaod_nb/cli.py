@@ -13,6 +13,8 @@ from miaod_nb.commands import (
     convert,
     curves,
     evaluate,
+    export,
+    import_,
     info,
     lab,
     notebooks,
@@ -24,7 +26,10 @@ from miaod_nb.commands import (
 from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
-VERBS = (info, run, lab, notebooks, review, curves, report, evaluate, predict, convert, bench)
+VERBS = (
+    info, run, lab, notebooks, review, export, import_, curves, report, evaluate, predict, convert,
+    bench,
+)  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 
 app = typer.Typer(
@@ -74,9 +79,10 @@ def _stoppable(function: Callable[..., None]) -> Callable[..., None]:
 
 
 for module in VERBS:
-    name = module.__name__.rpartition(".")[2]
+    function = getattr(module, module.__name__.rpartition(".")[2])
+    name = function.__name__.removesuffix("_")  # "import" is a word of Python
     epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in module.EXAMPLES)])
-    app.command(epilog=epilog)(_stoppable(getattr(module, name)))
+    app.command(name, epilog=epilog)(_stoppable(function))
 
 
 def main() -> None:

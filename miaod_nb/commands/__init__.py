@@ -11,6 +11,8 @@ info: `miaod info`: what a path holds, in lines for people
 options: what several verbs are given
 bench: `miaod bench`: how fast this machine is
 convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
+export: `miaod export`: the next batch for a label tool
+import_: `miaod import`: labels that a label tool gives back
 evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images
 lab: `miaod lab`: the notebooks by hand, in a browser
 notebooks: `miaod notebooks`: the whole experiment as an essay

@@ -164,13 +164,12 @@ class Oracle:
 
     def _refuse_respelled(self, name: str, classes: Sequence[str], image_id: str) -> None:
         """Raises DataError for a name that differs from a class by case, blanks, hyphens alone."""
-        for known in classes:
-            if _letters(known) == _letters(name):
-                raise DataError(
-                    f"the label '{name}' is another spelling of the class '{known}'",
-                    where=self.labels_at(image_id),
-                    remedy=f"write '{known}' there, as the other labels do",
-                )
+        if known := respelled(name, classes):
+            raise DataError(
+                f"the label '{name}' is another spelling of the class '{known}'",
+                where=self.labels_at(image_id),
+                remedy=f"write '{known}' there, as the other labels do",
+            )
 
     def _read(
         self, ids: Iterable[str], faults: FaultCounts
@@ -211,6 +210,11 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
 def _nearest(name: str, known: Sequence[str]) -> str:
     near = nearest_name(name, known)
     return f"; the nearest known name is '{near}'" if near else ""
+
+
+def respelled(name: str, classes: Iterable[str]) -> str:
+    """The class that differs from the name by case, blanks, hyphens alone; "" if none does."""
+    return next((one for one in classes if _letters(one) == _letters(name)), "")
 
 
 def _letters(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from miaod_nb.boxes import Detections, Objects
+from miaod_nb.boxes import Detections, Objects, pairwise_iou
 from miaod_nb.evaluation.sets import check_set, nothing_to_evaluate
 
 _EPS = float(np.finfo(np.float32).eps)  # keeps empty denominators from dividing 0 by 0
@@ -120,19 +120,10 @@ def _best_overlaps(
     for found, truth in zip(detections, truths, strict=True):
         # ignored objects last: where two overlap a detection equally, the other one counts
         order = np.argsort(truth.ignored, kind="stable")
-        iou = _iou(found.boxes, truth.boxes[order])  # (N, G)
+        iou = pairwise_iou(found.boxes, truth.boxes[order])  # (N, G)
         iou[found.labels[:, None] != truth.labels[order]] = -1
         overlaps.append(iou.max(axis=1, initial=-1))
         matches.append(offset + iou.argmax(axis=1) if len(order) else np.zeros(len(iou), int))
         flags.append(truth.ignored[order])
         offset += len(order)
     return np.concatenate(overlaps), np.concatenate(matches), np.concatenate(flags)
-
-
-def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of each of N boxes with each of G others: (N, G)."""
-    top_left = np.maximum(boxes[:, None, :2], others[:, :2])  # (N, G, 2)
-    bottom_right = np.minimum(boxes[:, None, 2:], others[:, 2:])
-    intersection = np.maximum(bottom_right - top_left, 0).prod(axis=2)
-    area, other_area = ((b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, others))
-    return intersection / np.maximum(area[:, None] + other_area - intersection, _EPS)

@@ -1,4 +1,11 @@
-"""What people say about chosen images.
+"""What people say about chosen images: in a review, and by labels that a label tool gives back.
 
+exchange: what goes out to a label tool and what comes back, in the terms of no tool
+names: which image of a run a label tool means, whatever it made of the file's name
+export: one file a label tool: how a batch is written for it
+ingest: one file a label tool: what its files say of images
+agreement: what people made of the boxes that a detector suggested
 reviewing: the review of a batch: what people decide about the images that a cycle chose is applied
+exporting: a batch for a label tool, with the boxes that the cycle's detector suggests
+importing: labels that come back: checked, compared with what was suggested, and merged
 """

@@ -1,7 +1,7 @@
 """What people and tools answered about a run's images: JSON lines in a file that only grows."""
 
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +31,8 @@ class Answer(BaseModel):
     """One line of the file: all objects of an image, none if nothing is there.
 
     by: who answered. source: from where it came, a tool or a file. time: seconds since 1970.
+    seconds: that the work took, where it is known. imported: the import that brought it; "" for a
+    line of another origin.
     """
 
     model_config = _CHECKED
@@ -40,10 +42,22 @@ class Answer(BaseModel):
     by: str
     source: str
     time: float
+    seconds: float | None = None
+    imported: str = ""
+
+
+class Undo(BaseModel):
+    """A line that takes the answers of an import before it back."""
+
+    model_config = _CHECKED
+
+    undo: Annotated[str, Field(min_length=1)]
+    time: float
 
 
 class LabelStore:
-    """The answers in a run folder; of several about one image the last one holds.
+    """The answers in a run folder; of several about one image the last one holds that no later
+    line takes back.
 
     A line that a crash left torn is passed over. What is asked of it raises RunFolderError naming
     the line and the field for a line of another kind.
@@ -56,7 +70,7 @@ class LabelStore:
 
     def labels(self, image_id: str) -> Labels | None:
         """What was answered last; None: nothing yet."""
-        answer = self._latest().get(image_id)
+        answer = self.answers().get(image_id)
         if answer is None:
             return None
         return Labels([RawObject(o.name, o.box, o.difficult, o.crowd) for o in answer.objects])
@@ -81,7 +95,12 @@ class LabelStore:
         if lines:
             self._folder.append_line(ANSWERS, "\n".join(lines))
 
-    def _latest(self) -> dict[str, Answer]:
+    def undo(self, undo: Undo) -> None:
+        """Takes the answers of an import back: what was answered before holds again."""
+        self._folder.append_line(ANSWERS, undo.model_dump_json())
+
+    def answers(self) -> Mapping[str, Answer]:
+        """The answers that hold, by the ids of their images, the oldest first."""
         path = self._folder.path(ANSWERS)
         try:
             status = path.stat()
@@ -89,19 +108,20 @@ class LabelStore:
             return {}
         stamp = status.st_mtime_ns, status.st_size
         if stamp != self._stamp:
-            self._answers = {answer.id: answer for answer in self._read()}
+            self._answers = _that_hold(self._read())
             self._stamp = stamp
         return self._answers
 
-    def _read(self) -> Iterator[Answer]:
+    def _read(self) -> Iterator[Answer | Undo]:
         lines = self._folder.load_text(ANSWERS).split("\n")
         for number, line in enumerate(lines, start=1):
             try:
-                json.loads(line)
+                parsed = json.loads(line)
             except (ValueError, RecursionError):  # torn, empty, or no answer by far
                 continue
+            is_undo = isinstance(parsed, dict) and "undo" in parsed
             try:
-                yield Answer.model_validate_json(line)
+                yield (Undo if is_undo else Answer).model_validate_json(line)
             except ValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(map(str, first["loc"])) or "the whole line"
@@ -110,3 +130,18 @@ class LabelStore:
                     where=f"{self._folder.path(ANSWERS)}, line {number}",
                     remedy="mend or remove that line",
                 ) from None
+
+
+def _that_hold(lines: Iterable[Answer | Undo]) -> dict[str, Answer]:
+    """The last answer about each image, without those that a later line takes back."""
+    answers: list[Answer] = []
+    for line in lines:
+        if isinstance(line, Answer):
+            answers.append(line)
+        else:
+            answers = [one for one in answers if one.imported != line.undo]
+    held: dict[str, Answer] = {}
+    for answer in answers:
+        held.pop(answer.id, None)  # so that the newest stands last
+        held[answer.id] = answer
+    return held

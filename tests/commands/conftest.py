@@ -1,5 +1,6 @@
 """What the verbs are given: a finished run, and a folder with everything that examples name."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
     ids = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
     sets = ([[1, 4], [1, 2, 4]], [[0, 6], [0, 3, 6]])
     write_work_folder(tmp_path / "work_dirs/MI-AOD", *sets, {"07": ids}, mean_ap_lines(0.25))
+    chosen = json.loads((tmp_path / "runs/mine/cycle0/selection.json").read_text())["selected"]
+    task = {"data": {"image_id": chosen[0]["id"]}, "annotations": [{"result": []}]}
+    (tmp_path / "project-1.json").write_text(json.dumps([task]))
     (tmp_path / "decided.jsonl").write_text('{"id": "000001", "action": "skip"}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -12,6 +12,8 @@ import typer
 from miaod_nb.cli import app
 from miaod_nb.commands import copying
 from miaod_nb.config import PRESETS
+from miaod_nb.labeling.export import TOOLS
+from miaod_nb.labeling.ingest import FORMATS
 from tests.experiment.helpers import SETTINGS, SHELL_COMMAND, miaod
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -70,6 +72,13 @@ def test_help_names_every_preset():
     assert all(preset in miaod("run", "--help").out for preset in PRESETS)
 
 
+def test_help_names_every_label_tool():
+    words = " ".join(miaod("export", "--help").out.split())
+    assert f"Label tool: {', '.join(TOOLS)}." in words
+    words = " ".join(miaod("import", "--help").out.split())
+    assert f"{', '.join(FORMATS)}; left out: recognized." in words
+
+
 @pytest.mark.parametrize("verb", ["", *COMMANDS])
 def test_help_fits_a_terminal(verb, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
@@ -90,6 +99,7 @@ def made_small(example: str) -> list[str]:
     small = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     if words == ["lab"] or words[0] in ("run", "notebooks") and "--run-dir" not in words:
         words += ["--preset", "tiny", "--set", "cycles=1", *small]
+    words = ["disc=0.2" if word == "crab=0.2" else word for word in words]
     words = ["cycle=0" if word == "cycle=1" else word for word in words]  # the only one
     if "work_dirs/MI-AOD" in words and words[0] == "convert":
         words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
@@ -108,6 +118,8 @@ def test_example_runs(workplace, example, monkeypatch):
     monkeypatch.setattr(copying, "start_jupyter", lambda first, options: print(first, *options))
     if "results/predictions.json" in example:
         assert miaod("evaluate", "runs/mine", "--out", "results").code == 0
+    if "--undo" in example:
+        assert miaod("import", "runs/mine", "project-1.json").code == 0
     outcome = miaod(*made_small(example))
     assert outcome.code == 0, outcome.err
     assert outcome.out

@@ -10,7 +10,7 @@ from miaod_nb.data.records import FaultCounts, Labels, RawObject
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError, RunFolderError
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.label_store import ANSWERS, Answer, AnsweredObject, LabelStore
+from miaod_nb.runs.label_store import ANSWERS, Answer, AnsweredObject, LabelStore, Undo
 
 POOL = ("a", "b")
 
@@ -105,3 +105,24 @@ def test_the_oracle_asks_answers_first(make_voc, tmp_path):
     assert oracle.labels_at("000001") == tmp_path / "run" / ANSWERS
     assert oracle.labels_at("000003") == year / "Annotations/000003.xml"
     assert oracle.any_certain(["000001"])
+
+
+def test_an_import_that_is_taken_back_leaves_what_was_answered_before(store):
+    first, second = answer("a", (1, 2, 3, 4)), answer("a", (5, 6, 7, 8))
+    imported = [one.model_copy(update={"imported": "1"}) for one in (second, answer("b"))]
+    store.answer([first], POOL)
+    store.answer(imported, POOL)
+    assert store.answers() == {"a": imported[0], "b": imported[1]}
+    store.undo(Undo(undo="1", time=2.5))
+    assert store.answers() == {"a": first} and store.labels("b") is None
+    store.answer(imported, POOL)  # the same again
+    assert store.answers()["b"] == imported[1]
+
+
+def test_an_undo_of_another_kind_is_named(store, tmp_path):
+    store.answer([answer("a")], POOL)
+    with open(tmp_path / "run" / ANSWERS, "a") as file:
+        file.write('{"undo": 3, "time": 1.0}\n')
+    with pytest.raises(RunFolderError, match="undo: input should be a valid string") as error:
+        store.labels("a")
+    assert "line 2" in str(error.value)

@@ -1,0 +1,66 @@
+"""`miaod import`: labels that a label tool gives back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "miaod import runs/mine project-1.json",
+    "miaod import runs/mine project-1.json --rename 'Crab=crab'",
+    "miaod import runs/mine --undo",
+)
+
+
+def import_(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders that the tool wrote.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--from", metavar="FORMAT", help="label-studio; left out: recognized.")
+    ] = "",
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete",
+            help="Images without a box were looked at, too, and show nothing; for formats that "
+            "cannot tell.",
+        ),
+    ] = False,
+    by: Annotated[str, typer.Option(help="Who labeled, where the file does not tell.")] = "",
+    rename: Annotated[
+        list[str], typer.Option(metavar="LABEL=CLASS", help="Takes a label for a class.")
+    ] = [],  # noqa: B006
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the newest import back instead.")
+    ] = False,
+    cycle: Annotated[
+        int | None, typer.Option(help="Whose batch was exported; left out: the newest.")
+    ] = None,
+) -> None:
+    """Bring labels back that people drew in a label tool.
+
+    They are checked, compared with the boxes that were suggested, and kept in the run folder,
+    where they hold before those of the data set. Images that were skipped leave the batch; those
+    that nobody touched go on waiting.
+    """
+    from miaod_nb.experiment.opening import open_run
+    from miaod_nb.labeling import importing, reviewing
+
+    renamed = importing.parse_renames(rename)
+    opened = open_run(run_dir=run)
+    if undo:
+        name, ids = importing.undo_import(opened)
+        typer.echo(f"import {name} is taken back: {len(ids)} images")
+        return
+    importing.refuse_no_file(files)
+    cycle = reviewing.newest_batch(opened.record) if cycle is None else cycle
+    for file in files or ():
+        one = importing.format_of(file, form)
+        result = importing.import_labels(opened, file, one, cycle, complete, by, renamed)
+        what = f"import {result.name}" if result.name else "nothing new"
+        typer.echo(f"{file} ({result.format}): {what}")
+        for line in result.lines():
+            typer.echo(f"  {line}")
+    typer.echo(f"next: miaod run --run-dir {run} --set cycles={cycle + 2}")

@@ -1,0 +1,190 @@
+"""A batch for a label tool: its images in the order of their rank, with the boxes that the cycle's
+detector suggests, in a folder that needs nothing else."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from miaod_nb.boxes import Detections
+from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.upright import upright
+from miaod_nb.errors import ConfigError, DataError, disk_fault
+from miaod_nb.experiment.run import Run
+from miaod_nb.labeling.exchange import Batch, Suggestion, Task
+from miaod_nb.labeling.export import TOOLS, Tool
+from miaod_nb.passes.inference import detect_images
+from miaod_nb.progress import progress
+from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.label_store import LabelStore
+from miaod_nb.runs.pool_file import LEDGER
+from miaod_nb.runs.schema import SelectedImage
+
+LOWEST_SCORE = 0.3  # of a box that is suggested
+
+
+def tool_of(name: str) -> Tool:
+    """The label tool of that name. Raises ConfigError."""
+    if name not in TOOLS:
+        raise ConfigError(f"no batch can be written for '{name}'", where="to",
+                          remedy=f"choose one of {', '.join(TOOLS)}")  # fmt: skip
+    return TOOLS[name]
+
+
+def parse_scores(texts: Sequence[str]) -> dict[str, float]:
+    """Lowest scores by class, "" for all others, of texts such as "0.5" and "crab=0.2". Raises
+    ConfigError."""
+    found = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            found[name] = -1.0
+        if not 0 <= found[name] <= 1:
+            raise ConfigError(f"'{text}' is no lowest score", where="score",
+                              remedy="give a number from 0 to 1, or CLASS=NUMBER")  # fmt: skip
+    return found
+
+
+def export_batch(
+    run: Run, tool: Tool, cycle: int, scores: Mapping[str, float], out: Path, link: bool = False
+) -> tuple[Batch, FaultCounts]:
+    """Writes a cycle's batch for a label tool, without the images that are answered for already,
+    and notes in the run folder what was suggested.
+
+    scores: the lowest score of a suggested box by class, "" for all others; LOWEST_SCORE if that is
+    left out. link: the folder has links to the images instead of copies. Returns the batch, and the
+    images that cannot be used, by reason. A rerun after a crash writes all of it again.
+
+    Raises ConfigError for a class that the run does not have, DataError where nothing is left to
+    label or the folder cannot be written, and RunFolderError.
+    """
+    batch, faults = make_batch(run, cycle, scores)
+    folder = RunFolder(out)
+    for task in progress(batch.tasks, "images"):
+        _place(task, folder.path(tool.images) / task.file, link, tool.turns_images)
+    if tool.turns_images:
+        batch = replace(batch, tasks=[_turned(task) for task in batch.tasks])
+    tool.write(batch, folder)
+    run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
+    event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
+             "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
+    run.folder.append_line(LEDGER, json.dumps(event))
+    return batch, faults
+
+
+def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:
+    """The images of a cycle's batch that nobody answered for, and those that cannot be used."""
+    record, faults = run.record, FaultCounts()
+    classes = record.classes_of(cycle)
+    for name in scores.keys() - {"", *classes}:
+        raise ConfigError(f"this run has no class '{name}'", where="score",
+                          remedy=f"choose among {', '.join(classes)}")  # fmt: skip
+    answered = LabelStore(run.folder).answers()
+    rows = [row for row in record.selection(cycle)["selected"] if row["id"] not in answered]
+    images = _images(run, rows, faults)
+    if not images:
+        raise DataError(
+            f"no image of the batch of cycle {cycle} is left to label"
+            + "".join(f"; {line}" for line in faults.lines()),
+            where=run.folder.path(f"cycle{cycle}/selection.json"),
+            remedy=f"miaod run --run-dir {run.folder.root} goes on",
+        )
+    found = detect_images(
+        run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
+    )
+    tasks = [
+        _task(row, images[row["id"]], _suggestions(found[row["id"]], classes, scores))
+        for row in rows
+        if row["id"] in images
+    ]
+    return Batch(record.name, record.fingerprint, cycle, classes, tasks), faults
+
+
+def exported_file(cycle: int) -> str:
+    """Where a run folder keeps what was suggested for a cycle's batch when it was exported last."""
+    return f"labels/exported/cycle{cycle}.json"
+
+
+def suggested(folder: RunFolder, cycle: int) -> dict[str, list[Suggestion]]:
+    """What was suggested for a cycle's batch, by image; {} if it was not exported."""
+    name = exported_file(cycle)
+    if not folder.exists(name):
+        return {}
+    images: Mapping[str, list[list[Any]]] = folder.load_json(name)["images"]
+    return {
+        image_id: [Suggestion(label, tuple(box), score) for label, box, score in boxes]
+        for image_id, boxes in images.items()
+    }
+
+
+def _images(run: Run, rows: Sequence[SelectedImage], faults: FaultCounts) -> dict[str, ImageRecord]:
+    """The images of these rows that are there, by id."""
+    found = {}
+    for row in rows:
+        image = run.image(row["id"])
+        if image is None or not image.image_path.is_file():
+            faults.add("image of the batch missing", row["id"])
+        else:
+            found[row["id"]] = image
+    return found
+
+
+def _task(row: SelectedImage, image: ImageRecord, suggestions: Sequence[Suggestion]) -> Task:
+    return Task(
+        id=row["id"], file=row["id"] + image.image_path.suffix, path=image.image_path,
+        size=(image.width, image.height), stored_size=image.stored_size,
+        orientation=image.orientation, rank=row["rank"], uncertainty=row["score"],
+        reason=row["reason"], suggestions=suggestions,
+    )  # fmt: skip
+
+
+def _suggestions(
+    found: Detections, classes: Sequence[str], scores: Mapping[str, float]
+) -> list[Suggestion]:
+    lowest = scores.get("", LOWEST_SCORE)
+    boxes = zip(found.names(classes), found.boxes.tolist(), found.scores.tolist(), strict=True)
+    return [
+        Suggestion(name, tuple(box), score)
+        for name, box, score in boxes
+        if score >= scores.get(name, lowest)
+    ]
+
+
+def _turned(task: Task) -> Task:
+    """The task of an image whose copy needs no turning any more."""
+    return replace(task, orientation=1, stored_size=task.size)
+
+
+def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
+    """Puts the image of a task into the folder of an export. Raises DataError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # of an export before, perhaps cut off
+        if turns and task.orientation > 1:
+            with Image.open(task.path) as image:
+                turned = upright(image, task.orientation)
+                turned.save(target, format=image.format, quality=95)
+        elif link:
+            target.symlink_to(task.path.resolve())
+        else:
+            shutil.copyfile(task.path, target)
+    except OSError as error:
+        fault, remedy = disk_fault(error)
+        raise DataError(
+            f"the image '{task.id}' cannot be put there ({fault})", where=target,
+            remedy=f"{remedy}, and give the same command again",
+        ) from None  # fmt: skip
+
+
+def _described(batch: Batch, tool: Tool, out: Path) -> dict[str, Any]:
+    return {
+        "tool": tool.name, "cycle": batch.cycle, "out": str(out), "time": time.time(),
+        "images": {task.id: [list(one) for one in task.suggestions] for task in batch.tasks},
+    }  # fmt: skip

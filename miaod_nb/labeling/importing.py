@@ -1,0 +1,309 @@
+"""Labels that come back from a label tool: checked, compared with what was suggested, and merged
+into the labels of the run."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from miaod_nb.data.labels import respelled
+from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.upright import upright_box
+from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.experiment.run import Run
+from miaod_nb.labeling.agreement import Agreement, compare
+from miaod_nb.labeling.exchange import Returned, ReturnedBox
+from miaod_nb.labeling.exporting import suggested
+from miaod_nb.labeling.ingest import FORMATS, Format
+from miaod_nb.labeling.names import Images
+from miaod_nb.labeling.reviewing import apply_decisions, decide_all, why_closed
+from miaod_nb.runs.label_store import ANSWERS, Answer, AnsweredObject, LabelStore, Undo
+from miaod_nb.runs.pool_file import LEDGER
+from miaod_nb.selection.decisions import verdicts_of
+
+STATES = ("untouched", "skipped", "labeled")  # what counts of several answers about one image
+SHAPE = 0.01  # by which the shapes of two sizes of one picture may differ, since sides are whole
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import brought; made by `import_labels`.
+
+    name: of the import, by which it can be taken back; "" where nothing is new. labeled, empty,
+    skipped, untouched: ids of images; the empty ones are among the labeled. missing: ids of images
+    of the batch that nobody answered for yet. replaced: ids of images that had an answer before.
+    new_classes: labels that no class of the run has. faults: what was left out or changed.
+    """
+
+    name: str
+    format: str
+    cycle: int
+    labeled: Sequence[str]
+    empty: Sequence[str]
+    skipped: Sequence[str]
+    untouched: Sequence[str]
+    missing: Sequence[str]
+    replaced: Sequence[str]
+    in_bulk: Sequence[str]
+    new_classes: Sequence[str]
+    agreement: Agreement
+    seconds: float | None
+    faults: FaultCounts
+
+    def lines(self) -> list[str]:
+        """The same in words."""
+        text = f"{len(self.labeled)} images labeled ({len(self.empty)} of them show nothing)"
+        lines = [f"{text}, {len(self.skipped)} skipped, {len(self.untouched)} untouched"]
+        lines += self.agreement.lines()
+        if self.seconds is not None:
+            lines.append(f"median time: {self.seconds:.0f} seconds an image")
+        if self.in_bulk:
+            lines.append(f"{_named(self.in_bulk)} accepted by a command: nobody looked at them")
+        if self.replaced:
+            lines.append(f"{_named(self.replaced)} had labels before: the new ones hold")
+        if self.new_classes:
+            lines.append(
+                f"new classes, which join with the next cycle: {', '.join(self.new_classes)}"
+            )
+        lines += self.faults.lines()
+        if self.missing:
+            lines.append(f"{_named(self.missing)} of cycle {self.cycle} still to label")
+        return lines
+
+
+def parse_renames(texts: Sequence[str]) -> dict[str, str]:
+    """Classes by label, of texts such as "Crab=crab". Raises ConfigError."""
+    found = {}
+    for text in texts:
+        old, _, new = text.partition("=")
+        if not old.strip() or not new.strip():
+            raise ConfigError(f"'{text}' renames nothing", where="rename",
+                              remedy="write it as LABEL=CLASS")  # fmt: skip
+        found[old.strip()] = new.strip()
+    return found
+
+
+def refuse_no_file(files: Sequence[Path] | None) -> None:
+    """Raises ConfigError where nothing is named."""
+    if not files:
+        raise ConfigError(
+            "no file is named", where="files",
+            remedy="name what the label tool wrote, for example project-1.json",
+        )  # fmt: skip
+
+
+def format_of(path: Path, name: str = "") -> Format:
+    """The format of a file or folder that a label tool wrote; name: of the format, if it is known.
+    Raises ConfigError, and DataError for a file of none of them."""
+    if name and name not in FORMATS:
+        raise ConfigError(f"nothing can be read of '{name}'", where="from",
+                          remedy=f"choose one of {', '.join(FORMATS)}")  # fmt: skip
+    if not path.exists():
+        raise DataError("there is no such file or folder", where=path, remedy="correct the path")
+    fitting = [one for one in FORMATS.values() if one.fits(path)]
+    if name:
+        return FORMATS[name]
+    if len(fitting) != 1:
+        raise DataError(
+            "the format of these labels is not recognized", where=path,
+            remedy=f"say it by --from: {', '.join(FORMATS)}",
+        )  # fmt: skip
+    return fitting[0]
+
+
+def import_labels(
+    run: Run, path: Path, form: Format, cycle: int, complete: bool = False, by: str = "",
+    rename: Mapping[str, str] | None = None,
+) -> Import:  # fmt: skip
+    """Takes labels over that a tool gave back, all of them or, if something is refused, none.
+
+    cycle: whose batch was exported. complete: images without a box were looked at, too, and show
+    nothing: the user's word, where a format cannot tell. by: who labeled, where the file does not
+    tell. rename: class by label. Images that were skipped leave the batch. The same file again
+    brings nothing new.
+
+    Raises DataError for a file that cannot be read, or in which a label is another spelling of a
+    class, ConfigError, DecisionError, and RunFolderError, also where another process is at work.
+    """
+    record, faults = run.record, FaultCounts()
+    images = Images({image_id: run.dataset.records[image_id] for image_id in record.pool})
+    found = _by_image(form, form.read(path, images, faults), images, complete, faults)
+    boxes = {
+        image_id: [box._replace(name=(rename or {}).get(box.name, box.name)) for box in placed]
+        for image_id, one in found.items()
+        if one.state == "labeled"
+        and (placed := _upright(one, images[image_id], faults)) is not None
+    }
+    new_classes = _new_classes(record.classes, boxes, path)
+    answers = [_answer(i, found[i], given, form, by or found[i].by) for i, given in boxes.items()]
+    name = _digest(answers)
+    answers = [one.model_copy(update={"imported": name}) for one in answers]
+    skipped = [i for i, one in found.items() if one.state == "skipped"]
+    with run.session.held():
+        store = LabelStore(run.folder)
+        known = store.answers()
+        new = [one for one in answers if not _is_known(one, known)]
+        if new and not _is_noted(run, name):
+            _note(run, {"event": "imported", "import": name, "file": str(path), "cycle": cycle,
+                        "format": form.name, "images": [one.id for one in new]})  # fmt: skip
+        store.answer(new, record.pool)
+    skipped = _set_aside(run, cycle, skipped, faults)
+    before, batch = suggested(run.folder, cycle), record.selected(cycle)
+    asked = {*batch, *record.labeled(cycle)}
+    for image_id in boxes.keys() - asked:
+        faults.add("labeled, but not asked for: used once a cycle chooses it", image_id)
+    looked_at = [i for i in boxes if i in before and not found[i].in_bulk]
+    seconds = [one.seconds for one in answers if one.seconds is not None]
+    return Import(
+        name if new else "", form.label, cycle, list(boxes), [i for i in boxes if not boxes[i]],
+        skipped, [i for i, one in found.items() if one.state == "untouched"],
+        [i for i in batch if i not in store.answers()],
+        [one.id for one in new if one.id in known],
+        [i for i in boxes if found[i].in_bulk], new_classes,
+        sum((compare(before[i], boxes[i]) for i in looked_at), Agreement()),
+        median(seconds) if seconds else None, faults,
+    )  # fmt: skip
+
+
+def undo_import(run: Run, name: str = "") -> tuple[str, list[str]]:
+    """Takes the answers of an import back, of the newest if none is named: its name, and the ids of
+    its images. What was answered before holds again. Raises DataError where there is none."""
+    with run.session.held():
+        store = LabelStore(run.folder)
+        names = [one.imported for one in store.answers().values() if one.imported]
+        name = name or next(reversed(names), "")
+        ids = [i for i, one in store.answers().items() if one.imported == name]
+        if not name or not ids:
+            raise DataError(
+                f"there is no import '{name}' to take back" if name
+                else "there is no import to take back",
+                where=run.folder.path(ANSWERS),
+                remedy=f"choose one of {', '.join(dict.fromkeys(names))}" if names
+                else "nothing was imported, or all of it was taken back",
+            )  # fmt: skip
+        _note(run, {"event": "import undone", "import": name, "images": ids})
+        store.undo(Undo(undo=name, time=time.time()))
+    return name, ids
+
+
+def _by_image(
+    form: Format, returned: Sequence[Returned], images: Images, complete: bool, faults: FaultCounts
+) -> dict[str, Returned]:
+    """What was said of each image that the run has; of several the one with labels counts, of
+    these the newest, or the last."""
+    found: dict[str, Returned] = {}
+    for one in returned:
+        if (record := images.find(one.name, faults)) is None:
+            continue
+        if one.state == "labeled" and not (one.boxes or form.tells_empty or complete):
+            faults.add("without a box, and nothing tells whether anybody looked (--complete says "
+                       "that all were looked at)", record.id)  # fmt: skip
+            one = replace(one, state="untouched")
+        if before := found.get(record.id):
+            faults.add("image returned more than once: the newest labels count", record.id)
+            one = max(before, one, key=lambda each: (STATES.index(each.state), each.time or 0.0))
+        found[record.id] = one
+    return found
+
+
+def _upright(
+    one: Returned, record: ImageRecord, faults: FaultCounts
+) -> Sequence[ReturnedBox] | None:
+    """The boxes in pixels of the upright image; None where they are of another picture."""
+    size, (width, height) = one.size, (record.width, record.height)
+    if size is None or size == (width, height):
+        return one.boxes
+    if size == record.stored_size:
+        faults.add("boxes of the picture before it was turned (EXIF), turned too", record.id)
+        return [
+            box._replace(box=upright_box(box.box, record.orientation, size)) for box in one.boxes
+        ]
+    across, down = width / size[0], height / size[1]
+    if abs(across / down - 1) > SHAPE:
+        faults.add(f"labels of a picture of another shape ({size[0]}x{size[1]})", record.id)
+        return None
+    faults.add("boxes of a picture of another size, scaled", record.id)
+    x1, y1 = across, down
+    return [
+        box._replace(box=(a * x1, b * y1, c * x1, d * y1))
+        for box in one.boxes
+        for a, b, c, d in [box.box]
+    ]
+
+
+def _new_classes(
+    classes: Sequence[str], boxes: Mapping[str, Sequence[ReturnedBox]], path: Path
+) -> list[str]:
+    """Labels that are no class of the run yet, sorted. Raises DataError for another spelling."""
+    names = {box.name for given in boxes.values() for box in given}
+    new: list[str] = []
+    for name in sorted(names - {*classes}):
+        if known := respelled(name, [*classes, *new]):
+            raise DataError(
+                f"the label '{name}' is another spelling of the class '{known}'", where=path,
+                remedy=f"give --rename '{name}={known}', or write '{known}' there",
+            )  # fmt: skip
+        new.append(name)
+    return new
+
+
+def _answer(
+    image_id: str, one: Returned, boxes: Sequence[ReturnedBox], form: Format, by: str
+) -> Answer:
+    objects = tuple(AnsweredObject(name=box.name, box=box.box) for box in boxes)
+    return Answer(id=image_id, objects=objects, by=by, source=form.name,
+                  time=one.time or time.time(), seconds=one.seconds)  # fmt: skip
+
+
+def _digest(answers: Sequence[Answer]) -> str:
+    """A short name of what these answers say."""
+    said = [one.model_dump_json(exclude={"time", "imported"}) for one in answers]
+    return hashlib.sha256("\n".join(sorted(said)).encode()).hexdigest()[:8]
+
+
+def _is_known(answer: Answer, known: Mapping[str, Answer]) -> bool:
+    """Whether this holds for its image already."""
+    before = known.get(answer.id)
+    return before is not None and (before.objects, before.by) == (answer.objects, answer.by)
+
+
+def _is_noted(run: Run, name: str) -> bool:
+    """Whether the ledger has an import of that name that was not taken back."""
+    if not run.folder.exists(LEDGER):
+        return False
+    events = [
+        line for line in run.folder.load_text(LEDGER).splitlines() if f'"import": "{name}"' in line
+    ]
+    return bool(events) and '"event": "imported"' in events[-1]
+
+
+def _note(run: Run, event: Mapping[str, Any]) -> None:
+    """Adds a line to the ledger."""
+    run.folder.append_line(LEDGER, json.dumps({**event, "time": time.time()}))
+
+
+def _set_aside(run: Run, cycle: int, skipped: Sequence[str], faults: FaultCounts) -> list[str]:
+    """Takes what people skipped out of the cycle's batch, without others in their places; returns
+    the ids that are set aside now."""
+    record = run.record
+    barred = verdicts_of(record, cycle).barred
+    labeled = {*record.labeled(cycle)}
+    new = [i for i in skipped if i not in barred and i not in labeled]
+    if new and (what := why_closed(record, cycle)):
+        for image_id in new:
+            faults.add(f"skipped too late: {what}", image_id)
+        return [i for i in skipped if i in barred]
+    if new:
+        decide_all(record, cycle, dict.fromkeys(new, "skip"))
+        apply_decisions(record, cycle, replace=False)
+    return [i for i in skipped if i in barred or i in new]
+
+
+def _named(ids: Sequence[str], most: int = 5) -> str:
+    """How many images, and the first of them."""
+    shown = ", ".join(ids[:most]) + ", ..." * (len(ids) > most)
+    return f"{len(ids)} image{'s' * (len(ids) != 1)} ({shown})"
