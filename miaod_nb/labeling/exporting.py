@@ -128,11 +128,10 @@ def _images(run: Run, rows: Sequence[SelectedImage], faults: FaultCounts) -> dic
     """The images of these rows that are there, by id."""
     found = {}
     for row in rows:
-        image = run.image(row["id"])
-        if image is None or not image.image_path.is_file():
-            faults.add("image of the batch missing", row["id"])
-        else:
+        if image := run.dataset.records.get(row["id"]):  # with its EXIF orientation
             found[row["id"]] = image
+        else:
+            faults.add("image of the batch missing or unreadable", row["id"])
     return found
 
 
