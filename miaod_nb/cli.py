@@ -17,6 +17,7 @@ from miaod_nb.commands import (
     import_,
     info,
     lab,
+    new,
     notebooks,
     predict,
     report,
@@ -27,8 +28,8 @@ from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
 VERBS = (
-    info, run, lab, notebooks, review, export, import_, curves, report, evaluate, predict, convert,
-    bench,
+    new, info, run, lab, notebooks, review, export, import_, curves, report, evaluate, predict,
+    convert, bench,
 )  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 

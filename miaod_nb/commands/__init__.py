@@ -15,6 +15,7 @@ export: `miaod export`: the next batch for a label tool
 import_: `miaod import`: labels that a label tool gives back
 evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images
 lab: `miaod lab`: the notebooks by hand, in a browser
+new: `miaod new`: a run on one's own images
 notebooks: `miaod notebooks`: the whole experiment as an essay
 predict: `miaod predict`: objects in images of no data set
 report: `miaod report`: a page that shows others what came out

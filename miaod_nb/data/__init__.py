@@ -3,11 +3,11 @@
 checked: sizes of images that were decoded before, so that unchanged files need not be decoded again
 download: the VOC data of the authors' experiments
 records: what is known of an image, and the faults met on the way to it and its objects
+upright: photos as people see them: what their EXIF entry says of how a camera was held
 layouts: one file a data layout: which images a folder names, and what its labels say
 pool: which images are labeled: the index sets of every cycle, as the authors' code draws them
 transforms: images and boxes resized, flipped, cropped and shrunk together: pure functions
 plans: which images form each batch, in training and in inference
-upright: photos as people see them: what their EXIF entry says of how a camera was held
 sources: data folders as image records, and images as tensors; no image's labels are read here
 batches: batches of images, with targets or without, and the loaders that make them of a plan
 cache: decoded images kept for the next epoch, in one file that every process maps into its memory

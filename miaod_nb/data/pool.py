@@ -105,11 +105,12 @@ def _sample(
 
 
 def resolve_count(value: float, total: int, setting: str = "budget") -> int:
-    """The number of images that `value` means: a count, or below 1 a fraction (rounded down).
+    """The number of images that `value` means: a count, or below 1 a fraction, rounded down, but at
+    least one image.
 
     Raises ConfigError naming `setting` when that is none of the `total` images or more than all.
     """
-    count = count_of(value, total)
+    count = max(count_of(value, total), int(0 < value < 1))
     if 1 <= count <= total:
         return count
     fault = "no image" if count < 1 else f"{count} images, more than there are"

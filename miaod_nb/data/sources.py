@@ -14,7 +14,9 @@ from torch import Tensor
 
 from miaod_nb.data.checked import SIZE, CheckedImages
 from miaod_nb.data.layouts.coco import CocoSource
+from miaod_nb.data.layouts.folder import FolderSource
 from miaod_nb.data.layouts.voc import VocSource
+from miaod_nb.data.layouts.yolo import YoloSource
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import DataError
@@ -72,27 +74,29 @@ class Source(Protocol):
         """What files of results name the image by."""
 
 
-LAYOUTS: list[type[Source]] = [VocSource, CocoSource]
+LAYOUTS: list[type[Source]] = [VocSource, CocoSource, YoloSource]  # then FolderSource
 
 
 def open_source(data_root: Path) -> Source:
     """The data set in a folder: a VOC year folder, one that holds several (then one year after the
-    other, sorted by name; a year without a list is skipped), or one with COCO files in
-    `annotations`. Raises DataError for any other folder."""
+    other, sorted by name; a year without a list is skipped), one with COCO files in `annotations`
+    or a data.yaml of YOLO's, or else all images in it. Raises DataError for any other folder."""
     load_plugins()
-    if not data_root.is_dir():
+    if not data_root.exists():
         raise DataError(
             "there is no such data folder",
             where=data_root,
-            remedy="correct data_root: a VOC year folder, a folder with several, or a COCO folder",
-        )
-    source = next(filter(None, (one.found_in(data_root) for one in LAYOUTS)), None)
-    if source is None:
-        raise DataError(
-            f"this folder is neither in {' layout nor in '.join(one.layout for one in LAYOUTS)} "
+            remedy="correct data_root: a folder of images, or a data set in VOC, COCO or YOLO "
             "layout",
+        )
+    layouts: list[type[Source]] = [*LAYOUTS, FolderSource]
+    source = next(filter(None, (one.found_in(data_root) for one in layouts)), None)
+    if source is None:
+        names = " layout nor in ".join(one.layout for one in LAYOUTS)
+        raise DataError(
+            f"this folder is neither in {names} layout, nor does it hold an image",
             where=data_root,
-            remedy=f"data_root needs {'; or '.join(one.needs for one in LAYOUTS)}",
+            remedy=f"data_root needs {'; or '.join(one.needs for one in layouts)}",
         )
     return source
 

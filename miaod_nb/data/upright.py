@@ -1,5 +1,7 @@
 """Photos as people see them: what their EXIF entry says of how a camera was held."""
 
+from pathlib import Path
+
 from PIL import ExifTags, Image
 
 Transpose = Image.Transpose
@@ -18,6 +20,14 @@ def orientation_of(image: Image.Image) -> int:
     except Exception:  # the entry is damaged, in whichever way
         return 1
     return orientation if orientation in TURNS else 1
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright image in a file."""
+    with Image.open(path) as image:
+        image.load()  # a PNG may tell its orientation last
+        lies = orientation_of(image) >= 5  # on its side
+        return image.size[::-1] if lies else image.size
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:

@@ -9,6 +9,7 @@ steps: what the steps of a cycle do; their results are files of the run folder
 run: the active-learning experiment: named steps, whose results are files of the run folder
 parameters: a notebook's parameters, as people and papermill give them
 opening: how an experiment is begun or continued: by a preset and its data
+beginning: a run on a folder of one's own images: begun, and what was found there in words
 together: several experiments at once
 """
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,9 @@ def made_small(example: str) -> list[str]:
         words += ["--preset", "tiny", "--set", "cycles=1", *small]
     words = ["disc=0.2" if word == "crab=0.2" else word for word in words]
     words = ["cycle=0" if word == "cycle=1" else word for word in words]  # the only one
+    if words[0] == "new":
+        words = ["budget=1" if word == "budget=100" else word for word in words]
+        words += ["--preset", "tiny", "--set", "first_labels=labeled"]
     if "work_dirs/MI-AOD" in words and words[0] == "convert":
         words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
     if words[0] == "bench":
@@ -120,6 +124,12 @@ def test_example_runs(workplace, example, monkeypatch):
         assert miaod("evaluate", "runs/mine", "--out", "results").code == 0
     if "--undo" in example:
         assert miaod("import", "runs/mine", "project-1.json").code == 0
+    if example.startswith("miaod new"):
+        shutil.copytree("VOC2007/JPEGImages", "photos", dirs_exist_ok=True)
+        labels = Path("labels" if "--labels" in example else "photos")
+        labels.mkdir(exist_ok=True)
+        for number in range(1, 6):
+            shutil.copy(f"VOC2007/Annotations/{number:06d}.xml", labels)
     outcome = miaod(*made_small(example))
     assert outcome.code == 0, outcome.err
     assert outcome.out

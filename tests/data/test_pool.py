@@ -139,13 +139,13 @@ def test_scored_part_is_at_most_the_pool(count):
 @pytest.mark.parametrize(
     ("value", "total", "count"),
     [(0.05, 16551, 827), (0.025, 16551, 413), (0.29, 100, 29), (1, 100, 1), (100, 100, 100),
-     (0.999, 10, 9)],
+     (0.999, 10, 9), (0.05, 12, 1), (0.005, 100, 1)],
 )  # fmt: skip
 def test_resolve_count(value, total, count):
     assert resolve_count(value, total) == count
 
 
-@pytest.mark.parametrize(("value", "total"), [(101, 100), (0.005, 100), (1, 0)])
+@pytest.mark.parametrize(("value", "total"), [(101, 100), (0.5, 0), (1, 0)])
 def test_counts_that_do_not_fit_are_refused(value, total):
     with pytest.raises(ConfigError, match="initial = ") as error:
         resolve_count(value, total, "initial")

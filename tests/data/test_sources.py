@@ -126,8 +126,7 @@ class FolderSource(CocoSource):
 
 def test_a_layout_is_one_class_and_one_entry(year, monkeypatch):
     photos = year / "JPEGImages"
-    with pytest.raises(DataError, match="neither"):
-        open_source(photos)
+    assert open_source(photos).layout == "image folder"
     monkeypatch.setattr(sources, "LAYOUTS", [*sources.LAYOUTS, FolderSource])
     source, faults = open_source(photos), FaultCounts()
     records = scan_list(source, "all", faults)
@@ -139,7 +138,9 @@ def test_a_layout_is_one_class_and_one_entry(year, monkeypatch):
 
 def test_folder_of_another_layout_is_refused(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="neither in VOC layout nor in COCO layout") as error:
+    with pytest.raises(
+        DataError, match="neither in VOC layout nor in COCO layout nor in YOLO layout"
+    ) as error:
         _scan(tmp_path)
     assert "JPEGImages" in error.value.remedy and "annotations/instances_" in error.value.remedy
 

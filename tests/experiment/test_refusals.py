@@ -94,8 +94,6 @@ def test_cuda_that_is_not_there(data_root, run_dir, monkeypatch):
         ({"budget": 9}, ["budget of 9 images is larger than the pool", "where: budget, initial"]),
         ({"initial": 12}, ["larger than the pool", "12 are labeled from the start"]),
         ({"initial": 13}, ["initial = 13 of 12 images", "more than there are"]),
-        ({"initial": 0.05}, ["initial = 0.05 of 12 images means no image", "1 to 12 images"]),
-        ({"budget": 0.05}, ["budget = 0.05 of 12 images means no image", "1 to 12 images"]),
     ],
 )  # fmt: skip
 def test_data_that_do_not_fit_the_settings(data_root, run_dir, settings, words):

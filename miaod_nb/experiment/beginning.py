@@ -1,0 +1,95 @@
+"""A run on a folder of one's own images: begun, and what was found there in words."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from miaod_nb.data.layouts.folder import DESCRIPTION
+from miaod_nb.data.sources import Source, open_source
+from miaod_nb.errors import ConfigError, DataError, RunFolderError
+from miaod_nb.experiment.opening import open_run
+from miaod_nb.experiment.run import Run
+from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.identity import named_folder
+from miaod_nb.runs.record import is_run
+
+POOLS, TESTS = ("trainval", "train"), ("test", "val", "valid")  # lists in the order of wish
+
+
+def new_run(
+    name: str, images: Path, labels: Path | None = None, preset: str = "voc",
+    overrides: Mapping[str, Any] | None = None,
+) -> Run:  # fmt: skip
+    """A run in `runs/<name>` on a data set or a folder of images, described in its folder and not
+    begun. labels: a folder of their own that the labels lie in; None: they lie with the images.
+
+    Where the settings name no lists, those that the data set has are taken. Raises RunFolderError
+    for a folder that has a run already, ConfigError, and DataError for data that cannot be used.
+    """
+    if not name or Path(name).name != name:
+        raise ConfigError(f"'{name}' is no name of a run", where="name",
+                          remedy="give a word, for example mypool")  # fmt: skip
+    root = named_folder(Path("runs") / name)
+    if is_run(root):
+        raise RunFolderError("there is a run already", where=root,
+                             remedy=f"go on with it: miaod run --run-dir {root}, or give another "
+                             "name")  # fmt: skip
+    data_root = _data_root(root, named_folder(images), labels and named_folder(labels))
+    lists = _lists(open_source(data_root), overrides or {})
+    run = open_run(
+        preset, data_root=data_root, run_dir=root, overrides={**lists, **(overrides or {})}
+    )
+    with run.hold():
+        return run
+
+
+def describe_data(run: Run) -> list[str]:
+    """What was found, a line each: images, labels, classes, and what the run will begin with."""
+    dataset, config, source = run.dataset, run.config, run.sources.pool
+    kinds = Counter(record.image_path.suffix.lower() for record in dataset.pool)
+    sides = [side for record in dataset.pool for side in (record.width, record.height)]
+    formats = ", ".join(f"{count} {suffix}" for suffix, count in kinds.most_common())
+    labeled = source.labeled_ids()
+    lines = [
+        f"layout: {source.layout}",
+        f"images: {len(dataset.pool)} usable ({formats}), sides {min(sides)} to {max(sides)} px",
+        f"labels: {sum(r.id in labeled for r in dataset.pool)} images have some{_form(source)}",
+        f"classes: {', '.join(dataset.classes)}",
+        f"first labeled images: {len(dataset.first.labeled)}"
+        + (", those that have labels" if dataset.begins_with_labels else ", drawn at random"),
+        f"measured on: {dataset.evaluated_on}" if dataset.test
+        else "measured on: nothing (no test list, and no image held out)",
+        f"each cycle asks for {dataset.budget} images (budget={config.budget:g})",
+    ]  # fmt: skip
+    for faults in (dataset.faults, dataset.test_faults):
+        lines += [f"  {line}" for line in faults.lines()]
+    return lines
+
+
+def _data_root(root: Path, images: Path, labels: Path | None) -> Path:
+    """Where the data lie: the images' folder, or a file in the run folder that names both."""
+    for what, place in (("images", images), ("labels", labels)):
+        if place is not None and not place.exists():
+            raise DataError(f"there is no such folder of {what}", where=place,
+                            remedy="correct the path")  # fmt: skip
+    if labels is None:
+        return images
+    places = {"images": str(images.resolve()), "labels": str(labels.resolve())}
+    RunFolder(root).save_json(DESCRIPTION, places)
+    return root / DESCRIPTION
+
+
+def _lists(source: Source, overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The lists of a data set that has none of the usual names."""
+    names, found = source.list_names(), {}
+    for setting, wished in (("train_list", POOLS), ("test_list", TESTS)):
+        there = [name for name in wished if name in names]
+        if setting not in overrides and there and there[0] != wished[0]:
+            found[setting] = there[0]
+    return found
+
+
+def _form(source: Source) -> str:
+    form = getattr(source, "label_form", "")
+    return f" ({form})" if form else ""

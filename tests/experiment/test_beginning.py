@@ -1,0 +1,75 @@
+"""A run on a folder of one's own: begun by one call that says what it found, and gone on with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from miaod_nb.errors import ConfigError, DataError, RunFolderError
+from miaod_nb.experiment.beginning import describe_data, new_run
+from miaod_nb.runs import identity
+from tests.experiment.helpers import SETTINGS, miaod
+
+QUICK = {**SETTINGS, "cycles": 1, "rounds": 0, "min_epoch_steps": 1, "training": "label_set",
+         "test_list": "none", "holdout": 0.5}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(identity, "project_folder", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def photos(data_root: Path, tmp_path: Path) -> Path:
+    """Twelve photos in a folder, five of them labeled in another one."""
+    for name in ("photos/2026", "labels"):
+        (tmp_path / name).mkdir(parents=True)
+    for number, image_id in enumerate(
+        (data_root / "ImageSets/Main/trainval.txt").read_text().split()
+    ):
+        (picture,) = (data_root / "JPEGImages").glob(f"{image_id}.*")
+        shutil.copy(picture, tmp_path / "photos/2026")
+        if number < 5:
+            shutil.copy(data_root / f"Annotations/{image_id}.xml", tmp_path / "labels")
+    return tmp_path / "photos"
+
+
+def test_a_new_run_says_what_it_found_and_goes_on(photos, tmp_path):
+    run = new_run("mine", photos, tmp_path / "labels", "tiny", QUICK)
+    said = describe_data(run)
+    assert said[0] == "layout: image folder"
+    assert said[1].startswith("images: 12 usable (12 .")
+    assert said[2] == "labels: 5 images have some (VOC XML)"
+    assert "first labeled images: 5, those that have labels" in said
+    outcome = miaod("run", "--run-dir", tmp_path / "runs/mine")
+    assert outcome.code == 0, outcome.err
+    assert "to label next: 2 images: 2026/0000" in outcome.out
+
+
+def test_a_run_that_is_there_is_kept(photos, tmp_path):
+    new_run("mine", photos, tmp_path / "labels", "tiny", QUICK)
+    with pytest.raises(RunFolderError, match="there is a run already"):
+        new_run("mine", photos, tmp_path / "labels", "tiny", QUICK)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../a"])
+def test_a_name_is_no_path(photos, name):
+    with pytest.raises(ConfigError, match="is no name of a run"):
+        new_run(name, photos)
+
+
+def test_a_folder_that_is_not_there_is_named_and_nothing_is_written(photos, tmp_path):
+    with pytest.raises(DataError, match="no such folder of labels"):
+        new_run("mine", photos, tmp_path / "lables", "tiny", QUICK)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_lists_that_a_data_set_has_are_taken(data_root, tmp_path):
+    data = shutil.copytree(data_root, tmp_path / "data")
+    for old, new in (("trainval", "train"), ("test", "val")):
+        shutil.move(data / f"ImageSets/Main/{old}.txt", data / f"ImageSets/Main/{new}.txt")
+    settings = {key: value for key, value in QUICK.items() if key != "test_list"}
+    run = new_run("mine", data, None, "tiny", settings)
+    assert (run.config.train_list, run.config.test_list) == ("train", "val")
+    assert any(line.startswith("measured on: val list (4 images)") for line in describe_data(run))
