@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from miaod_nb.errors import CheckpointError, disk_fault
+from miaod_nb.runs.record import nearest_run
 
 # What a person who trusts a file can run: it keeps the arrays and the class names, nothing else.
 _AS_PLAIN_ARRAYS = (
@@ -34,7 +35,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError("there is no such file", where=path,
-                              remedy="correct the path") from None  # fmt: skip
+                              remedy=f"{nearest_run(path)}correct the path") from None  # fmt: skip
     except OSError as error:
         what, remedy = disk_fault(error)
         raise CheckpointError(f"the file cannot be read ({what})", where=path,

@@ -50,7 +50,7 @@ def convert(
     could run code when they are read are refused.
     """
     from miaod_nb.config import parse_settings
-    from miaod_nb.runs.record import is_run
+    from miaod_nb.runs.record import is_run, nearest_run
 
     overrides = parse_settings(settings)
     if to not in ("", *TARGETS):
@@ -60,7 +60,8 @@ def convert(
             remedy=f"choose one of: {', '.join(TARGETS)}",
         )
     if not source.exists():
-        raise _refusal(source, "there is no such file or folder", "correct the path")
+        raise _refusal(source, "there is no such file or folder",
+                       f"{nearest_run(source)}correct the path")  # fmt: skip
     if source.is_file():
         written = [_convert_file(source, out, to, data_root, preset, overrides)]
     elif is_run(source):

@@ -48,10 +48,13 @@ def describe(path: Path, image_list: str = "trainval", audit: bool = False) -> l
 
     Raises CheckpointError, DataError and RunFolderError.
     """
+    from miaod_nb.runs.record import RunRecord, is_run, nearest_run
+
+    if not path.exists():
+        raise DataError("there is no such file or folder", where=path,
+                        remedy=f"{nearest_run(path)}correct the path")  # fmt: skip
     if path.is_file():
         return _describe_file(path)
-    from miaod_nb.runs.record import RunRecord, is_run
-
     if is_run(path):
         from miaod_nb.commands.info_run import describe_run
 

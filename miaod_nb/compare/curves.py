@@ -14,7 +14,7 @@ from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
 from miaod_nb.plots.look import are_full
 from miaod_nb.runs.outputs import check_out, out_folder
-from miaod_nb.runs.record import RunRecord, is_run
+from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 from miaod_nb.runs.tables import read_metrics
 
 AUTHORS_CODE = "MI-AOD, authors' code"
@@ -71,8 +71,8 @@ def _rows(run: Path) -> pd.DataFrame:
 
 def _nothing_measured(path: Path) -> DataError:
     return DataError("there are no metrics in this folder", where=path,
-                     remedy="name run folders in which a cycle was evaluated, or work folders "
-                     "of the authors' code")  # fmt: skip
+                     remedy=f"{nearest_run(path.parent)}name run folders in which a cycle was "
+                     "evaluated, or work folders of the authors' code")  # fmt: skip
 
 
 def _rows_of_work_folder(run: Path) -> pd.DataFrame:

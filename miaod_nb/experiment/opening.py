@@ -1,6 +1,5 @@
 """How an experiment is begun or continued: by a preset and its data, or by its run folder alone."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
 from miaod_nb.processes import current_processes
 from miaod_nb.runs.identity import named_folder, project_folder
-from miaod_nb.runs.record import RunRecord, is_run
+from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 from miaod_nb.toy.toy import make_toy
 
 # Presets that bring their own images: where they are generated, and how.
@@ -64,10 +63,7 @@ def run(
 
 def _no_run(folder: Path) -> RunFolderError:
     """The error for a folder that is named as if a run were there."""
-    beside = [path.parent for path in sorted(folder.parent.glob("*/config.json"))]
-    near = difflib.get_close_matches(folder.name, [path.name for path in beside], n=1)
-    guess = f"did you mean {folder.with_name(near[0])}? " if near else ""
-    around = Path.cwd().parent
+    guess, around = nearest_run(folder), Path.cwd().parent
     if Path.cwd().name == "lab" and is_run(around):  # a copy whose run was moved
         guess = f"did you mean {around}, the run folder in which this notebook lies? "
     return RunFolderError(

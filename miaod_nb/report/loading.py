@@ -9,7 +9,7 @@ from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.pool_file import first_data, read_pool
-from miaod_nb.runs.record import RunRecord, is_run
+from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 
 
 def load_runs(runs: Sequence[Run | str | Path]) -> list[ReportedRun]:
@@ -38,8 +38,8 @@ def load_runs(runs: Sequence[Run | str | Path]) -> list[ReportedRun]:
 def _record(root: Path) -> RunRecord:
     if not is_run(root):
         raise DataError("this is no run folder of miaod", where=root,
-                        remedy="name folders that hold a config.json; a work folder of the "
-                        "authors' code becomes one by `miaod convert`")  # fmt: skip
+                        remedy=f"{nearest_run(root)}name folders that hold a config.json; a "
+                        "work folder of the authors' code becomes one by `miaod convert`")  # fmt: skip
     return RunRecord.open(root)
 
 

@@ -4,6 +4,7 @@ No torch is imported, no image decoded, no label opened, and no strategy or dete
 known. The folder may be of a run that is finished, still at work, or of an earlier version.
 """
 
+import difflib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,8 @@ class RunRecord:
         if not folder.exists(CONFIG):
             raise RunFolderError(
                 "there is no run in this folder", where=folder.root,
-                remedy="name the run folder of `miaod run`: it holds a config.json",
+                remedy=f"{nearest_run(folder.root)}name the run folder of `miaod run`: it holds a "
+                "config.json",
             )  # fmt: skip
         described: Described = read_document(folder, CONFIG, Described)
         return cls(folder, described)
@@ -336,6 +338,14 @@ class RunRecord:
 def is_run(path: str | Path) -> bool:
     """Whether the folder is a run's."""
     return (Path(path) / CONFIG).is_file()
+
+
+def nearest_run(path: Path) -> str:
+    """What to say of the run folder beside a place without one that is almost called so; "" if none
+    is."""
+    beside = [config.parent.name for config in sorted(path.parent.glob(f"*/{CONFIG}"))]
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    return f"did you mean {path.with_name(near[0])}? " if near else ""
 
 
 def refuse_cycle(cycle: int, config: Config) -> None:

@@ -16,7 +16,7 @@ from miaod_nb.experiment.opening import open_run
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
-from miaod_nb.runs.record import RunRecord, is_run
+from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (
@@ -91,7 +91,8 @@ def evaluate_what(
     on the images that it held out. Raises MiaodErrors.
     """
     if not what.exists():
-        raise DataError("there is no such file or folder", where=what, remedy="correct the path")
+        raise DataError("there is no such file or folder", where=what,
+                        remedy=f"{nearest_run(what)}correct the path")  # fmt: skip
     overrides = dict(overrides or {})
     is_predictions = what.suffix.lower() == ".json"
     if is_predictions and (overrides or cycle is not None):

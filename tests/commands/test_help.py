@@ -66,7 +66,7 @@ def test_wrong_usage(arguments, words):
 def test_error_in_a_shell():
     child = subprocess.run([*SHELL_COMMAND, "info", "nowhere"], capture_output=True, text=True)
     assert child.returncode == 1 and child.stdout == ""
-    assert child.stderr.startswith("error: there is no such data folder\n  where: nowhere\n")
+    assert child.stderr.startswith("error: there is no such file or folder\n  where: nowhere\n")
 
 
 def test_help_names_every_preset():

@@ -175,3 +175,19 @@ def test_a_verb_refuses_a_place_before_it_works(finished, workplace):
         outcome = miaod(*arguments, "--out", "file/below")
         assert outcome.code == 1 and outcome.out == ""
         assert "--out lies below a file, but a folder is written" in outcome.err
+
+
+def test_a_verb_names_the_run_that_was_meant(workplace):
+    misspelled = workplace / "runs/mime"
+    for_any_folder = [["info"], ["evaluate"], ["convert", "--out", "o"]]
+    for_runs = [
+        ["review"], ["report"], ["lab"], ["predict", "photos", "--out", "o"],
+        ["curves", "--out", "o"],
+    ]  # fmt: skip
+    asked = [(verb, False) for verb in for_any_folder + for_runs]
+    for (verb, *others), is_there in [*asked, *((verb, True) for verb in for_runs)]:
+        if is_there:
+            misspelled.mkdir(exist_ok=True)
+        outcome = miaod(verb, misspelled, *others)
+        assert outcome.code == 1 and outcome.out == "", verb
+        assert f"did you mean {workplace / 'runs/mine'}?" in outcome.err, verb
