@@ -1,5 +1,6 @@
 """Data folders as image records, and images as tensors; no image's labels are read here."""
 
+import difflib
 import math
 from collections.abc import Collection, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -119,27 +120,45 @@ def scan_list(
     for decoding them again; it learns those of the others.
     Raises DataError when the list or every listed image is missing, and as `Source.images` does.
     """
-    if not source.list_file(list_name).exists():
+    place = source.list_file(list_name)
+    if not place.exists():
         if not required:
             return []
-        raise DataError(
-            f"there is no image list '{list_name}'",
-            where=source.list_file(list_name),
-            remedy=_name_lists(source.list_names()),
-        )
+        raise DataError(f"there is no image list '{list_name}'", where=place,
+                        remedy=other_lists(source, list_name))  # fmt: skip
     listed = source.images(list_name, faults)
     if drop_empty:
         listed = _annotated(source, listed, faults)
     records = check_images(listed, faults, checked or CheckedImages(Path()))
     if not records:
-        found = "; ".join(faults.lines()) or "the list is empty"
+        found, belong = "; ".join(faults.lines()), source.image_place(list_name)
+        if place.is_dir():
+            raise DataError(f"no image can be used ({found or 'there is none'})", where=place,
+                            remedy=f"put images into {belong}")  # fmt: skip
         raise DataError(
-            f"no image of the list '{list_name}' can be used ({found})",
-            where=source.list_file(list_name),
-            remedy=f"put the listed images into {source.image_place(list_name)}, or correct the "
-            "list",
+            f"no image of the list '{list_name}' can be used ({found or 'the list is empty'})",
+            where=place,
+            remedy=f"put the listed images into {belong}, or correct the list",
         )
     return records
+
+
+def other_lists(source: Source, name: str, but: str = "") -> str:
+    """The remedy for a list that is not there: the nearest that is, and those that are. but: a list
+    that must not be named."""
+    names = [one for one in source.list_names() if one != but]
+    if not names:
+        return f"write one image id a line into {source.list_file(name)}"
+    if (whole := source.list_file(names[0])).is_dir():
+        return f"name '{names[0]}', which stands for all images of {whole}"
+    there = ", ".join(names[:8]) + (", ..." if names[8:] else "")
+    return f"{nearest_list(names, name)}use one that exists: {there}"
+
+
+def nearest_list(names: Sequence[str], name: str) -> str:
+    """What to say of the list that is almost called so; "" if none is."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def load_image(path: Path) -> Tensor:
@@ -167,12 +186,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     elif "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
-
-
-def _name_lists(names: Sequence[str]) -> str:
-    if not names:
-        return "write one image id a line into this file"
-    return "use one that exists: " + ", ".join(names[:8]) + (", ..." if names[8:] else "")
 
 
 def _annotated(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
-from miaod_nb.config import Config, count_of
+from miaod_nb.config import Config, count_of, make_config
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_misspelled_classes
 from miaod_nb.data.pool import Indices, initial_sets, resolve_count
 from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
-from miaod_nb.data.sources import Source, open_source, scan_list
+from miaod_nb.data.sources import Source, open_source, other_lists, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.dataset import CycleSets, Dataset, num_scored
 from miaod_nb.experiment.imported import ImportedSets, first_sets
@@ -117,6 +117,8 @@ def prepare(
         sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
     )
     pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
+    if not known:
+        _refuse_misspelled_test_list(config, sources.test)
     if not (imported or known or labels_all):
         imported = first_sets(config, pool, sources.pool.labeled_ids())
     taken_over = [sets.indices(pool, faults) for sets in imported]
@@ -140,7 +142,10 @@ def prepare(
         all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
         joined=joined, missing=missing, given=given,
         imported=() if labels_all else tuple(imported), held_out=held_out,
-        test=test, test_objects=_test_objects(test_oracle, test, all_classes, test_faults),
+        test=test,
+        test_objects=_test_objects(
+            test_oracle, test, all_classes, test_faults, is_held_out=len(held_out) > 0
+        ),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip
 
@@ -201,8 +206,22 @@ def _refuse_to_drop(config: Config, source: Source) -> None:
             f"images without objects cannot be left out of a data set in {source.layout} layout: "
             "their annotations would have to be opened, which the pool's must not be",
             where="empty_images = drop",
-            remedy="set empty_images=keep, or leave these images out of the list",
+            remedy="set empty_images=keep, or leave these images out",
         )
+
+
+def _refuse_misspelled_test_list(config: Config, source: Source) -> None:
+    """Raises DataError for a list that somebody named and that is not there; that of the preset may
+    be absent."""
+    place = source.list_file(config.test_list)
+    if config.test_list != make_config(config.preset).test_list and not place.exists():
+        names = [name for name in source.list_names() if name != config.train_list]
+        raise DataError(
+            f"there is no image list '{config.test_list}'",
+            where=f"test_list = {config.test_list}: {place}",
+            remedy=other_lists(source, config.test_list, config.train_list) if names
+            else "leave test_list out: some of the first labeled images are held out to measure on",
+        )  # fmt: skip
 
 
 def _refuse_overlap(
@@ -246,8 +265,9 @@ def _classes(
 
 
 def _test_objects(
-    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts
-) -> dict[str, Objects]:
+    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts,
+    is_held_out: bool,
+) -> dict[str, Objects]:  # fmt: skip
     """The labels of the images to evaluate on. Raises DataError if no object counts."""
     found = oracle.read([record.id for record in test], classes, faults)
     if test and all(objects.ignored.all() for objects in found.values()):
@@ -255,7 +275,7 @@ def _test_objects(
             f"none of the {len(test)} images to evaluate on has a labeled object that counts "
             f"({'; '.join(faults.lines()) or 'all are marked difficult or crowd'})",
             where=oracle.labels_at(test[0].id),
-            remedy="add their annotations, or set test_list to a list that has some (without a "
-            "test list: give `initial` more images, or set holdout=0)",
-        )
+            remedy="give `initial` more images, or set holdout=0" if is_held_out
+            else "add their annotations, or set test_list to a list that has some",
+        )  # fmt: skip
     return found

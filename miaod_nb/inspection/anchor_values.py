@@ -85,9 +85,9 @@ def pool_index(run: Run, image_id: str) -> int:
     if image_id in run.record.pool:
         return run.record.pool.index(image_id)
     raise ConfigError(
-        f"there is no image '{image_id}' in the list '{run.config.train_list}'",
+        f"there is no image '{image_id}' in the pool of this run",
         where=run.data_root,
-        remedy="give the id of an image of this list; restore its file if it was deleted",
+        remedy="give the id of an image of the pool; restore its file if it was deleted",
     )
 
 
@@ -102,7 +102,7 @@ def find_image(run: Run, image_id: str) -> ImageRecord:
     if found is None:
         raise ConfigError(
             f"there is no image '{image_id}' in this run", where=run.folder.root,
-            remedy="give the id of an image of its lists; restore its file if it was deleted",
+            remedy="give the id of one of its images; restore its file if it was deleted",
         )  # fmt: skip
     return found
 

@@ -37,9 +37,12 @@ def load_runs(runs: Sequence[Run | str | Path]) -> list[ReportedRun]:
 
 def _record(root: Path) -> RunRecord:
     if not is_run(root):
-        raise DataError("this is no run folder of miaod", where=root,
-                        remedy=f"{nearest_run(root)}name folders that hold a config.json; a "
-                        "work folder of the authors' code becomes one by `miaod convert`")  # fmt: skip
+        raise DataError(
+            "this is no run folder of miaod",
+            where=root,
+            remedy=f"{nearest_run(root)}name folders that hold a config.json; a work folder of the "
+            "authors' code becomes one by `miaod convert`",
+        )
     return RunRecord.open(root)
 
 

@@ -81,7 +81,7 @@ def refuse_another(
             f"{len(missing)} images of this run's pool cannot be used now: "
             + ", ".join(missing[:5]) + (", ..." if missing[5:] else ""),
             where=folder.path(POOL),
-            remedy="put them back, with their entries in the list, or choose another run_dir",
+            remedy="put them back, and into the list if there is one, or choose another run_dir",
         )  # fmt: skip
     differing += [
         f"{key}: {_count(stored_data.get(key, []))} there, {_count(now_data.get(key, []))} now, or "

@@ -9,7 +9,7 @@ from typing import Any
 from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import Source, open_source, scan_list
+from miaod_nb.data.sources import Source, nearest_list, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.evaluation import Evaluation, evaluate
 from miaod_nb.experiment.opening import open_run
@@ -150,8 +150,9 @@ def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> Lab
         raise DataError(
             f"there is no image list '{list_name}'",
             where=data_root,
-            remedy="name another one (list_name, --list) of labeled images that were never trained "
-            "on",
+            remedy=f"{nearest_list(source.list_names(), list_name)}name labeled images that were "
+            "never trained on: a list (list_name, --list), or another folder (data_root, "
+            "--data-root)",
         )
     objects = Oracle(source, records).read([record.id for record in records], classes, faults)
     if not any(map(len, objects.values())):

@@ -67,3 +67,38 @@ def test_a_run_says_what_its_pool_is(folder, tmp_path):
     assert outcome.code == 0, outcome.err
     number = len(list((folder / "JPEGImages").iterdir()))
     assert f"the pool is all {number} images of {folder / 'JPEGImages'}" in outcome.out
+
+
+def test_remedies_name_the_images_where_there_is_no_list(folder, tmp_path):
+    """What is proposed works; a list that is not there is never named."""
+    run_dir = tmp_path / "run"
+    outcome = miaod(*run_arguments(folder, run_dir, train_list="train"))
+    assert outcome.code == 1 and "there is no image list 'train'" in outcome.err
+    assert f"name 'trainval', which stands for all images of {folder / 'JPEGImages'}" in outcome.err
+    outcome = miaod(*run_arguments(folder, run_dir, test_list="tset"))
+    assert outcome.code == 1 and "what to do: leave test_list out" in outcome.err
+    for image in (folder / "JPEGImages").iterdir():
+        image.write_text("no image")
+    outcome = miaod(*run_arguments(folder, run_dir))
+    assert outcome.code == 1 and " list" not in outcome.err.replace("trainval", "")
+    assert f"put images into {folder / 'JPEGImages'}" in outcome.err and not run_dir.exists()
+
+
+def test_years_without_a_list_have_none_to_name(tmp_path):
+    for year in ("VOC2007", "VOC2012"):
+        (tmp_path / year / "ImageSets/Main").mkdir(parents=True)
+    outcome = miaod("info", tmp_path)
+    place = tmp_path / "VOC2007/ImageSets/Main/trainval.txt"
+    assert outcome.code == 1 and f"write one image id a line into {place}" in outcome.err
+    place.write_text("")
+    assert "the list is empty" in miaod("info", tmp_path).err
+
+
+def test_a_year_that_is_passed_over_is_said(folder, make_voc):
+    root = folder.parent / "devkit"
+    make_voc(root / "VOC2012", num_trainval=3)
+    shutil.move(folder, root / "VOC2007")
+    said = miaod("info", root).out
+    assert "3 usable images from 12" in said
+    assert "1 x folder of images passed over, because it has no lists (VOC2007)" in said
+    assert "passed over" not in miaod("info", root / "VOC2012").out

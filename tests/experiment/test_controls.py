@@ -1,6 +1,7 @@
 """Control runs (random, entropy, full supervision) and evaluation without a test list."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ from miaod_nb.experiment import training
 from miaod_nb.runs.record import RunRecord
 from tests.experiment.helpers import log_of, miaod, run_arguments
 
-NO_TEST = {"test_list": "none", "initial": 8, "budget": 2}
+FEW = {"initial": 8, "budget": 2}
+
+
+@pytest.fixture
+def no_test_list(data_root: Path, tmp_path: Path) -> Path:
+    """A data set without a list to evaluate on."""
+    data = shutil.copytree(data_root, tmp_path / "VOC2007")
+    (data / "ImageSets/Main/test.txt").unlink()
+    return data
 
 
 def selection_of(run_dir: Path, cycle: int) -> list[dict[str, Any]]:
@@ -65,7 +74,7 @@ def test_full_supervision(data_root, tmp_path):
 
 @pytest.mark.parametrize("strategy", ["mi_aod", "random", "full"])
 def test_holdout_is_the_same_for_all_and_never_trained_on(
-    data_root, tmp_path, monkeypatch, strategy
+    no_test_list, tmp_path, monkeypatch, strategy
 ):
     trained: set[str] = set()
     original = training.training_plan
@@ -76,10 +85,10 @@ def test_holdout_is_the_same_for_all_and_never_trained_on(
 
     monkeypatch.setattr(training, "training_plan", spy)
     run_dir = tmp_path / "run"
-    arguments = run_arguments(data_root, run_dir, **NO_TEST, holdout=0.4, strategy=strategy)
+    arguments = run_arguments(no_test_list, run_dir, **FEW, holdout=0.4, strategy=strategy)
     assert miaod(*arguments).code == 0
     held_out = list(RunRecord.open(run_dir).test)
-    pool = (data_root / "ImageSets/Main/trainval.txt").read_text().split()
+    pool = (no_test_list / "ImageSets/Main/trainval.txt").read_text().split()
     shuffled = np.arange(12)
     np.random.RandomState(0).shuffle(shuffled)  # split_seed=0; 3 = 0.4 * 8, rounded down
     assert held_out == [pool[i] for i in sorted(shuffled[:3])]
@@ -90,11 +99,11 @@ def test_holdout_is_the_same_for_all_and_never_trained_on(
 
 
 @pytest.mark.parametrize("settings", [{"holdout": 0}, {"holdout": 0.1}])
-def test_no_image_to_evaluate_on_is_said(data_root, tmp_path, settings):
+def test_no_image_to_evaluate_on_is_said(no_test_list, tmp_path, settings):
     """holdout=0.1 of 8 images is none."""
     run_dir = tmp_path / "run"
-    settings = NO_TEST | settings | {"cycles": 1, "strategy": "random"}
-    outcome = miaod(*run_arguments(data_root, run_dir, **settings))
+    settings = FEW | settings | {"cycles": 1, "strategy": "random"}
+    outcome = miaod(*run_arguments(no_test_list, run_dir, **settings))
     assert outcome.code == 0
     assert "no mAP" in outcome.out and "AP@0.5" not in outcome.out
     assert not list(run_dir.rglob("metrics.*"))

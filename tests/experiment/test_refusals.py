@@ -114,6 +114,17 @@ def test_no_listed_image_exists(data, run_dir):
     )
 
 
+@pytest.mark.parametrize("setting", ["train_list", "test_list"])
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("tset", "did you mean 'test'?"), ("other", "use one that exists: ")]
+)
+def test_a_list_that_is_not_there_is_refused(data, run_dir, setting, name, remedy):
+    """Also that to evaluate on: without one, images are held out only where none was named."""
+    outcome = miaod(*run_arguments(data, run_dir, **{setting: name}))
+    assert_refused(outcome, f"there is no image list '{name}'", f"Main/{name}.txt", remedy)
+    assert not run_dir.exists()
+
+
 def test_two_images_with_one_id(tmp_path, make_voc, run_dir):
     for seed, year in enumerate(("VOC2007", "VOC2012")):
         make_voc(tmp_path / "devkit" / year, seed=seed)

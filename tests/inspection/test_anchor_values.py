@@ -207,7 +207,7 @@ def test_a_run_of_other_settings_is_refused_and_writes_nothing(copied):
 
 
 def test_an_unknown_image_is_refused(finished):
-    with pytest.raises(ConfigError, match="no image 'nobody' in the list 'trainval'"):
+    with pytest.raises(ConfigError, match="no image 'nobody' in the pool"):
         anchor_values(finished(), 0, "nobody")
 
 

@@ -252,8 +252,9 @@ def test_what_an_evaluation_needs(written, reference, data_root, tmp_path):
     weights = shutil.copy(reference / "cycle0/weights.pt", tmp_path)
     with pytest.raises(ConfigError, match="name the data set that has the labels"):
         evaluate_what(Path(weights))
-    with pytest.raises(DataError, match="there is no image list 'val'"):
-        evaluate_what(reference, list_name="val")
+    with pytest.raises(DataError, match="there is no image list 'tset'") as error:
+        evaluate_what(reference, list_name="tset")
+    assert "did you mean 'test'?" in str(error.value)
 
 
 def test_labels_of_other_classes(reference, make_voc, tmp_path):

@@ -28,8 +28,8 @@ class VocSource:
         "(VOC2007, VOC2012) with ImageSets/Main"
     )
 
-    def __init__(self, years: Sequence[Path]) -> None:
-        self.years = years
+    def __init__(self, years: Sequence[Path], passed_over: Sequence[Path] = ()) -> None:
+        self.years, self.passed_over = years, passed_over  # folders of images without any list
         self._year_of: dict[str, Path] = {}  # of the images of the list that was asked for last
 
     @classmethod
@@ -40,8 +40,9 @@ class VocSource:
         years = sorted(path.parent.parent for path in data_root.glob("*/ImageSets/Main"))
         is_coco = any((data_root / "annotations").glob("*.json"))
         if not years and not is_coco and (data_root / "JPEGImages").is_dir():
-            years = [data_root]
-        return cls(years) if years else None
+            return cls((data_root,))
+        folders = sorted(path.parent for path in data_root.glob("*/JPEGImages"))
+        return cls(years, [one for one in folders if not _list_files(one)]) if years else None
 
     def list_file(self, name: str) -> Path:
         """Where the list of that name is first, or would have to be: a file, or a folder all of
@@ -50,7 +51,9 @@ class VocSource:
 
     def list_names(self) -> list[str]:
         """Names of the lists that are there, those of one class (VOC has sixty) last."""
-        names = {path.stem for year in self.years for path in _list_files(year)} or {WHOLE}
+        names = {path.stem for year in self.years for path in _list_files(year)}
+        if not names and self._lists(WHOLE):
+            names = {WHOLE}
         return sorted(names, key=lambda name: ("_" in name, name))
 
     def image_place(self, name: str) -> str:
@@ -64,6 +67,8 @@ class VocSource:
         different images.
         """
         found: dict[str, ImageRecord] = {}
+        for folder in self.passed_over:
+            faults.add("folder of images passed over, because it has no lists", folder.name)
         self._year_of = {}
         for year, path in self._lists(list_name).items():
             _add_listed(found, year, path, faults)
