@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "miaod_nb"
 FLOORS = {
     "errors": 1, "boxes": 1, "config": 1, "progress": 1, "plugins": 1, "processes": 1,
+    "wording": 1,
     "data": 2, "toy": 2, "evaluation": 2,
     "plots": 3, "runs": 3, "detector": 3,
     "learning": 4, "selection": 4,

@@ -39,11 +39,12 @@ def predict(
     from miaod_nb.config import parse_settings
     from miaod_nb.trained.detector import Detector
     from miaod_nb.trained.predictions import predict_files
+    from miaod_nb.wording import number_text
 
     overrides = parse_settings(settings)
     detector = Detector.load(what, cycle, overrides.get("device", "auto"), overrides)
     table, left_out = predict_files(detector, images, out, score)
-    typer.echo(table.head(MOST_ROWS).to_string(index=False, float_format="{:.3g}".format))
+    typer.echo(table.head(MOST_ROWS).to_string(index=False, float_format=number_text))
     if len(table) > MOST_ROWS:
         typer.echo(f"... and {len(table) - MOST_ROWS} more in {out / 'images.csv'}")
     if left_out:

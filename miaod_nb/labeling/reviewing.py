@@ -27,6 +27,7 @@ from miaod_nb.selection.decisions import (
     verdicts_of,
 )
 from miaod_nb.selection.registry import card_of_run
+from miaod_nb.wording import number_text
 
 
 def newest_batch(record: RunRecord) -> int:
@@ -148,7 +149,7 @@ def batch_lines(selection: Selection, most: int) -> list[str]:
     if rows:
         table = pd.DataFrame(rows[:most]).drop(columns="index").replace({"": None})
         table = table.dropna(axis=1, how="all").fillna("")  # without empty notes
-        lines = table.to_string(index=False, float_format="{:.3g}".format).splitlines()
+        lines = table.to_string(index=False, float_format=number_text).splitlines()
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} more")
     parts = [f"cycle {selection['cycle']}: {len(rows)} images to label"]

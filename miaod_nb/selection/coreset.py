@@ -11,6 +11,7 @@ from miaod_nb.runs.card import Card
 from miaod_nb.selection.features import level_means
 from miaod_nb.selection.k_center import euclidean, k_center_greedy
 from miaod_nb.selection.protocol import Candidates, Choice
+from miaod_nb.wording import number_text
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
@@ -48,5 +49,5 @@ class CoreSet:
         return Choice([pool.ids[p] for p in taken], reasons=[self._reason(d) for d in distances])
 
     def _reason(self, distance: float) -> str:
-        shown = f" (distance {distance:.3g})" if math.isfinite(distance) else ""
+        shown = f" (distance {number_text(distance)})" if math.isfinite(distance) else ""
         return self.card.reason + shown

@@ -158,7 +158,7 @@ function drawBoxes(context, boxes, role, scale, line = 1) {
   context.restore();
 }
 
-/** A number for people, to three digits: 0.0123, 4.57, 1.23e-7. */
+/** A number for people, to three digits: 0.0123, 4.57, 1.23e-7; as `number_text` in Python. */
 function shown(value) {
   if (value == null || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";

@@ -60,13 +60,6 @@ function applyText(leaving, back) {
   return parts.length ? `Apply: ${parts.join(", ")}` : "Apply: nothing to change";
 }
 
-/** A score with as many decimals as every score of the batch: they stand below each other. */
-function scoreText(model, score) {
-  const scores = model.get("cards").map((card) => Math.abs(card.score));
-  const digits = 3 - Math.ceil(Math.log10(Math.max(...scores) || 1));
-  return `score ${score.toFixed(within(digits, 9))}`;
-}
-
 /** The classes of the batch and of the labeled set as shares of their sums, and the largest. */
 function sharesOf(mix) {
   const sum = (key) => mix.reduce((total, row) => total + row[key], 0);

@@ -23,6 +23,7 @@ from miaod_nb.views.contract import LAYERS, Layer, Listed, Panel, Payload, Truth
 from miaod_nb.views.looked_at import LookedAt
 from miaod_nb.views.payload import anchor_panel, photo
 from miaod_nb.views.stills import Still, heat_picture, opened
+from miaod_nb.wording import number_text
 
 START = {  # without predictions: their boxes would lie over the layer that one wants to see
     "layer": "discrepancy", "level": -1, "class": -1, "opacity": 0.5, "boxes": False,
@@ -107,7 +108,7 @@ class UncertaintyViewer(View):
         found = values.detections.above(SHOWN_SCORE)
         names = found.names(first.run.record.classes)
         texts = [f"{name} {score:.2f}" for name, score in zip(names, found.scores, strict=True)]
-        score = "" if panel["score"] is None else f", score {panel['score']:.3g}"
+        score = "" if panel["score"] is None else f", score {number_text(panel['score'])}"
         rank = "" if panel["rank"] is None else f", rank {panel['rank']} of {panel['pool']}"
         return Still(
             f"Uncertainty viewer, {panel['title']}: image {payload['id']}{rank}{score}; what is "

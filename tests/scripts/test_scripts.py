@@ -1,5 +1,7 @@
 """The functions of the views' scripts, tested by Node without a browser, and the keys they read."""
 
+import json
+import math
 import re
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ from miaod_nb.views.board import Board
 from miaod_nb.views.space import Space
 from miaod_nb.views.viewer import UncertaintyViewer
 from miaod_nb.views.whatif import WhatIf
+from miaod_nb.wording import number_text
 
 HERE = Path(__file__).parent
 VIEWS = {"board": Board, "viewer": UncertaintyViewer, "space": Space, "whatif": WhatIf}
@@ -51,6 +54,24 @@ def test_functions_of_the_scripts(tmp_path: Path) -> None:
         executable=shutil.which("node"), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node, which runs the scripts, is not there")
+def test_numbers_are_written_alike_in_python_and_in_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "space.js").write_text(Space._esm.removesuffix(base.EXPORT), encoding="utf-8")
+    numbers = [0, 1, 12, -2500.5, 123456.7, 999999.6, 1e6, 2.125, 0.5, 1e-4, 9.9996e-5, 1e-300]
+    numbers += [float(sign * 4.1249 * 10**power) for power in range(-9, 9) for sign in (1, -1)]
+    program = (
+        f"const {{ load }} = require({json.dumps(str(HERE / 'harness.js'))});"
+        "const { shown } = load('space', 'shown');"
+        "console.log(JSON.stringify(JSON.parse(process.argv[1]).map(shown)));"
+    )
+    done = subprocess.run(
+        ["node", "-e", program, json.dumps(numbers)], env={"SCRIPTS": str(tmp_path), "PATH": ""},
+        executable=shutil.which("node"), capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [number_text(number) for number in numbers]
+    assert number_text(4.12e-6) == "4.12e-6" and number_text(None) == number_text(math.nan) == "–"
 
 
 def test_the_scripts_read_keys_that_the_contract_names() -> None:
