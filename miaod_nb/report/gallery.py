@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from miaod_nb import plots
 from miaod_nb.errors import MiaodError
 from miaod_nb.inspection import maps
-from miaod_nb.inspection.reasons import is_told_by_anchors, places, where_in_words
+from miaod_nb.inspection.reasons import Place, is_told_by_anchors, places, where_in_words
 from miaod_nb.inspection.seeing import image_and_values
 from miaod_nb.inspection.table import SHOWN_SCORE
 from miaod_nb.inspection.values import AnchorValues
@@ -21,10 +21,13 @@ from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.schema import SelectedImage
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.trained.detector import Detector
+from miaod_nb.wording import number_text
 
 CARDS = 8  # images of a gallery
 MOST_NAMED = 10  # boxes of an image; names of more would cover it
 MAPS = 3  # images with heat maps
+
+Seen = tuple[SelectedImage, tuple[np.ndarray, AnchorValues]]
 
 
 def gallery(run: ReportedRun) -> list[Piece]:
@@ -42,16 +45,14 @@ def gallery(run: ReportedRun) -> list[Piece]:
                      f"{run.trouble or 'restore them to see them here'}.")]  # fmt: skip
     seen = _seen(run, cycle, there[:CARDS])
     gone = len(rows) - len(there)
-    pieces: list[Piece] = [Text(_introduction(run, cycle, len(rows), gone))]
+    pieces: list[Piece] = [Text(_introduction(run, cycle, len(rows), gone, seen))]
     pieces.append(Cards([_card(run, row, *one) for row, one in seen]))
     if run.card.explained_by == "discrepancy":
         pieces += [_heat_maps(run, row, *one, n) for n, (row, one) in enumerate(seen[:MAPS])]
     return pieces
 
 
-def _seen(
-    run: ReportedRun, cycle: int, rows: Sequence[SelectedImage]
-) -> list[tuple[SelectedImage, tuple[np.ndarray, AnchorValues]]]:
+def _seen(run: ReportedRun, cycle: int, rows: Sequence[SelectedImage]) -> list[Seen]:
     """The images and what the cycle's detector says of their anchors; one that cannot be decoded is
     passed over."""
     detector = Detector.load(run.record.folder.root, cycle)
@@ -66,16 +67,26 @@ def _seen(
     return found
 
 
-def _introduction(run: ReportedRun, cycle: int, count: int, gone: int) -> str:
+def _introduction(run: ReportedRun, cycle: int, count: int, gone: int, seen: Sequence[Seen]) -> str:
+    """What the pictures show; of what none of them has nothing is said."""
     text = (
         f"{run.name} ({shown_label(run.label)}): the first of the {count} images that cycle "
-        f"{cycle} chose to be labeled next. Solid blue boxes are what its detector finds, with "
-        f"scores of {SHOWN_SCORE} and more; they are named where there are at most {MOST_NAMED}."
+        f"{cycle} chose to be labeled next."
     )
-    if is_told_by_anchors(run.card, run.record.config):
+    if any(len(values.detections.above(SHOWN_SCORE)) for _, (_, values) in seen):
+        text += (f" Solid blue boxes are what its detector finds, with scores of {SHOWN_SCORE} and "
+                 f"more; where there are at most {MOST_NAMED}, they are named as far as there is "
+                 "room.")  # fmt: skip
+    else:
+        text += f" Its detector finds nothing in them with a score of {SHOWN_SCORE} or more."
+    disputed = [place for _, (_, values) in seen for place in _disputed(run, values)]
+    if disputed:
         text += (" Dash-dotted boxes, on top, are the places that bring the largest parts of the "
-                 "score, numbered as the words name them; in brackets the higher and the lower of "
-                 "what the two classifiers say of the class there, or of another one that they "
+                 "score, with numbers, as far as there is room, in the order of the words below "
+                 "the picture.")  # fmt: skip
+    if any(place.label >= 0 for place in disputed):
+        text += (" Brackets in these words hold the higher and the lower of what the two "
+                 "classifiers say of the class there, or of another one that they "
                  "dispute.")  # fmt: skip
     return text + (f" {gone} of these images are not there any more." * bool(gone))
 
@@ -93,7 +104,7 @@ def _card(run: ReportedRun, row: SelectedImage, image: np.ndarray, values: Ancho
         plots.add_boxes(axes, found.boxes, shown, role="prediction")
         plots.add_boxes(axes, boxes, role="anchor")  # again: predictions do not cover them
 
-    score = "" if row["score"] is None else f" · {row['score']:.3g}"
+    score = "" if row["score"] is None else f" · {number_text(row['score'])}"
     reason = row["reason"]
     if is_told_by_anchors(run.card, run.record.config):
         reason += f"; {where_in_words(values, run.record.classes, _k(run, values))}"
@@ -102,12 +113,15 @@ def _card(run: ReportedRun, row: SelectedImage, image: np.ndarray, values: Ancho
     return Card(picture, f"{row['rank']} · {row['id']}{score}")
 
 
+def _disputed(run: ReportedRun, values: AnchorValues) -> list[Place]:
+    """The places that the reason in words counts, in its order."""
+    is_told = is_told_by_anchors(run.card, run.record.config)
+    return places(values, _k(run, values)) if is_told else []
+
+
 def _disputed_boxes(run: ReportedRun, values: AnchorValues) -> np.ndarray:
-    """The boxes that the reason in words counts, in its order: (N, 4)."""
-    found = (
-        places(values, _k(run, values)) if is_told_by_anchors(run.card, run.record.config) else []
-    )
-    return values.boxes[[place.anchor for place in found]]
+    """Their boxes: (N, 4)."""
+    return values.boxes[[place.anchor for place in _disputed(run, values)]]
 
 
 def _k(run: ReportedRun, values: AnchorValues) -> int:
@@ -125,13 +139,14 @@ def _heat_maps(
     averaged = ["", " (what the score averages)"]
     if run.record.config.weighted_selection:
         averaged.reverse()
+    boxes = _disputed_boxes(run, values)
+    marked = " with the places that the words count" * bool(len(boxes))
     explained = (
-        f"From left to right: the image; where the two classifiers disagree{averaged[1]}; where "
-        "the detector believes an object to be (weight; 1 is an average anchor); both "
+        f"From left to right: the image{marked}; where the two classifiers disagree{averaged[1]}; "
+        "where the detector believes an object to be (weight; 1 is an average anchor); both "
         f"multiplied{averaged[0]}, which is what training uses to pass over noise in the "
         "background. Bright is high; each map has its own scale."
     )
-    boxes = _disputed_boxes(run, values)
     return drawn_panels(
         partial(_draw_maps, image=image, values=layers, boxes=boxes), (1, 4),
         f"Heat maps of {row['id']}, rank {row['rank']}",

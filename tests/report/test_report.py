@@ -244,6 +244,29 @@ def test_cards_and_maps_draw_the_boxes_that_the_words_count(runs, monkeypatch):
         assert card.picture.caption.endswith(f"; {where_in_words(values, run.record.classes, k)}")
 
 
+def test_a_gallery_explains_what_its_pictures_and_words_have(runs, monkeypatch):
+    """Numbers and brackets where there are some; where no box stands out, none is promised."""
+    run = load_runs(runs[:1])[0]
+
+    def told() -> tuple[str, list[str], list[str]]:
+        pieces = gallery.gallery(run)
+        (cards,) = [piece for piece in pieces if isinstance(piece, Cards)]
+        maps = [piece.caption for piece in pieces if isinstance(piece, Picture)]
+        return pieces[0].text, [card.picture.caption for card in cards.cards], maps
+
+    text, words, maps = told()
+    assert ("Brackets in these words" in text) == any(" against " in one for one in words)
+    assert "Dash-dotted" in text and "that the words count" in maps[0]
+    assert ("Solid blue" in text) != ("finds nothing" in text)
+    monkeypatch.setattr(gallery, "places", lambda *values: [])
+    monkeypatch.setattr("miaod_nb.inspection.reasons.places", lambda *values: [])
+    text, words, maps = told()
+    assert all("no box stands out" in one for one in words)
+    for promise in ("Dash-dotted", "numbers", "rackets"):
+        assert promise not in text
+    assert "that the words count" not in maps[0]
+
+
 def test_a_deleted_image_is_named_and_the_others_are_shown(copies):
     data, folders = copies
     gone = RunFolder(folders[0]).load_json("cycle1/selection.json")["selected"][0]["id"]
