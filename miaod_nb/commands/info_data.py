@@ -22,7 +22,8 @@ def describe_data(data_root: Path, image_list: str, audit: bool) -> list[str]:
     if audit:
         table, label_faults = audit_labels(source, records, None)
         faults.merge(label_faults)
-        lines += [f"the labels of these {len(records)} images were read:", table.to_string()]
+        read = f"the labels of these {len(records)} images were read"
+        lines += [f"{read}:", table.to_string()] if len(table) else [f"{read}: none names a class"]
     return [*lines, *faults.lines()]
 
 

@@ -4,24 +4,16 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from miaod_nb.config import changes, spell
+from miaod_nb.data.records import FaultCounts
+from miaod_nb.errors import DataError
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
-from miaod_nb.runs.tables import stacked_table
+from miaod_nb.runs.tables import metric_lines
 from miaod_nb.selection.choosing import why_empty
 from miaod_nb.selection.registry import card_of_run
 
 WIDTH = 80
-NOT_METRICS = (
-    "strategy",
-    "training",
-    "trained_images",
-    "labeled_percent",
-    "evaluated_on",
-    "seed",
-)
 
 
 def describe_run(record: RunRecord) -> list[str]:
@@ -37,17 +29,21 @@ def describe_run(record: RunRecord) -> list[str]:
         *_waiting(record),
         *_progress(record),
     ]
-    table = record.metrics()
-    return [*lines, "", *_metrics(table)] if len(table) else lines
+    metrics = metric_lines(record.metrics())
+    return [*lines, "", *metrics] if metrics else lines
 
 
 def _named_classes(record: RunRecord) -> list[str]:
-    """The classes, each with the cycle that had the first labels of it if that was a later one."""
+    """The classes, each with the cycle that had the first labels of it if that was a later one, and
+    with the class that it may be a misspelling of."""
     first = record.first_labeled(record.cycles - 1)
     if not first:  # not begun, or a run of a version that did not count labels
         return list(record.classes)
     said = {name: f" (labeled from cycle {cycle})" * bool(cycle) for name, cycle in first.items()}
-    return [name + said.get(name, " (no label yet)") for name in record.classes]
+    near = {name: f" (a misspelled '{other}'?)" for name, other in record.near_names.items()}
+    return [
+        name + said.get(name, " (no label yet)") + near.get(name, "") for name in record.classes
+    ]
 
 
 def line_of(name: str, text: str) -> list[str]:
@@ -77,11 +73,21 @@ def _waiting(record: RunRecord) -> list[str]:
     return line_of("waiting", text + ", ".join(asked[:10]) + (", ..." if asked[10:] else ""))
 
 
-def _metrics(table: pd.DataFrame) -> list[str]:
-    """A row for each evaluated cycle, with every metric."""
-    measured = ", ".join(dict.fromkeys(table["evaluated_on"]))
-    columns = [name for name in table if name not in NOT_METRICS]
-    return [f"evaluated on the {measured}:", *stacked_table(table[columns])]
+def _to_label(record: RunRecord) -> list[str]:
+    """What people are asked for by the newest cycle; [] if it has not chosen, or labels are there,
+    or nobody knows where the data are."""
+    from miaod_nb.data.sources import open_source
+    from miaod_nb.runs.to_label import how_to_label
+
+    if record.last_selection != record.cycles - 1 or record.data_root is None:
+        return []
+    try:
+        source = open_source(record.data_root)
+        source.images(record.config.train_list, FaultCounts())
+    except (DataError, OSError):  # the data are not where they were
+        return []
+    heads = ("  to label    ", "  next        ", " " * 14)
+    return [head + line for head, line in zip(heads, how_to_label(record, source), strict=False)]
 
 
 def _progress(record: RunRecord) -> list[str]:
@@ -94,6 +100,7 @@ def _progress(record: RunRecord) -> list[str]:
         chooses=not card.labels_all,
     )
     lines: list[str] = []
+    wanted = _to_label(record)
     for cycle in range(config.cycles):
         if reason := _why_over(record, cycle - 1):
             return [*lines, f"  next        nothing: {reason}"]
@@ -104,9 +111,11 @@ def _progress(record: RunRecord) -> list[str]:
             lines.append(f"  cycle {cycle:<5} {what}")
         if missing:
             goes_on = f"miaod run --run-dir {record.root}"
-            return [*lines, f"  next        {shown(missing[0])} of cycle {cycle}: {goes_on}"]
+            what = f"{shown(missing[0])} of cycle {cycle}"
+            return [*lines, *(wanted or [f"  next        {what}: {goes_on}"])]
     more = f"miaod run --run-dir {record.root} --set cycles={config.cycles + 1}"
-    return [*lines, f"  next        nothing: all {config.cycles} cycles are done; for more: {more}"]
+    all_done = f"  next        nothing: all {config.cycles} cycles are done; for more: {more}"
+    return [*lines, *(wanted or [all_done])]
 
 
 def _why_over(record: RunRecord, cycle: int) -> str:

@@ -23,10 +23,7 @@ def run(
     """
     from miaod_nb.config import parse_settings
     from miaod_nb.experiment import opening
-    from miaod_nb.progress import say
 
-    metrics = opening.run(
+    opening.run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
     )
-    if len(metrics):
-        say(metrics.to_string(index=False))

@@ -20,6 +20,8 @@ from miaod_nb.runs.known_images import save_images
 from miaod_nb.runs.machine import describe_environment, memory_explained, prepare_torch
 from miaod_nb.runs.record import IMPORTED
 from miaod_nb.runs.steps import shown, step_names
+from miaod_nb.runs.tables import metric_lines
+from miaod_nb.runs.to_label import how_to_label
 from miaod_nb.selection.choosing import why_empty
 
 
@@ -50,22 +52,18 @@ class Run(RunState):
                     break
                 self.run_cycle(cycle)
             say(f"finished: {self.folder.root}")
+            metrics = self.metrics()
+            for line in metric_lines(metrics):
+                say_detail(line)
             self._say_what_to_label()
-        return self.metrics()
+        return metrics
 
     def _say_what_to_label(self) -> None:
         """Names the images that the newest cycle chose, unless they are labeled already, as in an
         experiment on a labeled data set."""
-        cycle, wanted = self.record.last_selection, self.to_label()
-        if not wanted:
-            return
-        more = f", ... ({self.folder.path(f'cycle{cycle}/selection.json')} has all)"
-        say(f"to label next: {len(wanted)} images: {', '.join(wanted[:10])}"
-            + more * (len(wanted) > 10))  # fmt: skip
-        say(f"  labels of the first belong into {self.dataset.oracle.labels_at(wanted[0])}, of the "
-            f"others alike; then: miaod run --run-dir {self.folder.root} --set "
-            f"cycles={self.config.cycles + 1}; to leave some out: miaod review "
-            f"{self.folder.root}")  # fmt: skip
+        lines = how_to_label(self.record, self.dataset.source)
+        for begin, line in zip(("to label next: ", "  ", "  "), lines, strict=False):
+            say(begin + line)
 
     @contextmanager
     def hold(self) -> Iterator["Run"]:

@@ -31,6 +31,7 @@ from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
 from miaod_nb.runs.schema import CycleLabels, Metrics, read_document
 from miaod_nb.runs.session import Session
+from miaod_nb.runs.to_label import to_label
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.registry import BUILT_IN, build_strategy, card_of_run, refuse_unknown
 
@@ -201,14 +202,7 @@ class RunState:
     def to_label(self) -> list[str]:
         """Ids of the images that the newest cycle chose and that have no labels yet, most wanted
         first; [] for an experiment on a labeled data set."""
-        cycle = self.record.last_selection
-        chosen = self.record.selected(cycle) if cycle is not None else []
-        _ = self.dataset  # the source then speaks of its images
-        source, answers = self.sources.pool, LabelStore(RunFolder(self.folder.root))
-        labeled = source.labeled_ids()
-        if source.annotated() is not None and any(i in labeled for i in chosen):
-            return []  # a COCO file with labels of the batch: the others may show nothing
-        return [i for i in chosen if i not in labeled and answers.labels(i) is None]
+        return to_label(self.record, self.dataset.source)
 
     def load_model(self, cycle: int) -> DetectionModel:
         """The detector that a finished cycle trained, ready for inference."""

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
-from miaod_nb.data.labels import nearest_name
 from miaod_nb.data.pool import Indices, ids_by_source
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.folding import fold
@@ -76,7 +75,7 @@ def split(run: RunState, cycle: int) -> None:
         f"  {labels['labeled']} of {run.dataset.num_images(cycle)} images are labeled, "
         f"{len(objects)} train, classes: {', '.join(classes)}")  # fmt: skip
     for place in range(len(before), len(classes)):
-        _say_of_new_class(run, cycle, classes[place], classes[:place], labels)
+        _say_of_new_class(run, cycle, classes[place], labels["boxes"][classes[place]])
     if absent := [name for name, count in labels["boxes"].items() if not count]:
         more = ", ..." if absent[10:] else ""
         say(f"  no label has these classes yet: {', '.join(absent[:10])}{more}")
@@ -91,14 +90,14 @@ def split(run: RunState, cycle: int) -> None:
     )  # fmt: skip
 
 
-def _say_of_new_class(
-    run: RunState, cycle: int, name: str, before: Sequence[str], labels: CycleLabels
-) -> None:
+def _say_of_new_class(run: RunState, cycle: int, name: str, count: int) -> None:
     """Tells of a class that joins, and of one that is almost called so."""
-    count = labels["boxes"][name]
+    so = "no detector before could find it"
+    if cycle == 0:  # of a control that has the labels of all images
+        so = "the labels that other runs begin with have none of it"
     say(f"  new class: '{name}' joins with the labels of this cycle "
-        f"({count} object{'s' * (count != 1)}); no detector before could find it")  # fmt: skip
-    if near := nearest_name(name, before):
+        f"({count} object{'s' * (count != 1)}); {so}")  # fmt: skip
+    if near := run.record.near_names.get(name):
         say(f"    if it is a misspelled '{near}', correct the label and delete "
             f"{run.folder.path(f'cycle{cycle}')} to begin the cycle again")  # fmt: skip
 

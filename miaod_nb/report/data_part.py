@@ -10,7 +10,7 @@ from miaod_nb import plots
 from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.measured import one_of_each
-from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.report.pieces import Caution, Picture, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 
 MOST_CLASSES = 40  # in a figure; tables have all
@@ -29,13 +29,30 @@ def the_data(runs: Sequence[ReportedRun]) -> Section:
     pieces: list[Piece] = [
         Table("Images; labels are read of the labeled ones and of those to evaluate on, of no "
               "others.", pd.DataFrame(counts)),
-        Text(f"Classes: {', '.join(runs[0].record.classes)}."),
+        Text(_classes(runs)),
+    ]  # fmt: skip
+    pieces += [
+        Caution(f"{run.name}: the class '{name}' joined with later labels and is almost called "
+                f"'{near}'; perhaps a label is misspelled.")
+        for run in runs for name, near in run.record.near_names.items()
     ]  # fmt: skip
     faults = [row for run in one_of_each(runs) for row in _exclusions(run)]
     if faults:
         pieces.append(Table("What is special about images and labels, counted by reason.",
                             pd.DataFrame(faults)))  # fmt: skip
     return Section("The data", pieces)
+
+
+def _classes(runs: Sequence[ReportedRun]) -> str:
+    """The classes of all runs, and which of them have others."""
+    names = [run.record.classes for run in runs]
+    common = [name for name in names[0] if all(name in others for others in names)]
+    more = [
+        f"{run.name} also has {', '.join(others)}" for run, its in zip(runs, names, strict=True)
+        if (others := [name for name in its if name not in common])
+    ]  # fmt: skip
+    whose = " of all runs" * bool(more)
+    return "; ".join([f"Classes{whose}: {', '.join(common) or 'none'}", *more]) + "."
 
 
 def _num_boxes(run: ReportedRun) -> int | None:
@@ -62,7 +79,9 @@ def _class_mix(run: ReportedRun) -> Picture | None:
     left_out = len(run.record.classes) - len(table)
     caption = (
         f"{run.name}: share of the boxes that is of each class, among the labeled images of each "
-        f"cycle and, in the last column, among the images evaluated on. {_growth(run)}"
+        "cycle"
+        + " and, in the last column, among the images evaluated on" * bool(evaluated)
+        + f". {_growth(run)}"
     )
     return drawn(
         lambda axes: plots.class_mix(axes, table, "labeled images"),

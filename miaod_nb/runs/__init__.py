@@ -14,6 +14,7 @@ session: a process at work on a run folder: the lock, the log, when to save, and
 steps: the steps of a cycle by name, in the order in which they run
 tables: tables of metrics: read from their files, and as text for a terminal
 record: a run as whoever reads it has it: what a run folder says, without what made it
+to_label: the images that people are asked to label next, and how
 outputs: files and folders that a command writes its results into
 sharing: equal work is done once: training that a run next to this one has finished is taken over
 """

@@ -121,6 +121,17 @@ class RunRecord:
                 return tuple(boxes)
         return self.first_classes
 
+    @property
+    def near_names(self) -> dict[str, str]:
+        """The classes that joined with later labels and that are almost called as one before them,
+        each with that one: perhaps it is misspelled."""
+        names, first = self.classes, len(self.first_classes)
+        near = {
+            names[place]: difflib.get_close_matches(names[place], names[:place], n=1)
+            for place in range(first, len(names))
+        }
+        return {name: found[0] for name, found in near.items() if found}
+
     def first_labeled(self, last: int) -> dict[str, int]:
         """By class, the first cycle up to the last one that knew labels of it; without classes that
         no label has."""

@@ -10,6 +10,9 @@ import pandas as pd
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP
 
+NOT_METRICS = (
+    "strategy", "training", "trained_images", "labeled_percent", "evaluated_on", "seed",
+)  # fmt: skip
 NUMBERS, TEXTS = ("cycle", "labeled_images"), ("strategy", "evaluated_on")
 
 
@@ -40,6 +43,15 @@ def _no_metrics(path: Path, reason: str) -> DataError:
         remedy="name a run folder of miaod, or restore the file (the run's next evaluated cycle "
         "writes it again)",
     )
+
+
+def metric_lines(table: pd.DataFrame) -> list[str]:
+    """The metrics of a run as text, a row for each evaluated cycle; [] if there are none."""
+    if not len(table):
+        return []
+    measured = ", ".join(dict.fromkeys(table["evaluated_on"]))
+    columns = [name for name in table if name not in NOT_METRICS]
+    return [f"evaluated on the {measured}:", *stacked_table(table[columns])]
 
 
 def stacked_table(table: pd.DataFrame) -> list[str]:

@@ -43,6 +43,14 @@ def test_info_with_labels(tmp_path, make_voc, voc_xml):
     ]
 
 
+def test_info_of_data_that_nobody_labeled(data_root, tmp_path):
+    data = shutil.copytree(data_root, tmp_path / "VOC2007")
+    shutil.rmtree(data / "Annotations")
+    lines = miaod("info", data, "--audit").out.splitlines()
+    assert lines[1] == "the labels of these 12 images were read: none names a class"
+    assert lines[2].startswith("12 x annotation missing") and len(lines) == 3
+
+
 def test_info_of_a_run(finished):
     outcome = miaod("info", finished[0])
     assert outcome.code == 0

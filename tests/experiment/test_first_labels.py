@@ -53,7 +53,7 @@ def test_a_run_begins_with_what_is_labeled(data, tmp_path):
     assert not set(record.sample(0)) & set(CHOSEN) and len(record.sample(0)) == 5
     assert not set(record.selected(0)) & set(CHOSEN)
     first, second = record.selected(0)
-    assert f"to label next: 2 images: {first}, {second}\n" in outcome.out
+    assert f"to label next: 2 images: {first}, {second} (why these: " in outcome.out
     assert f"{first}.xml, of the others alike; then: miaod run --run-dir {run_dir}" in outcome.out
     # It stays so when labels have come, and controls begin with the same images.
     for image_id in record.selected(0):
@@ -65,6 +65,31 @@ def test_a_run_begins_with_what_is_labeled(data, tmp_path):
     control.advance(0, ["split"])
     assert set(control.record.labeled(0)) == set(CHOSEN)
     assert control.record.sample(0) == record.sample(0)
+
+
+def test_what_to_label_is_the_last_word_of_run_and_info(data, tmp_path):
+    """How many, where the list is and what to do; every command named works as it stands."""
+    run_dir, decided = tmp_path / "run", tmp_path / "decided.jsonl"
+    out = miaod(*run_arguments(data, run_dir, **LAST)).out
+    *before, listed, how, leaving_out = out.splitlines()
+    assert any("VOC12" in line for line in before)  # the table of metrics
+    chosen = RunRecord.open(run_dir).selected(0)
+    assert listed.startswith(f"to label next: 2 images: {', '.join(chosen)}")
+    assert str(run_dir / "cycle0/selection.json") in listed
+    described = miaod("info", run_dir).out
+    for line in (listed.removeprefix("to label next: "), how, leaving_out):
+        assert line.strip() in described
+    assert "nothing: all" not in described
+    decided.write_text(json.dumps({"id": chosen[0], "action": "skip"}))
+    command = leaving_out.partition(" decisions: miaod ")[2].replace("FILE", str(decided))
+    assert miaod(*command.split()).code == 0
+    chosen = RunRecord.open(run_dir).selected(0)
+    for image_id in chosen:
+        shutil.copy(data / "Annotations/000005.xml", data / f"Annotations/{image_id}.xml")
+    described = miaod("info", run_dir).out
+    assert "to label" not in described and "nothing: all 1 cycles" in described
+    outcome = miaod(*how.partition("then: miaod ")[2].split())
+    assert outcome.code == 0 and RunRecord.open(run_dir).labels(1)["asked"] == []
 
 
 def test_labels_of_others_are_not_opened(data, tmp_path):

@@ -1,6 +1,7 @@
 """A class that no label had at first joins with the labels of a later batch."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from tests.experiment.helpers import miaod, results, run_arguments
 QUICK = {"initial": 4, "budget": 2, "cycles": 2}
 SMALL = {"initial": 4, "budget": 2}
 NEW = "hexagon"
+
+
+def described(record) -> str:
+    """What `miaod info` says, as one line."""
+    return " ".join(" ".join(describe_run(record)).split())
 
 
 def name_in(data: Path, image_id: str, voc_xml, name: str = NEW) -> None:
@@ -98,6 +104,15 @@ def test_a_control_begins_with_the_same_classes(grown):
     assert control.dataset.classes == ("disc", "square")
 
 
+def test_a_first_cycle_has_no_detector_before_it(grown, tmp_path, capsys):
+    """Full supervision meets the class at once."""
+    _, run, _ = grown
+    root = shutil.copytree(run.folder.root, tmp_path / "run")
+    open_run(run_dir=root).control("full").advance(0, ["split"])
+    out = capsys.readouterr().out
+    assert f"new class: '{NEW}' joins" in out and "no detector before" not in out
+
+
 def test_a_name_that_is_almost_known_is_pointed_out(grown, tmp_path, voc_xml):
     data, run, _ = grown
     other = shutil.copytree(data, tmp_path / "VOC2007")
@@ -107,7 +122,16 @@ def test_a_name_that_is_almost_known_is_pointed_out(grown, tmp_path, voc_xml):
     outcome = miaod(*run_arguments(other, tmp_path / "run", **QUICK))
     assert outcome.code == 0 and "new class: 'disk'" in outcome.out
     assert "misspelled 'disc'" in outcome.out and f"{tmp_path / 'run/cycle1'}" in outcome.out
-    assert open_run(run_dir=tmp_path / "run").record.classes == ("disc", "square", "disk")
+    record = open_run(run_dir=tmp_path / "run").record
+    assert record.classes == ("disc", "square", "disk") and record.near_names == {"disk": "disc"}
+    assert "disk (labeled from cycle 1) (a misspelled 'disc'?)" in described(record)
+    report = write_report([record.root, run.folder.root], tmp_path / "report")[1].read_text()
+    assert "the class 'disk' joined with later labels and is almost called 'disc'" in report
+    assert not run.record.near_names and "misspelled" not in described(run.record)
+    # Two runs with classes of their own: what is common, and what differs.
+    assert re.search(
+        rf"Classes of all runs: disc, square; \S+ also has disk; \S+ also has {NEW}\.", report
+    )
 
 
 def test_where_classes_are_named_others_are_left_out(grown, tmp_path):
