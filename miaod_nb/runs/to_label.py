@@ -25,14 +25,15 @@ def how_to_label(record: RunRecord, source: Source) -> list[str]:
     wanted, cycle = to_label(record, source), record.last_selection
     if not wanted or cycle is None:
         return []
-    root = record.root
+    root, is_one = record.root, len(wanted) == 1
     more = f" --set cycles={cycle + 2}" if cycle + 2 > record.config.cycles else ""
+    whose = "its labels" if is_one else "labels of the first"
     return [
-        f"{len(wanted)} images: {', '.join(wanted[:MOST_NAMED])}"
+        f"{len(wanted)} image{'s' * (not is_one)}: {', '.join(wanted[:MOST_NAMED])}"
         + ", ..." * (len(wanted) > MOST_NAMED)
-        + f" (why these: {record.folder.path(f'cycle{cycle}/selection.json')})",
-        f"labels of the first belong into {source.labels_at(wanted[0])}, of the others alike; "
-        f"then: miaod run --run-dir {root}{more}",
+        + f" (why: {record.folder.path(f'cycle{cycle}/selection.json')})",
+        f"{whose} belong into {source.labels_at(wanted[0])}{', of the others alike' * (not is_one)}"
+        f"; then: miaod run --run-dir {root}{more}",
         f"to leave some out before: notebook 05 (miaod lab {root}), or a file of decisions: miaod "
         f"review {root} --decisions FILE",
     ]

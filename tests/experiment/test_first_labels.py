@@ -53,7 +53,7 @@ def test_a_run_begins_with_what_is_labeled(data, tmp_path):
     assert not set(record.sample(0)) & set(CHOSEN) and len(record.sample(0)) == 5
     assert not set(record.selected(0)) & set(CHOSEN)
     first, second = record.selected(0)
-    assert f"to label next: 2 images: {first}, {second} (why these: " in outcome.out
+    assert f"to label next: 2 images: {first}, {second} (why: " in outcome.out
     assert f"{first}.xml, of the others alike; then: miaod run --run-dir {run_dir}" in outcome.out
     # It stays so when labels have come, and controls begin with the same images.
     for image_id in record.selected(0):
