@@ -101,14 +101,16 @@ class Known(NamedTuple):
 def prepare(
     config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
-    answers: LabelReader | None = None, known: Known | None = None,
+    answers: LabelReader | None = None, known: Known | None = None, needs_labels: bool = True,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
     labels_all: every pool image is labeled from the start (full supervision). imported: the sets
     of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
     of pool images that hold before those of the data set. known: the pool as the run has it; other
-    images join it. Raises ConfigError and DataError for what cannot work.
+    images join it. needs_labels=False: where no label is to be found there are no classes, for who
+    brings the first images out to be labeled. Raises ConfigError and DataError for what cannot
+    work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     _refuse_to_drop(config, sources.pool)
@@ -132,7 +134,7 @@ def prepare(
         classes, all_classes = known.classes, known.all_classes
     else:
         classes = all_classes = _classes(
-            config, sources, oracle, first_ids, test_oracle, [r.id for r in test]
+            config, sources, oracle, first_ids, test_oracle, [r.id for r in test], needs_labels
         )
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(
@@ -140,7 +142,8 @@ def prepare(
         all_indices=np.append(first.all_indices, np.arange(len(first.all_indices), len(pool))),
         joined=joined, missing=missing, given=given,
         imported=() if labels_all else tuple(imported), held_out=held_out,
-        test=test, test_objects=_test_objects(test_oracle, test, all_classes, test_faults),
+        test=test,
+        test_objects=_test_objects(test_oracle, test, all_classes, test_faults, needs_labels),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip
 
@@ -222,22 +225,24 @@ def _refuse_overlap(
 
 def _classes(
     config: Config, sources: Sources, oracle: Oracle, first_ids: Sequence[str],
-    test_oracle: Oracle, test_ids: Sequence[str],
+    test_oracle: Oracle, test_ids: Sequence[str], needs_labels: bool,
 ) -> tuple[str, ...]:  # fmt: skip
-    """The configured class names, or those that the data set declares (COCO), or else those in the
-    labels of the first and the test images, which are read."""
+    """The configured class names, or those that the data set declares (COCO, YOLO), or else those
+    in the labels of the first and the test images, which are read."""
     seen = set(test_oracle.class_names(test_ids)) | set(oracle.class_names(first_ids))
     labels_at = oracle.labels_at(first_ids[0])
+    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
+    if not seen and not needs_labels:
+        return config.classes or tuple(declared)
     if not seen:
+        more = f", ... ({len(first_ids)} in all)" * (len(first_ids) > 10)
         raise DataError(
             f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
             "and no test image, has an annotation that names a class",
             where=labels_at,
-            remedy="label the images drawn first (VOC XML in the Annotations folder, or "
-            "annotations in the COCO file), or choose another split_seed or initial; they are: "
-            f"{', '.join(first_ids)}",
+            remedy=f"label the images drawn first: {', '.join(first_ids[:10])}{more}; `miaod "
+            "export RUN --to TOOL` writes them for a label tool (`miaod new` makes the run)",
         )
-    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
     known = declared or sorted(seen)
     if config.classes is None:
         return tuple(known)
@@ -246,11 +251,12 @@ def _classes(
 
 
 def _test_objects(
-    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts
-) -> dict[str, Objects]:
-    """The labels of the images to evaluate on. Raises DataError if no object counts."""
+    oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts,
+    needed: bool,
+) -> dict[str, Objects]:  # fmt: skip
+    """The labels of the images to evaluate on. needed: raises DataError if no object counts."""
     found = oracle.read([record.id for record in test], classes, faults)
-    if test and all(objects.ignored.all() for objects in found.values()):
+    if needed and test and all(objects.ignored.all() for objects in found.values()):
         raise DataError(
             f"none of the {len(test)} images to evaluate on has a labeled object that counts "
             f"({'; '.join(faults.lines()) or 'all are marked difficult or crowd'})",
