@@ -99,7 +99,7 @@ class RunState:
     def _prepare(self, folder: RunFolder | None) -> Dataset:
         """The data as a run in that folder has them."""
         like = self._like.dataset if self._like else None
-        before = (like.table(self.data_root), like.classes) if like else None
+        before = (like.table(self.data_root), like.classes, like.gray) if like else None
         return prepare(
             self.config, self.sources, self.card.labels_all, self._imported, self.checked,
             LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
