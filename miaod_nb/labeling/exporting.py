@@ -13,7 +13,7 @@ from PIL import Image
 
 from miaod_nb.boxes import Detections
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.upright import upright
+from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import ConfigError, DataError, disk_fault
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling import reviewing
@@ -203,7 +203,8 @@ def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
         target.unlink(missing_ok=True)  # of an export before, perhaps cut off
         if turns and task.orientation > 1:
             with Image.open(task.path) as image:
-                turned = upright(image, task.orientation)
+                image.load()  # which turns a TIFF by itself
+                turned = upright(image, orientation_of(image))
                 turned.save(target, format=image.format, quality=95)
         elif link:
             target.symlink_to(task.path.resolve())
