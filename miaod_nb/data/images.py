@@ -19,9 +19,13 @@ MOST_PIXELS = 2**28  # 0.8 GB of RGB; files of a few kB may claim far more
 TOO_LARGE = f"image of more than {MOST_PIXELS // 10**6} million pixels"
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow warns above it, and `check_image` refuses
 Image.init()
+NO_DECODER = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow tells these, and no more
 IMAGE_SUFFIXES = frozenset(
-    suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
+    suffix
+    for suffix, kind in Image.registered_extensions().items()
+    if kind in Image.OPEN.keys() - NO_DECODER
 )
+NOT_READ = "image of a format that is not read"
 DEEP = 0, 2**16  # black and white where nothing is known of a data set
 
 
@@ -54,7 +58,7 @@ def check_image(path: Path) -> Measured | str:
         return TOO_LARGE
     except Exception as error:  # the decoders of damaged files raise errors of every kind
         if path.suffix.lower() not in IMAGE_SUFFIXES:
-            return "image of a format that is not read"
+            return NOT_READ
         return "image truncated" if "truncated" in str(error) else "image unreadable"
 
 

@@ -154,6 +154,7 @@ def test_a_format_that_is_not_read_is_named(root):
     reason = "image of a format that is not read"
     assert read(root)[1] == {reason: 1}
     assert records_of_files(image_files(root / "JPEGImages").items())[1] == {"b.heic": reason}
+    assert read(root / "JPEGImages")[1] == {reason: 1, "annotation missing": 1}
 
 
 def test_deep_gray_is_scaled_by_the_range_of_the_data_set(root):
@@ -557,6 +558,8 @@ def test_an_image_named_twice_has_the_boxes_of_both(tmp_path, order):
     (folder / "images").mkdir()
     picture().save(folder / "images/a.jpg")
     assert read(folder) == ({"a": [BOX]}, {"listed twice": 1})
+    (folder / "annotations").rename(folder / "labels")  # a folder of images, with a COCO file
+    assert list(read(folder)[0].values()) == [[BOX]]
 
 
 def test_a_folder_that_is_not_there_is_told_from_the_nearest(root):

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from miaod_nb.data.images import is_image
-from miaod_nb.data.layouts.coco_file import CocoFile, Entry
+from miaod_nb.data.layouts.coco_file import CocoFile, Entry, size_of
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.errors import DataError
 
@@ -76,7 +76,7 @@ class CocoSource:
             if images[1:]:
                 faults.add("listed twice", name, len(images) - 1)
             if isinstance(place, Path):
-                sizes = filter(None, map(_size_of, images))
+                sizes = filter(None, map(size_of, images))
                 numbers = [image["id"] for image in images]
                 self._entries[image_id] = _Entry(numbers, next(sizes, None))
                 records.append(ImageRecord(image_id, Path(list_name).name, place))
@@ -177,11 +177,3 @@ def _bare(name: str) -> str:
 def _leads_out(file_name: str) -> bool:
     """Whether it is absolute or climbs with `..`; links inside the data folder are the user's."""
     return Path(file_name).is_absolute() or ".." in Path(file_name).parts
-
-
-def _size_of(image: Entry) -> tuple[int, int] | None:
-    """Width and height that the file gives an image, if it does."""
-    width, height = image.get("width"), image.get("height")
-    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-        return width, height
-    return None

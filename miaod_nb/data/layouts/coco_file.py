@@ -82,6 +82,14 @@ class CocoFile(NamedTuple):
                 faults.add("annotation id used again", f"id {annotation_id}", count - 1)
 
 
+def size_of(image: Entry) -> tuple[int, int] | None:
+    """Width and height that the file gives an image, if it does."""
+    width, height = image.get("width"), image.get("height")
+    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+        return width, height
+    return None
+
+
 def _read_object(entry: Entry, categories: Mapping[int, str]) -> RawObject:
     if entry["category_id"] not in categories:
         raise AnnotationFault("annotation malformed: category that is not in the file")
