@@ -1,6 +1,8 @@
 """The errors a user can meet: each says what was wrong, where, and what to do about it."""
 
+import difflib
 import errno
+from pathlib import Path
 
 
 class MiaodError(Exception):
@@ -49,6 +51,14 @@ class TrainingError(MiaodError):
 
 class Stopped(MiaodError):
     """The user asked to stop; everything up to here is saved."""
+
+
+def nearest_path(path: Path) -> str:
+    """A question for the beginning of a remedy: the nearest name beside a path that is not there;
+    "" where none is near."""
+    names = [beside.name for beside in path.parent.glob("*")]
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.with_name(near[0])}? " if near else ""
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

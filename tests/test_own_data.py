@@ -2,6 +2,7 @@
 
 There are 60 photos, of which a person has labeled 20 that show five of six classes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from miaod_nb.data.layouts.voc import read_voc
 from miaod_nb.experiment import open_run
 from miaod_nb.toy.toy import make_toy
 
@@ -69,7 +71,7 @@ def lines_of_readme() -> list[str]:
 
 def typed(line: str, project: Path) -> str:
     """What a line of the shell says; it must succeed."""
-    if "--preset" in line:
+    if "miaod new" in line or "--preset" in line:
         line += "".join(f" --set {one}" for one in QUICK)
     done = subprocess.run(
         ["bash", "-c", line], cwd=project, capture_output=True, text=True, timeout=600
@@ -78,11 +80,11 @@ def typed(line: str, project: Path) -> str:
     return done.stdout
 
 
-def label(project: Path, truth: Path, asked: list[str]) -> None:
+def label(labels: Path, truth: Path, asked: list[str]) -> None:
     """People draw the boxes of the images that were asked for; the first shows the new class."""
     for image_id in asked:
-        shutil.copy(truth / f"later/{image_id}.xml", project / "mine/Annotations")
-    path = project / f"mine/Annotations/{asked[0]}.xml"
+        shutil.copy(truth / f"later/{image_id}.xml", labels)
+    path = labels / f"{asked[0]}.xml"
     tree = ET.parse(path)
     box = tree.getroot().find("object")
     if box is None:
@@ -93,6 +95,24 @@ def label(project: Path, truth: Path, asked: list[str]) -> None:
     tree.write(path)
 
 
+def give_back(project: Path, truth: Path) -> None:
+    """The label tool's export: the boxes as people drew them; the first shows the new class."""
+    tasks = json.loads((project / "runs/mine/labels/cycle0-label-studio/tasks.json").read_text())
+    for number, task in enumerate(tasks):
+        labels = read_voc(truth / f"later/{task['data']['image_id']}.xml")
+        boxes = [(o.name, o.box) for o in labels.objects] or [(MISSING, (9, 9, 30, 30))]
+        if number == 0:
+            boxes[0] = MISSING, boxes[0][1]
+        task["annotations"] = [{"result": [
+            {"type": "rectanglelabels", "origin": "manual", "original_width": 96,
+             "original_height": 96, "value": {
+                 "x": x1 / 0.96, "y": y1 / 0.96, "width": (x2 - x1) / 0.96,
+                 "height": (y2 - y1) / 0.96, "rectanglelabels": [name]}}
+            for name, (x1, y1, x2, y2) in boxes
+        ]}]  # fmt: skip
+    (project / "project-1.json").write_text(json.dumps(tasks))
+
+
 def test_the_readme_needs_five_commands_and_no_list():
     lines = lines_of_readme()
     assert len(lines) <= 5 and not {"ImageSets", "sed", "ls"} & set(
@@ -101,16 +121,18 @@ def test_the_readme_needs_five_commands_and_no_list():
 
 
 def test_from_the_command_line(truth, project):
-    *prepared, first, second = lines_of_readme()
-    for line in prepared:
-        typed(line, project)
+    new, first, out, back, second = lines_of_readme()
+    assert "labels: 20 images have some (VOC XML)" in typed(new, project)
     said = typed(first, project)
-    assert "begins with the 20 of 60 images that are labeled already" in said
     record = open_run(run_dir=project / "runs/mine").record
     assert len(record.labeled(0)) == 20 and MISSING not in record.classes
     asked = record.selected(0)
     assert f"to label next: {len(asked)} images: {asked[0]}" in said
-    label(project, truth, asked)
+    said = typed(out, project)
+    assert said.startswith(f"{len(asked)} images of the batch of cycle 0")
+    give_back(project, truth)
+    said = typed(back, project)
+    assert f"{len(asked)} images labeled" in said and "new classes, which join" in said
     said = typed(second, project)
     assert f"new class: '{MISSING}' joins" in said
     record = open_run(run_dir=project / "runs/mine").record
@@ -118,15 +140,16 @@ def test_from_the_command_line(truth, project):
 
 
 def test_from_the_notebooks(truth, project):
-    """01 to 05 on the same folder, then 01 again for the next cycle."""
-    for line in lines_of_readme()[:-2]:
-        typed(line, project)
+    """01 to 05 on a folder with labels beside the photos, then 01 again for the next cycle."""
+    photos = project / "path/to/photos"
+    for path in (project / "path/to/labels").iterdir():
+        shutil.move(path, photos)
     miaod = ".venv/bin/miaod notebooks"
-    typed(f"{miaod} 01 02 03 04 05 --preset voc --data-root mine --run-dir runs/mine"
+    typed(f"{miaod} 01 02 03 04 05 --preset voc --data-root path/to/photos --run-dir runs/mine"
           " --set cycles=1", project)  # fmt: skip
     run = open_run(run_dir=project / "runs/mine")
     assert run.record.labels(0)["labeled"] == 20
-    label(project, truth, run.record.selected(0))
+    label(photos, truth, run.record.selected(0))
     typed(f"{miaod} 01 02 --run-dir runs/mine --parameter cycle=1 --set cycles=2", project)
     assert MISSING in open_run(run_dir=project / "runs/mine").record.classes_of(1)
     shown = nbformat.read(project / "runs/mine/notebooks/01_data.ipynb", 4)

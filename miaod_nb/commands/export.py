@@ -40,15 +40,16 @@ def export(
     are left out. `miaod import` brings the labels back.
     """
     from miaod_nb.experiment.opening import open_run
-    from miaod_nb.labeling import exporting, reviewing
+    from miaod_nb.labeling import exporting
 
     tool, scores = exporting.tool_of(to), exporting.parse_scores(score)
-    opened = open_run(run_dir=run)
-    cycle = reviewing.newest_batch(opened.record) if cycle is None else cycle
-    out = out or run / f"labels/cycle{cycle}-{tool.name}"
+    opened = open_run(run_dir=run, needs_labels=False)
+    cycle = exporting.newest_batch(opened) if cycle is None else cycle
+    out = out or run / f"labels/{exporting.short_name(cycle)}-{tool.name}"
     batch, faults = exporting.export_batch(opened, tool, cycle, scores, out, link)
     boxes = sum(len(task.suggestions) for task in batch.tasks)
-    typer.echo(f"{len(batch.tasks)} images of cycle {cycle} with {boxes} suggested boxes: {out}")
+    what = exporting.batch_name(cycle)
+    typer.echo(f"{len(batch.tasks)} images of {what}, {boxes} suggested boxes: {out}")
     for line in faults.lines():
         typer.echo(f"left out: {line}")
     whole = out.resolve()

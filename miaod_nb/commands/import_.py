@@ -46,16 +46,16 @@ def import_(
     that nobody touched go on waiting.
     """
     from miaod_nb.experiment.opening import open_run
-    from miaod_nb.labeling import importing, reviewing
+    from miaod_nb.labeling import exporting, importing
 
     renamed = importing.parse_renames(rename)
-    opened = open_run(run_dir=run)
+    opened = open_run(run_dir=run, needs_labels=False)
     if undo:
         name, ids = importing.undo_import(opened)
         typer.echo(f"import {name} is taken back: {len(ids)} images")
         return
     importing.refuse_no_file(files)
-    cycle = reviewing.newest_batch(opened.record) if cycle is None else cycle
+    cycle = exporting.newest_batch(opened) if cycle is None else cycle
     for file in files or ():
         one = importing.format_of(file, form)
         result = importing.import_labels(opened, file, one, cycle, complete, by, renamed)

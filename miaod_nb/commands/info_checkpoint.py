@@ -18,7 +18,7 @@ def describe_checkpoint(path: Path) -> list[str]:
     """Architecture, classes, size and settings of a weight file. Raises CheckpointError."""
     content = read_checkpoint(path)
     if is_ours(content):
-        config, arrays = our_weights(content, path)
+        config, arrays, _ = our_weights(content, path)
         classes, settings = config.classes, {"preset": config.preset} | changes(config)
         settings.pop("classes", None)
         origin = "weights of miaod"

@@ -43,4 +43,7 @@ def new(
     run = beginning.new_run(name, images, labels, preset, parse_settings(settings))
     root = run.folder.root
     typer.echo("\n".join([f"{root}:", *(f"  {line}" for line in beginning.describe_data(run))]))
-    typer.echo(f"next: miaod run --run-dir {root} --set cycles=1")
+    if run.dataset.classes:
+        typer.echo(f"next: miaod run --run-dir {root} --set cycles=1")
+    else:
+        typer.echo(f"next: label the first images: miaod export {root} --to label-studio")

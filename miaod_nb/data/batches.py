@@ -13,8 +13,8 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.transforms.v2 import functional as F
 
 from miaod_nb.boxes import Objects
+from miaod_nb.data.images import load_image
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import load_image
 from miaod_nb.data.transforms import InputSize, augment, augmentation_rng, resize
 from miaod_nb.errors import DataError
 from miaod_nb.processes import ALONE, Processes
@@ -159,7 +159,7 @@ class _PlannedBatches(Dataset[Batch | DataError]):
 
 def read_image(record: ImageRecord) -> Tensor:
     """The image from its file: uint8 RGB (3, H, W). Raises DataError."""
-    return load_image(record.image_path)
+    return load_image(record.image_path, record.gray)
 
 
 def _leave_interrupts(worker: int) -> None:

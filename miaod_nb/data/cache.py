@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from miaod_nb.data.images import load_image
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import load_image
 from miaod_nb.progress import say
 
 
@@ -49,14 +49,14 @@ class ImageCache:
     def load(self, record: ImageRecord) -> Tensor:
         """The image as uint8 RGB (3, H, W). Raises DataError as `load_image` does."""
         if record.id not in self._places:
-            return load_image(record.image_path)
+            return load_image(record.image_path, record.gray)
         if self._bytes is None:
             self._bytes = np.memmap(self._path, np.uint8, "r+")
         number, start = self._places[record.id]
         pixels = self._bytes[start : start + 3 * record.height * record.width]
         marks = self._bytes[self._size :]  # whether an image is there, behind all the pixels
         if not marks[number]:
-            image = load_image(record.image_path)
+            image = load_image(record.image_path, record.gray)
             pixels[:] = image.numpy().reshape(-1)
             marks[number] = 1  # last: who sees the mark finds the pixels
             return image

@@ -1,4 +1,4 @@
-"""Sizes of images that were decoded before, so that unchanged files need not be decoded again."""
+"""What was found in images before, so that unchanged files need not be decoded again."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from miaod_nb.data.records import Measured
+
 # path: below the data folder. bytes, mtime_ns: of the file, before it was decoded. The rest: see
-# ImageRecord.
+# Measured.
 COLUMNS = {
     "path": "str", "bytes": "int64", "mtime_ns": "int64", "width": "int32", "height": "int32",
-    "orientation": "int32",
+    "orientation": "int32", "digest": "int64", "clear": "int32", "low": "float64",
+    "high": "float64",
 }  # fmt: skip
 STAMP = ["bytes", "mtime_ns"]
 SIZE = ["width", "height", "orientation"]
+FOUND = list(Measured._fields)
 
 
 class CheckedImages:
@@ -35,17 +39,17 @@ class CheckedImages:
         return pd.concat(self._found).drop_duplicates("path", ignore_index=True)
 
     def look_up(self, paths: Sequence[Path]) -> pd.DataFrame:
-        """A row for each file, its SIZE 0 where the file has to be decoded."""
-        rows = pd.DataFrame({"path": [str(path).removeprefix(self._prefix) for path in paths]})
+        """A row for each file, all FOUND in it 0 where it has to be decoded."""
+        names = [str(path).removeprefix(self._prefix) for path in paths]
         stamps = np.fromiter(_stamps(paths), np.dtype((np.int64, 2)), len(paths))
-        before = self._before.set_index("path").reindex(rows["path"], fill_value=0)
-        is_same = (before[STAMP].to_numpy() == stamps).all(axis=1)
-        sizes = np.where(is_same[:, None], before[SIZE].to_numpy(), 0)
-        columns = dict(zip([*STAMP, *SIZE], [*stamps.T, *sizes.T], strict=True))
-        return rows.assign(**columns).astype(COLUMNS)
+        rows = self._before.set_index("path").reindex(names, fill_value=0)
+        is_other = (rows[STAMP].to_numpy() != stamps).any(axis=1)
+        rows.loc[is_other, FOUND] = 0
+        rows[STAMP] = stamps
+        return rows.reset_index(names="path").astype(COLUMNS)
 
     def keep(self, rows: pd.DataFrame) -> None:
-        """Takes over the rows that `look_up` gave, with the sizes filled in that were missing."""
+        """Takes over the rows that `look_up` gave, with that filled in which was missing."""
         self._found.append(rows[rows["width"] > 0])
 
 
@@ -56,7 +60,7 @@ def _empty() -> pd.DataFrame:
 def _is_of_images(table: pd.DataFrame) -> bool:
     if list(table) != list(COLUMNS) or not table["path"].is_unique:
         return False
-    kinds = [str(table[name].dtype) for name in [*STAMP, *SIZE]]
+    kinds = [str(table[name].dtype) for name in [*STAMP, *FOUND]]
     return kinds == list(COLUMNS.values())[1:] and bool((table[SIZE] > 0).all(axis=None))
 
 

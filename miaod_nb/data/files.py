@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
-from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import check_image
-from miaod_nb.errors import DataError
+from miaod_nb.data.images import check_image, gray_range, is_image
+from miaod_nb.data.records import ImageRecord, Range
+from miaod_nb.errors import DataError, nearest_path
 from miaod_nb.progress import progress
 
 SOURCE = "files"
@@ -22,12 +21,12 @@ def image_files(path: Path, but_not_in: Path | None = None) -> dict[str, Path]:
         return {path.name: path}
     if not path.is_dir():
         raise DataError("there is no such image or folder", where=path,
-                        remedy="correct the path")  # fmt: skip
+                        remedy=f"{nearest_path(path)}correct the path")  # fmt: skip
     passed_over = but_not_in.resolve() if but_not_in else None
     found = {
         file.relative_to(path).as_posix(): file
         for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in IMAGE_SUFFIXES
+        if is_image(file)
         and file.is_file()
         and not (passed_over and file.resolve().is_relative_to(passed_over))
     }
@@ -35,21 +34,28 @@ def image_files(path: Path, but_not_in: Path | None = None) -> dict[str, Path]:
         raise DataError(
             "there is no image in this folder",
             where=path,
-            remedy=f"put files there that end in {', '.join(IMAGE_SUFFIXES)}",
+            remedy="put image files there, for example .jpg, .png or .tif",
         )
     return found
 
 
-def records_of_files(files: Iterable[tuple[str, Path]]) -> tuple[list[ImageRecord], dict[str, str]]:
+def records_of_files(
+    files: Iterable[tuple[str, Path]], gray: Range | None = None
+) -> tuple[list[ImageRecord], dict[str, str]]:
     """The usable images, and why each other one is left out, by name.
 
-    Every image is decoded once, so that a damaged one is met here. `id` is the name.
+    Every image is decoded once, so that a damaged one is met here. `id` is the name. gray: the
+    range of deep gray images where it is not that of these.
     """
-    records, left_out = [], {}
-    for name, path in progress(list(files), "checking images"):
-        found = check_image(path)
-        if isinstance(found, str):
-            left_out[name] = found
-        else:
-            records.append(ImageRecord(name, SOURCE, path, *found))
+    paths = dict(files)
+    found = {name: check_image(paths[name]) for name in progress(list(paths), "checking images")}
+    left_out = {name: one for name, one in found.items() if isinstance(one, str)}
+    usable = {name: one for name, one in found.items() if not isinstance(one, str)}
+    gray = gray or gray_range(usable.values())
+    records = [
+        ImageRecord(
+            name, SOURCE, paths[name], one.width, one.height, one.orientation, one.digest, gray
+        )
+        for name, one in usable.items()
+    ]
     return records, left_out

@@ -1,7 +1,9 @@
 """Annotations as objects, and the oracle: the one reader of the pool's labels."""
 
 import difflib
+import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
 LEAST_SIDE = 1e-3  # of a box, in pixels: less than the precision of its coordinates in an image
+OUTLINE = 0.01, 1.01  # parts of a box that the area of an outline may have
 
 
 def to_objects(
@@ -49,7 +52,13 @@ def to_objects(
         kept.setdefault(key, item)
     if not kept:
         faults.add("image without objects", record.id)
-    areas = [_box_area(box) if item.area is None else item.area for (_, box), item in kept.items()]
+    areas = []
+    for (_, box), item in kept.items():
+        least, most = (part * _box_area(item.box) for part in OUTLINE)
+        is_known = item.area is not None and least <= item.area <= most
+        areas.append(item.area if is_known else _box_area(box))
+        if item.area is not None and not is_known:
+            faults.add("area that does not fit its box, that of the box taken", record.id)
     return Objects(
         boxes=np.array([box for _, box in kept], dtype=np.float32).reshape(-1, 4),
         labels=np.array([label for label, _ in kept], dtype=np.int64),
@@ -66,10 +75,11 @@ def _box_area(box: Box) -> float:
 def _usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | None]:
     """The box inside the image, None for a useless one; and its fault, if it has one."""
     x1, y1, x2, y2 = box
-    if x2 < x1 or y2 < y1:
+    shortest = min(x2 - x1, y2 - y1)
+    if shortest < -1:  # counted from 1, a box of one pixel ends where it begins
         return None, "inverted box"
-    if min(x2 - x1, y2 - y1) < LEAST_SIDE:
-        return None, "zero-area box"
+    if shortest < LEAST_SIDE:
+        return None, "box smaller than a pixel"
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
     if clipped == box:
         return clipped, None
@@ -78,18 +88,59 @@ def _usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | No
     return clipped, "box clipped to the image"
 
 
-def upright_objects(
-    labels: Labels, record: ImageRecord, faults: FaultCounts
-) -> Sequence[RawObject]:
-    """The objects in the frame of the upright image: boxes of a picture that lies on its side, as
-    its size tells, are turned with it and counted."""
-    size = record.stored_size
-    if labels.size != size or size == (record.width, record.height):
-        return labels.objects
+def fitted_objects(labels: Labels, record: ImageRecord, faults: FaultCounts) -> Sequence[RawObject]:
+    """The objects in the frame of the upright image, in pixels, as the size tells that their
+    annotation gives the picture; what is done for that is counted. Raises AnnotationFault for an
+    annotation of a picture of another shape."""
+    objects, upright, stored = labels.objects, (record.width, record.height), record.stored_size
+    size = labels.size or upright
+    if _are_parts_of_one(objects):
+        faults.add("coordinates that are parts of one, multiplied by the size", record.id)
+        objects = _scaled(objects, *size)
+    if size == upright[::-1] != upright == stored:
+        faults.add("annotation with width and height swapped, boxes used as they are", record.id)
+        return objects
+    frame = size
+    if size not in (upright, stored):
+        if _reach_beyond(objects, size):
+            faults.add("annotation with a size that its boxes leave, used as they are", record.id)
+            return objects
+        alike = [one for one in (upright, stored) if _have_one_shape(one, size)]
+        if not alike:
+            raise AnnotationFault("annotation of a picture of another shape")
+        frame = alike[0]
+        faults.add("annotation of the picture in another size, boxes scaled", record.id)
+        objects = _scaled(objects, frame[0] / size[0], frame[1] / size[1])
+    if frame == upright:
+        return objects
     faults.add("boxes of the picture before it was turned (EXIF), turned too", record.id)
     return [
-        item._replace(box=upright_box(item.box, record.orientation, size))
-        for item in labels.objects
+        item._replace(box=upright_box(item.box, record.orientation, stored)) for item in objects
+    ]
+
+
+def _are_parts_of_one(objects: Iterable[RawObject]) -> bool:
+    sides = list(itertools.chain(*(item.box for item in objects)))
+    return any(side % 1 for side in sides) and 0 <= min(sides) <= max(sides) <= 1 + LEAST_SIDE
+
+
+def _reach_beyond(objects: Iterable[RawObject], size: tuple[int, int]) -> bool:
+    """Whether a box ends more than a pixel outside a picture of that size."""
+    return any(item.box[2] > size[0] + 1 or item.box[3] > size[1] + 1 for item in objects)
+
+
+def _have_one_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one is the other, enlarged or not, as far as whole pixels tell."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
+
+
+def _scaled(objects: Iterable[RawObject], x: float, y: float) -> list[RawObject]:
+    return [
+        item._replace(
+            box=(item.box[0] * x, item.box[1] * y, item.box[2] * x, item.box[3] * y),
+            area=None if item.area is None else item.area * x * y,
+        )
+        for item in objects
     ]
 
 
@@ -127,9 +178,9 @@ class Oracle:
         """Ids of the images whose annotations were opened, in order, each once."""
         return list(self._opened)
 
-    def class_names(self, ids: Iterable[str]) -> list[str]:
+    def class_names(self, ids: Iterable[str], faults: FaultCounts) -> list[str]:
         """The class names that occur in the annotations of these images, sorted."""
-        return sorted({item.name for _, raw in self._read(ids, FaultCounts()) for item in raw})
+        return sorted({item.name for _, raw in self._read(ids, faults) for item in raw})
 
     def any_certain(self, ids: Iterable[str]) -> bool:
         """Whether one of these images, which have usable labels, was labeled for certain."""
@@ -179,13 +230,16 @@ class Oracle:
             record = self.records[image_id]
             try:
                 labels = self._reader.labels(image_id)
+                objects = None if labels is None else fitted_objects(labels, record, faults)
             except AnnotationFault as fault:
                 faults.add(str(fault), image_id)
                 continue
-            if labels is None:
+            if labels is None or objects is None:
                 faults.add("annotation missing", image_id)
-            else:
-                yield record, upright_objects(labels, record, faults)
+                continue
+            for note in labels.notes:
+                faults.add(note, image_id)
+            yield record, objects
 
 
 def refuse_misspelled_classes(classes: Sequence[str], seen: Sequence[str], where: object) -> None:
@@ -217,9 +271,18 @@ def respelled(name: str, classes: Iterable[str]) -> str:
     return next((one for one in classes if _letters(one) == _letters(name)), "")
 
 
+def count_spellings(classes: Iterable[str], faults: FaultCounts) -> None:
+    """Counts classes that are another one in another spelling."""
+    first: dict[str, str] = {}
+    for name in classes:
+        known = first.setdefault(_letters(name), name)
+        if known != name:
+            faults.add("class that is another one in another spelling", f"{known} / {name}")
+
+
 def _letters(name: str) -> str:
-    """What is left of a name without case, blanks, hyphens and underscores."""
-    return re.sub(r"[\s_-]", "", name.casefold())
+    """What is left of a name without case, blanks, hyphens, underscores and forms of Unicode."""
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def audit(
@@ -232,10 +295,11 @@ def audit(
     """
     oracle, faults = Oracle(source, records), FaultCounts()
     ids = list(oracle.records)
-    known = list(source.classes()) or oracle.class_names(ids)
+    known = list(source.classes()) or oracle.class_names(ids, FaultCounts())
     if classes is None:
         classes = known
     refuse_misspelled_classes(classes, known, source.labels_at(ids[0]))
+    count_spellings(classes, faults)
     counts = np.zeros((len(classes), 3), dtype=np.int64)
     for objects in oracle.read(ids, classes, faults).values():
         counts[np.unique(objects.labels), 0] += 1

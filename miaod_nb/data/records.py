@@ -5,6 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+Range = tuple[float, float]  # of values of deep gray: what is black, and what is white
+
+
+class Measured(NamedTuple):
+    """What was found in a file.
+
+    width, height: of the picture when it is upright; orientation: as ImageRecord has it. digest: of
+    the bytes, equal for equal files. clear: whether something shows through. low, high: of the
+    values of deep gray (16 bits and more, or fractions); equal for all other pictures.
+    """
+
+    width: int
+    height: int
+    orientation: int
+    digest: int
+    clear: bool
+    low: float
+    high: float
+
 
 @dataclass(frozen=True)
 class ImageRecord:
@@ -12,7 +31,8 @@ class ImageRecord:
 
     width, height: of the image as people see it, in pixels, from the file itself; 0 as long as it
     was not opened. orientation: how its EXIF entry says it has to be turned for that, 1 (not at
-    all) to 8.
+    all) to 8. digest: of the file, 0 as long as it was not opened. gray: which values of deep gray
+    are black and white in its data set; None where it has no such images.
     """
 
     id: str
@@ -21,6 +41,8 @@ class ImageRecord:
     width: int = 0
     height: int = 0
     orientation: int = 1
+    digest: int = 0
+    gray: Range | None = None
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -45,12 +67,14 @@ class Labels:
     """What was said of the objects of one image; no objects: nothing is there.
 
     size: width and height of the picture that the boxes are of, where it is told. certain: whether
-    somebody labeled the image; False: only that no object of it is known.
+    somebody labeled the image; False: only that no object of it is known. notes: what is to be
+    counted of them.
     """
 
     objects: Sequence[RawObject]
     size: tuple[int, int] | None = None
     certain: bool = True
+    notes: Sequence[str] = ()
 
 
 class LabelReader(Protocol):

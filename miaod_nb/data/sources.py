@@ -1,31 +1,25 @@
-"""Data folders as image records, and images as tensors; no image's labels are read here."""
+"""Data folders as image records; no image's labels are read here."""
 
 import difflib
-import math
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
+import pandas as pd
 
-from miaod_nb.data.checked import SIZE, CheckedImages
+from miaod_nb.data.checked import COLUMNS, FOUND, CheckedImages
+from miaod_nb.data.images import check_image, gray_range
 from miaod_nb.data.layouts.coco import CocoSource
 from miaod_nb.data.layouts.folder import FolderSource
 from miaod_nb.data.layouts.voc import VocSource
 from miaod_nb.data.layouts.yolo import YoloSource
-from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
-from miaod_nb.data.upright import orientation_of, upright
-from miaod_nb.errors import DataError
+from miaod_nb.data.records import FaultCounts, ImageRecord, Labels, Measured, Range
+from miaod_nb.errors import DataError, nearest_path
 from miaod_nb.plugins import load_plugins
 from miaod_nb.progress import progress
-
-MIN_SIDE = 32
-Measured = tuple[int, int, int]
 
 
 class Source(Protocol):
@@ -87,7 +81,8 @@ def open_source(data_root: Path) -> Source:
         raise DataError(
             "there is no such data folder",
             where=data_root,
-            remedy="correct data_root: a folder of images, or a data set in VOC, COCO or YOLO "
+            remedy=nearest_path(data_root)
+            + "correct data_root: a folder of images, or a data set in VOC, COCO or YOLO "
             "layout",
         )
     layouts: list[type[Source]] = [*LAYOUTS, FolderSource]
@@ -110,14 +105,15 @@ def scan_list(
     required: bool = True,
     drop_empty: bool = False,
     checked: CheckedImages | None = None,
+    gray: Range | None = None,
 ) -> list[ImageRecord]:
     """The usable images of a list, in its order.
 
     Every image is decoded once, so that a damaged one is counted in `faults` and left out here and
     not met in training; annotations are not looked at. required=False: no such list gives []
     instead of an error. drop_empty: images without an annotation are counted and left out, which
-    needs a source that tells them. checked: sizes of images that were decoded before, which stand
-    for decoding them again; it learns those of the others.
+    needs a source that tells them. checked: what was found in images before, which stands for
+    decoding them again; it learns of the others. gray: see `check_images`.
     Raises DataError when the list or every listed image is missing, and as `Source.images` does.
     """
     place = source.list_file(list_name)
@@ -129,7 +125,7 @@ def scan_list(
     listed = source.images(list_name, faults)
     if drop_empty:
         listed = _annotated(source, listed, faults)
-    records = check_images(listed, faults, checked or CheckedImages(Path()))
+    records = check_images(listed, faults, checked or CheckedImages(Path()), gray)
     if not records:
         found, belong = "; ".join(faults.lines()), source.image_place(list_name)
         if place.is_dir():
@@ -161,33 +157,6 @@ def nearest_list(names: Sequence[str], name: str) -> str:
     return f"did you mean '{near[0]}'? " if near else ""
 
 
-def load_image(path: Path) -> Tensor:
-    """The image as uint8 (3, H, W) RGB, upright (boxes refer to that).
-
-    Gray, palette, CMYK, alpha and 16-bit images are converted. Raises DataError naming the file
-    when it cannot be decoded.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            rgb = np.array(upright(_to_rgb(image), orientation_of(image)))
-    except Exception as error:  # the decoders of damaged files raise errors of every kind
-        raise DataError(
-            f"the image cannot be read any more ({getattr(error, 'strerror', None) or error})",
-            where=path,
-            remedy="restore the file; it was readable when the image list was checked",
-        ) from error
-    return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray: convert("RGB") would clip it to white
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-    elif "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
 def _annotated(
     source: Source, listed: Sequence[ImageRecord], faults: FaultCounts
 ) -> list[ImageRecord]:
@@ -200,55 +169,63 @@ def _annotated(
 
 
 def check_images(
-    listed: Sequence[ImageRecord], faults: FaultCounts, checked: CheckedImages
+    listed: Sequence[ImageRecord],
+    faults: FaultCounts,
+    checked: CheckedImages,
+    gray: Range | None = None,
 ) -> list[ImageRecord]:
-    """The usable ones of these images, with their sizes; the others are counted."""
+    """The usable ones of these images, with what was found in them; the others are counted.
+
+    gray: the range of deep gray images where it is not that of these.
+    """
     paths = [record.image_path for record in listed]
     rows = checked.look_up(paths)
-    sizes = rows[SIZE].to_numpy(copy=True)
-    decoded = iter(_decode([paths[i] for i in np.flatnonzero(sizes[:, 0] == 0)], len(paths)))
+    known = [Measured(*row) for row in rows[FOUND].itertuples(index=False, name=None)]
+    decoded = iter(
+        _decode([path for path, one in zip(paths, known, strict=True) if not one.width], len(paths))
+    )
+    found = [one if one.width else next(decoded) for one in known]
+    usable = [one for one in found if isinstance(one, Measured)]
+    gray = gray or gray_range(usable)
+    times = Counter(one.digest for one in usable)
     records = []
-    for place, record in enumerate(listed):
-        if not sizes[place, 0]:
-            found = next(decoded)
-            if isinstance(found, str):
-                faults.add(found, record.id)
-                continue
-            sizes[place] = found
-        width, height, orientation = sizes[place].tolist()
-        if orientation != 1:
-            faults.add("photo turned upright (EXIF)", record.id)
-        records.append(replace(record, width=width, height=height, orientation=orientation))
-    checked.keep(rows.assign(**dict(zip(SIZE, sizes.T, strict=True))))
+    for place, (record, one) in enumerate(zip(listed, found, strict=True)):
+        if isinstance(one, str):
+            faults.add(one, record.id)
+            continue
+        known[place] = one
+        for reason in _special(one, gray):
+            faults.add(reason, record.id)
+        if times[one.digest] > 1:
+            faults.add("file that is byte for byte another one of the list", record.id)
+        records.append(
+            replace(
+                record, width=one.width, height=one.height, orientation=one.orientation,
+                digest=one.digest, gray=gray,
+            )
+        )  # fmt: skip
+    checked.keep(rows.assign(**pd.DataFrame(known, columns=FOUND)).astype(COLUMNS))
     return records
+
+
+def _special(one: Measured, gray: Range | None) -> Iterator[str]:
+    """What is to be counted of a usable image."""
+    if one.orientation != 1:
+        yield "photo turned upright (EXIF)"
+    if one.clear:
+        yield "image that shows something through, laid on white"
+    if gray and one.low < one.high:
+        low, high = gray
+        yield f"deep gray image, values from {low:g} (black) to {high:g} (white)"
+        if one.high - one.low < (high - low) / 8:
+            yield "deep gray image with less than an eighth of these values"
 
 
 def _decode(paths: Sequence[Path], total: int) -> list[Measured | str]:
     """What `check_image` says of each of these; total: of images, most of them known perhaps."""
     pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
     try:
-        sizes = pool.map(check_image, paths)
-        return list(progress(sizes, "checking images", total, total - len(paths)))
+        found = pool.map(check_image, paths)
+        return list(progress(found, "checking images", total, total - len(paths)))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the images still queued
-
-
-def check_image(path: Path) -> Measured | str:
-    """Width and height of a usable image when it is upright, and the orientation of its file (as
-    ImageRecord has them); or why it is not usable."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if not 0 < width * height <= (Image.MAX_IMAGE_PIXELS or math.inf):
-                return "image with impossible dimensions"
-            if min(width, height) < MIN_SIDE:
-                return f"image with a side under {MIN_SIDE} px"
-            image.load()
-            orientation = orientation_of(image)
-            if orientation >= 5:
-                width, height = height, width
-            return width, height, orientation
-    except Image.DecompressionBombError:
-        return "image with impossible dimensions"
-    except Exception as error:  # the decoders of damaged files raise errors of every kind
-        return "image truncated" if "truncated" in str(error) else "image unreadable"

@@ -22,7 +22,8 @@ def new_run(
     overrides: Mapping[str, Any] | None = None,
 ) -> Run:  # fmt: skip
     """A run in `runs/<name>` on a data set or a folder of images, described in its folder and not
-    begun. labels: a folder of their own that the labels lie in; None: they lie with the images.
+    begun; no image need be labeled yet. labels: a folder of their own that the labels lie in; None:
+    they lie with the images.
 
     Where the settings name no lists, those that the data set has are taken. Raises RunFolderError
     for a folder that has a run already, ConfigError, and DataError for data that cannot be used.
@@ -38,8 +39,9 @@ def new_run(
     data_root = _data_root(root, named_folder(images), labels and named_folder(labels))
     lists = _lists(open_source(data_root), overrides or {})
     run = open_run(
-        preset, data_root=data_root, run_dir=root, overrides={**lists, **(overrides or {})}
-    )
+        preset, data_root=data_root, run_dir=root, overrides={**lists, **(overrides or {})},
+        needs_labels=False,
+    )  # fmt: skip
     with run.hold():
         return run
 
@@ -55,11 +57,10 @@ def describe_data(run: Run) -> list[str]:
         f"layout: {source.layout}",
         f"images: {len(dataset.pool)} usable ({formats}), sides {min(sides)} to {max(sides)} px",
         f"labels: {sum(r.id in labeled for r in dataset.pool)} images have some{_form(source)}",
-        f"classes: {', '.join(dataset.classes)}",
+        f"classes: {', '.join(dataset.classes) or 'none yet'}",
         f"first labeled images: {len(dataset.first.labeled)}"
         + (", those that have labels" if dataset.begins_with_labels else ", drawn at random"),
-        f"measured on: {dataset.evaluated_on}" if dataset.test
-        else "measured on: nothing (no test list, and no image held out)",
+        f"measured on: {dataset.evaluated_on if dataset.test_objects else 'nothing yet'}",
         f"each cycle asks for {dataset.budget} images (budget={config.budget:g})",
     ]  # fmt: skip
     for faults in (dataset.faults, dataset.test_faults):

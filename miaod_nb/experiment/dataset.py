@@ -18,7 +18,7 @@ from miaod_nb.data.pool import (
     remaining_pool,
     scored_part,
 )
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.records import FaultCounts, ImageRecord, Range
 from miaod_nb.data.sources import Source
 from miaod_nb.errors import DataError
 from miaod_nb.experiment.imported import LABELS, ImportedSets
@@ -90,14 +90,23 @@ class Dataset:
         return bool(self.imported) and self.imported[0].origin == LABELS
 
     @property
+    def gray(self) -> Range | None:
+        """Which values of deep gray images are black and white; None: there are no such images."""
+        return self.pool[0].gray
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint says of the data: ids, sizes in pixels and classes, not paths, and
-        nothing of what joined later."""
+        """What the fingerprint says of the data: ids, sizes in pixels, classes and the range of
+        deep gray, not paths, and nothing of what joined later."""
+        special = {
+            "imported": [sets.digest for sets in self.imported],
+            "gray": list(self.gray or ()),
+        }
         return {
             "pool": [f"{r.id} {r.width}x{r.height}" for r in self.pool[: self.num_images(0)]],
             "test": [f"{r.id} {r.width}x{r.height}" for r in self.test],
             "classes": list(self.classes),
-        } | ({"imported": [sets.digest for sets in self.imported]} if self.imported else {})
+        } | {key: value for key, value in special.items() if value}
 
     @property
     def evaluated_on(self) -> str:

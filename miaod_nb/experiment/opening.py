@@ -25,7 +25,7 @@ DOWNLOADED = ("voc0712", "voc0712_ssd")  # presets of VOC2007 and VOC2012, which
 
 def open_run(
     preset: str = "", *, data_root: str | Path = "", run_dir: str | Path = "",
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None, needs_labels: bool = True,
 ) -> Run:  # fmt: skip
     """The experiment that these say, to be begun or continued.
 
@@ -33,6 +33,7 @@ def open_run(
     `data_root` and `toy` without; `toy` and `tiny` bring generated images, put into `data/`, and
     `voc0712` and `voc0712_ssd` download VOC into it if it is not there. Relative paths are as
     `named_folder` has them.
+    needs_labels: whether it is refused where no image is labeled.
     Raises ConfigError, DataError and RunFolderError, also for a run folder alone that is none, and
     for settings that are not those of the run.
     """
@@ -49,7 +50,7 @@ def open_run(
     if not data:
         with current_processes(config.device).first_goes_ahead():
             data = _own_data(config)
-    return Run(config, data, folder)
+    return Run(config, data, folder, needs_labels=needs_labels)
 
 
 def run(

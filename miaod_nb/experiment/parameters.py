@@ -9,6 +9,7 @@ from typing import Any
 
 from miaod_nb.errors import ConfigError
 
+NEEDED = ("preset", "data_root", "run_dir", "overrides")  # what every notebook has
 INJECTED = "# Parameters"  # the first line of the cell that papermill adds
 BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"
 BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed: 1}}'"
@@ -24,6 +25,14 @@ def check_parameters(names: MutableMapping[str, Any]) -> None:
     """
     cells = [ast.parse(text) for text in names.get("In", ()) if _is_python(text)]
     declared = next((found for cell in reversed(cells) if (found := _declared(cell))), {})
+    for name in NEEDED if declared else ():
+        if name not in names:
+            near = difflib.get_close_matches(name, declared, n=1)
+            guess = f"'{near[0]}' stands there: did you mean it? " if near else ""
+            raise ConfigError(
+                f"the parameter '{name}' is missing", where=name,
+                remedy=f"{guess}Write '{name}' into the first cell again",
+            )  # fmt: skip
     injected = [text for text in names.get("In", ()) if text.partition("\n")[0] == INJECTED]
     for name in _assigned(injected[-1]) if injected else ():
         if declared and name not in declared:

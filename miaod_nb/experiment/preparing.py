@@ -12,9 +12,9 @@ import pandas as pd
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, count_of, make_config
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import AnswersFirst, Oracle, refuse_misspelled_classes
+from miaod_nb.data.labels import AnswersFirst, Oracle, count_spellings, refuse_misspelled_classes
 from miaod_nb.data.pool import Indices, initial_sets, resolve_count
-from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader
+from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Range
 from miaod_nb.data.sources import Source, open_source, other_lists, scan_list
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.dataset import CycleSets, Dataset, num_scored
@@ -41,25 +41,28 @@ class Known(NamedTuple):
     """What a run folder says of its pool. joined: of every image, by id in the order of the
     indices, the first cycle that it takes part in. sizes: (width, height) of those that joined
     later. next_cycle: the first one not begun. classes: those that the run began with; all_classes:
-    and those that joined since."""
+    and those that joined since. gray: the range of deep gray that it began with."""
 
     joined: Mapping[str, int]
     sizes: Mapping[str, tuple[int, int]]
     next_cycle: int
     classes: tuple[str, ...]
     all_classes: tuple[str, ...]
+    gray: Range | None
 
     @classmethod
     def of(
-        cls, folder: RunFolder, otherwise: tuple[pd.DataFrame, tuple[str, ...]] | None
-    ) -> "Known | None":
-        """The pool of a run; otherwise: table and classes of a folder that has none yet."""
+        cls, folder: RunFolder,
+        otherwise: tuple[pd.DataFrame, tuple[str, ...], Range | None] | None,
+    ) -> "Known | None":  # fmt: skip
+        """The pool of a run; otherwise: table, classes and gray of a folder that has none yet."""
         kept = read_pool(folder) if has_begun(folder) and is_run(folder.root) else None
         if kept is not None:
             record = RunRecord.open(folder.root)
             table, classes, all_classes = kept, record.first_classes, record.classes
+            gray = record.gray
         elif otherwise is not None:
-            (table, classes), all_classes = otherwise, otherwise[1]
+            (table, classes, gray), all_classes = otherwise, otherwise[1]
         else:
             return None
         pool = table[table["list"] == "pool"]
@@ -68,7 +71,12 @@ class Known(NamedTuple):
         sizes = zip(later["width"].tolist(), later["height"].tolist(), strict=True)
         joined = dict(zip(pool["id"], pool["joined"].tolist(), strict=True))
         return cls(
-            joined, dict(zip(later["id"], sizes, strict=True)), next_cycle, classes, all_classes
+            joined,
+            dict(zip(later["id"], sizes, strict=True)),
+            next_cycle,
+            classes,
+            all_classes,
+            gray,
         )
 
     def arrange(
@@ -101,21 +109,24 @@ class Known(NamedTuple):
 def prepare(
     config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
-    answers: LabelReader | None = None, known: Known | None = None,
+    answers: LabelReader | None = None, known: Known | None = None, needs_labels: bool = True,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
     labels_all: every pool image is labeled from the start (full supervision). imported: the sets
     of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
     of pool images that hold before those of the data set. known: the pool as the run has it; other
-    images join it. Raises ConfigError and DataError for what cannot work.
+    images join it. needs_labels=False: where no label is to be found there are no classes, for who
+    brings the first images out to be labeled. Raises ConfigError and DataError for what cannot
+    work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     _refuse_to_drop(config, sources.pool)
     drop_empty = config.empty_images == "drop"
     pool = scan_list(
-        sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked
-    )
+        sources.pool, config.train_list, faults, drop_empty=drop_empty, checked=checked,
+        gray=known.gray if known else None,
+    )  # fmt: skip
     pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
     if not known:
         _refuse_misspelled_test_list(config, sources.test)
@@ -123,8 +134,12 @@ def prepare(
         imported = first_sets(config, pool, sources.pool.labeled_ids())
     taken_over = [sets.indices(pool, faults) for sets in imported]
     first = _draw(config, len(pool) - sum(joined.values()), taken_over, labels_all)
-    test = scan_list(sources.test, config.test_list, test_faults, required=False, checked=checked)
+    test = scan_list(
+        sources.test, config.test_list, test_faults, required=False, checked=checked,
+        gray=pool[0].gray,
+    )  # fmt: skip
     _refuse_overlap(config, pool, test)
+    _count_copies(pool, test, test_faults)
     reader = AnswersFirst(answers, sources.pool) if answers else sources.pool
     oracle, held_out = Oracle(reader, pool), first.held_out[:0] if test else first.held_out
     test_oracle = Oracle(sources.test, test) if test else oracle
@@ -134,8 +149,9 @@ def prepare(
         classes, all_classes = known.classes, known.all_classes
     else:
         classes = all_classes = _classes(
-            config, sources, oracle, first_ids, test_oracle, [r.id for r in test]
+            config, sources, oracle, first_ids, test_oracle, [r.id for r in test], needs_labels
         )
+    count_spellings(classes, faults)
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(
         config=config, source=sources.pool, classes=classes, pool=pool, budget=first.budget,
@@ -144,7 +160,7 @@ def prepare(
         imported=() if labels_all else tuple(imported), held_out=held_out,
         test=test,
         test_objects=_test_objects(
-            test_oracle, test, all_classes, test_faults, is_held_out=len(held_out) > 0
+            test_oracle, test, all_classes, test_faults, needs_labels, len(held_out) > 0
         ),
         oracle=oracle, faults=faults, test_faults=test_faults, records=oracle.records,
     )  # fmt: skip
@@ -239,24 +255,40 @@ def _refuse_overlap(
         )
 
 
+def _count_copies(
+    pool: Sequence[ImageRecord], test: Sequence[ImageRecord], faults: FaultCounts
+) -> None:
+    """Counts test images that the pool has, too, under another name."""
+    digests = {record.digest for record in pool}
+    for record in test:
+        if record.digest in digests:
+            faults.add("file that is byte for byte an image of the pool", record.id)
+
+
 def _classes(
     config: Config, sources: Sources, oracle: Oracle, first_ids: Sequence[str],
-    test_oracle: Oracle, test_ids: Sequence[str],
+    test_oracle: Oracle, test_ids: Sequence[str], needs_labels: bool,
 ) -> tuple[str, ...]:  # fmt: skip
-    """The configured class names, or those that the data set declares (COCO), or else those in the
-    labels of the first and the test images, which are read."""
-    seen = set(test_oracle.class_names(test_ids)) | set(oracle.class_names(first_ids))
+    """The configured class names, or those that the data set declares (COCO, YOLO), or else those
+    in the labels of the first and the test images, which are read."""
+    of_labels = FaultCounts()
+    seen = {
+        *test_oracle.class_names(test_ids, of_labels), *oracle.class_names(first_ids, of_labels)
+    }  # fmt: skip
     labels_at = oracle.labels_at(first_ids[0])
+    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
+    if not seen and not needs_labels:
+        return config.classes or tuple(declared)
     if not seen:
+        more = f", ... ({len(first_ids)} in all)" * (len(first_ids) > 10)
         raise DataError(
             f"there is no label to begin with: none of the {len(first_ids)} images drawn first, "
-            "and no test image, has an annotation that names a class",
+            "and no test image, has an annotation that names a class "
+            f"({'; '.join(of_labels.lines()) or 'all are empty'})",
             where=labels_at,
-            remedy="label the images drawn first (VOC XML in the Annotations folder, or "
-            "annotations in the COCO file), or choose another split_seed or initial; they are: "
-            f"{', '.join(first_ids)}",
+            remedy=f"label the images drawn first: {', '.join(first_ids[:10])}{more}; `miaod "
+            "export RUN --to TOOL` writes them for a label tool (`miaod new` makes the run)",
         )
-    declared = list(dict.fromkeys([*sources.pool.classes(), *sources.test.classes()]))
     known = declared or sorted(seen)
     if config.classes is None:
         return tuple(known)
@@ -266,11 +298,11 @@ def _classes(
 
 def _test_objects(
     oracle: Oracle, test: Sequence[ImageRecord], classes: Sequence[str], faults: FaultCounts,
-    is_held_out: bool,
+    needed: bool, is_held_out: bool,
 ) -> dict[str, Objects]:  # fmt: skip
-    """The labels of the images to evaluate on. Raises DataError if no object counts."""
+    """The labels of the images to evaluate on. needed: raises DataError if no object counts."""
     found = oracle.read([record.id for record in test], classes, faults)
-    if test and all(objects.ignored.all() for objects in found.values()):
+    if needed and test and all(objects.ignored.all() for objects in found.values()):
         raise DataError(
             f"none of the {len(test)} images to evaluate on has a labeled object that counts "
             f"({'; '.join(faults.lines()) or 'all are marked difficult or crowd'})",

@@ -44,15 +44,18 @@ class RunState:
     for when a step needs them. A new one reads the image lists, the test labels and the first
     labels at once, so that what cannot work is refused before anything is written.
     imported: the sets of the first cycles where they are not drawn; left out: those that the run
-    folder has taken over. like: a run on the same data, whose pool a new one has too. Raises
-    ConfigError, DataError and RunFolderError.
+    folder has taken over. like: a run on the same data, whose pool a new one has too. needs_labels:
+    False for who brings the first images out to be labeled, or their labels in. Raises ConfigError,
+    DataError and RunFolderError.
     """
 
     def __init__(
         self, config: Config, data_root: Path, run_dir: Path | None = None,
         imported: Sequence[ImportedSets] = (), like: "RunState | None" = None,
+        needs_labels: bool = True,
     ) -> None:  # fmt: skip
         self.data_root, self._like = Path(data_root), like
+        self._needs_labels = needs_labels
         begun = RunRecord.open(run_dir) if run_dir is not None and is_run(run_dir) else None
         _check_shares(config)
         alone = resolve_device(config.device)
@@ -97,10 +100,11 @@ class RunState:
     def _prepare(self, folder: RunFolder | None) -> Dataset:
         """The data as a run in that folder has them."""
         like = self._like.dataset if self._like else None
-        before = (like.table(self.data_root), like.classes) if like else None
+        before = (like.table(self.data_root), like.classes, like.gray) if like else None
         return prepare(
             self.config, self.sources, self.card.labels_all, self._imported, self.checked,
             LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
+            self._needs_labels,
         )  # fmt: skip
 
     @property

@@ -184,7 +184,7 @@ def train(run: RunState, cycle: int, index: int) -> None:
         run.folder.save_tensors(
             f"cycle{cycle}/weights.pt",
             {"model": model.state_dict(), "classes": list(classes),
-             "settings": run.config.model_dump(mode="json")},
+             "settings": run.config.model_dump(mode="json"), "gray": run.dataset.gray},
         )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from miaod_nb.boxes import Detections, Objects
 from miaod_nb.config import Config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
+from miaod_nb.data.images import load_image
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import load_image
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.detector.detections import DetectionSettings, detect
 from miaod_nb.detector.model import DetectionModel
@@ -87,7 +87,7 @@ def image_and_values(
 
 def pixels(record: ImageRecord) -> np.ndarray:
     """The image of the file: uint8 (H, W, 3) RGB."""
-    return load_image(record.image_path).permute(1, 2, 0).numpy()
+    return load_image(record.image_path, record.gray).permute(1, 2, 0).numpy()
 
 
 def labeled_batch(

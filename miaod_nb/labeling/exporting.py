@@ -13,19 +13,22 @@ from PIL import Image
 
 from miaod_nb.boxes import Detections
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.upright import upright
+from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import ConfigError, DataError, disk_fault
 from miaod_nb.experiment.run import Run
+from miaod_nb.labeling import reviewing
 from miaod_nb.labeling.exchange import Batch, Suggestion, Task
 from miaod_nb.labeling.export import TOOLS, Tool
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.pool_file import LEDGER
 from miaod_nb.runs.schema import SelectedImage
 
 LOWEST_SCORE = 0.3  # of a box that is suggested
+FIRST = -1  # stands for a cycle: the images to begin with, which no cycle has chosen
 
 
 def tool_of(name: str) -> Tool:
@@ -80,36 +83,68 @@ def export_batch(
 
 
 def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:
-    """The images of a cycle's batch that nobody answered for, and those that cannot be used."""
+    """The images of a cycle's batch that nobody answered for, and those that cannot be used. Before
+    a detector was trained nothing is suggested."""
     record, faults = run.record, FaultCounts()
-    classes = record.classes_of(cycle)
+    classes = run.dataset.classes if cycle == FIRST else record.classes_of(cycle)
     for name in scores.keys() - {"", *classes}:
         raise ConfigError(f"this run has no class '{name}'", where="score",
                           remedy=f"choose among {', '.join(classes)}")  # fmt: skip
     answered = LabelStore(run.folder).answers()
-    rows = [row for row in record.selection(cycle)["selected"] if row["id"] not in answered]
+    rows = [row for row in rows_of(run, cycle) if row["id"] not in answered]
     images = _images(run, rows, faults)
     if not images:
         raise DataError(
-            f"no image of the batch of cycle {cycle} is left to label"
+            f"no image of {batch_name(cycle)} is left to label"
             + "".join(f"; {line}" for line in faults.lines()),
-            where=run.folder.path(f"cycle{cycle}/selection.json"),
+            where=run.folder.root,
             remedy=f"miaod run --run-dir {run.folder.root} goes on",
         )
-    found = detect_images(
-        run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
-    )
+    found: Mapping[str, Detections] = {}
+    if cycle != FIRST:
+        found = detect_images(
+            run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
+        )
+    boxes = {i: _suggestions(one, classes, scores) for i, one in found.items()}
     tasks = [
-        _task(row, images[row["id"]], _suggestions(found[row["id"]], classes, scores))
+        _task(row, images[row["id"]], boxes.get(row["id"], ()))
         for row in rows
         if row["id"] in images
     ]
     return Batch(record.name, record.fingerprint, cycle, classes, tasks), faults
 
 
+def newest_batch(run: Run) -> int:
+    """The cycle whose batch is to be labeled: the newest one that has chosen images, or FIRST
+    before the run has begun. Raises DecisionError where the labels are under way."""
+    return reviewing.newest_batch(run.record) if has_begun(run.folder) else FIRST
+
+
+def rows_of(run: Run, cycle: int) -> list[SelectedImage]:
+    """The rows of a cycle's batch, the most wanted first."""
+    if cycle != FIRST:
+        return run.record.selection(cycle)["selected"]
+    first = run.dataset.first.labeled.tolist()
+    return [
+        {"rank": rank, "id": image_id, "index": index, "score": None,
+         "reason": "drawn at random to begin with"}
+        for rank, (index, image_id) in enumerate(zip(first, run.dataset.ids(first), strict=True), 1)
+    ]  # fmt: skip
+
+
+def batch_name(cycle: int) -> str:
+    """What a batch is called."""
+    return "the images to begin with" if cycle == FIRST else f"the batch of cycle {cycle}"
+
+
+def short_name(cycle: int) -> str:
+    """The same as a part of file names."""
+    return "first" if cycle == FIRST else f"cycle{cycle}"
+
+
 def exported_file(cycle: int) -> str:
     """Where a run folder keeps what was suggested for a cycle's batch when it was exported last."""
-    return f"labels/exported/cycle{cycle}.json"
+    return f"labels/exported/{short_name(cycle)}.json"
 
 
 def suggested(folder: RunFolder, cycle: int) -> dict[str, list[Suggestion]]:
@@ -168,7 +203,8 @@ def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
         target.unlink(missing_ok=True)  # of an export before, perhaps cut off
         if turns and task.orientation > 1:
             with Image.open(task.path) as image:
-                turned = upright(image, task.orientation)
+                image.load()  # which turns a TIFF by itself
+                turned = upright(image, orientation_of(image))
                 turned.save(target, format=image.format, quality=95)
         elif link:
             target.symlink_to(task.path.resolve())

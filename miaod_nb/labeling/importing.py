@@ -17,7 +17,7 @@ from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.agreement import Agreement, compare
 from miaod_nb.labeling.exchange import Returned, ReturnedBox
-from miaod_nb.labeling.exporting import suggested
+from miaod_nb.labeling.exporting import FIRST, batch_name, rows_of, suggested
 from miaod_nb.labeling.ingest import FORMATS, Format
 from miaod_nb.labeling.names import Images
 from miaod_nb.labeling.reviewing import apply_decisions, decide_all, why_closed
@@ -71,7 +71,7 @@ class Import:
             )
         lines += self.faults.lines()
         if self.missing:
-            lines.append(f"{_named(self.missing)} of cycle {self.cycle} still to label")
+            lines.append(f"{_named(self.missing)} of {batch_name(self.cycle)} still to label")
         return lines
 
 
@@ -152,8 +152,8 @@ def import_labels(
                         "format": form.name, "images": [one.id for one in new]})  # fmt: skip
         store.answer(new, record.pool)
     skipped = _set_aside(run, cycle, skipped, faults)
-    before, batch = suggested(run.folder, cycle), record.selected(cycle)
-    asked = {*batch, *record.labeled(cycle)}
+    before, batch = suggested(run.folder, cycle), [row["id"] for row in rows_of(run, cycle)]
+    asked = {*batch} if cycle == FIRST else {*batch, *record.labeled(cycle)}
     for image_id in boxes.keys() - asked:
         faults.add("labeled, but not asked for: used once a cycle chooses it", image_id)
     looked_at = [i for i in boxes if i in before and not found[i].in_bulk]
@@ -289,6 +289,10 @@ def _note(run: Run, event: Mapping[str, Any]) -> None:
 def _set_aside(run: Run, cycle: int, skipped: Sequence[str], faults: FaultCounts) -> list[str]:
     """Takes what people skipped out of the cycle's batch, without others in their places; returns
     the ids that are set aside now."""
+    if cycle == FIRST:  # drawn, not chosen: no other one can take its place
+        for image_id in skipped:
+            faults.add("skipped, but drawn to begin with: it goes on waiting", image_id)
+        return []
     record = run.record
     barred = verdicts_of(record, cycle).barred
     labeled = {*record.labeled(cycle)}

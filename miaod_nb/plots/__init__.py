@@ -2,6 +2,8 @@
 
 Each function draws on the Axes that it is given and returns them; `use_style` comes first.
 
+letters: names in any script: drawn in a font of this machine that has their letters, else as
+numbers
 look: how things look: one role, one color, line and marker in every figure, and labels at the line
 bars: how many, which share, how the scores spread, and the hand-computed example
 checks: how far a detector's scores can be trusted, and what the labels were of
@@ -17,6 +19,7 @@ from miaod_nb.plots.bars import (
     true_positive_counts,
 )
 from miaod_nb.plots.checks import calibration, class_mix
+from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.lines import (
     PUBLISHED,
     learning_curves,
@@ -42,6 +45,7 @@ __all__ = [
     "calibration",
     "class_counts",
     "class_mix",
+    "drawable",
     "heat_map",
     "heat_map_row",
     "instance_bars",

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.look import HATCHES, STYLES, legend_columns, level_colors, looks
 
 POOL_LOOK: dict[str, Any] = {"color": "white", "edgecolor": "black", "label": "pool"}
@@ -104,7 +105,7 @@ def instance_bars(axes: Axes, names: Sequence[str], series: Mapping[str, Sequenc
                 textcoords="offset points", weight="bold" if place == best else "normal",
             )  # fmt: skip
         axes.axhline(row, color="black", linewidth=0.8)
-    axes.set_xticks(places, names)
+    axes.set_xticks(places, [drawable(name) for name in names])
     axes.set_yticks(np.arange(len(series)) + 0.3, list(series)[::-1])
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
@@ -143,7 +144,8 @@ def _grouped_bars(
     if len(styles) > NAMED:
         columns = legend_columns(axes, [look["label"] for look in styles])
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
-    axes.set_yticks(np.arange(len(table)), [str(name) for name in table.index], parse_math=False)
+    names = [drawable(str(name)) for name in table.index]
+    axes.set_yticks(np.arange(len(table)), names, parse_math=False)
     axes.set(ylim=(len(table) - 0.5, -0.75), xlim=(0, 1.25 * table.max().max() or 1))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)

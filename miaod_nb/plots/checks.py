@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.look import LineEnd, label_ends, looks
 
 LEAST = 10  # detections that a point of the calibration stands for: fewer say nothing
@@ -47,7 +48,8 @@ def class_mix(axes: Axes, table: pd.DataFrame, xlabel: str = "labeled images") -
             color = "white" if share < DARK * highest else "black"
             axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=color)
     axes.set_xticks(range(len(table.columns)), [str(name) for name in table])
-    axes.set_yticks(range(len(table)), [str(name) for name in table.index], parse_math=False)
+    names = [drawable(str(name)) for name in table.index]
+    axes.set_yticks(range(len(table)), names, parse_math=False)
     axes.set_xlabel(xlabel)
     axes.tick_params(length=0)
     axes.grid(False)

@@ -9,6 +9,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
+from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.look import PIXEL, STYLES, level_colors
 
 # Color, dash and width in pixels; the ground truth is thin, so that it differs without color.
@@ -97,7 +98,7 @@ def heat_map(
         ticks=[vmin, vmax or 1], format="{x:.2g}", extend=extend,
     )  # fmt: skip
     scale.ax.set_facecolor("gray")  # behind the transparent colors, as in the picture
-    scale.set_label(label, fontsize=8, labelpad=0)
+    scale.set_label(drawable(label), fontsize=8, labelpad=0)
     scale.ax.tick_params(labelsize=8, length=2)
     return axes
 
@@ -156,7 +157,7 @@ def _write_inside(axes: Axes, text: str, x: float, y: float) -> Annotation:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     corner = (min(max(x, left), right), min(max(y, top), bottom))
     written = axes.annotate(
-        text, corner, (0, 0), textcoords="offset points", fontsize=7, va="bottom",
+        drawable(text), corner, (0, 0), textcoords="offset points", fontsize=7, va="bottom",
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         parse_math=False,
     )  # fmt: skip

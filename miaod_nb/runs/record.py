@@ -14,7 +14,7 @@ import pandas as pd
 
 from miaod_nb.config import Config, validated
 from miaod_nb.data.pool import resolve_count
-from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.records import ImageRecord, Range
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.files import LOG, RunFolder
@@ -113,6 +113,12 @@ class RunRecord:
         """Names of the classes that the run began with."""
         return tuple(self._data["classes"])
 
+    @property
+    def gray(self) -> Range | None:
+        """Which values of deep gray images are black and white; None: there are no such images."""
+        low_high = self._data.get("gray")
+        return (low_high[0], low_high[1]) if low_high else None
+
     def classes_of(self, cycle: int) -> tuple[str, ...]:
         """Names of the classes that the cycle knows: those before, and those that joined with its
         labels, in this order."""
@@ -187,7 +193,9 @@ class RunRecord:
         if row is None or root is None:
             return None
         _, _, source, path, width, height, _ = self._images.iloc[row]
-        return ImageRecord(image_id, source, root / path, int(width), int(height)) if path else None
+        if not path:
+            return None
+        return ImageRecord(image_id, source, root / path, int(width), int(height), gray=self.gray)
 
     # ------------------------------------------------------------------------------- the cycles
 

@@ -31,12 +31,14 @@ class ListDigest(TypedDict):
 @_strict
 class Data(TypedDict):
     """What decides results of the data: the classes, and of each list the digest of its images,
-    which stand in pool.parquet; earlier versions wrote their "id WxH" here."""
+    which stand in pool.parquet; earlier versions wrote their "id WxH" here. gray: which values of
+    deep gray images are black and white."""
 
     classes: list[str]
     pool: NotRequired[list[str] | ListDigest]
     test: NotRequired[list[str] | ListDigest]
     imported: NotRequired[list[str]]
+    gray: NotRequired[list[float]]
 
 
 @_strict

@@ -14,7 +14,7 @@ from miaod_nb.authors.reference import to_reference_arrays
 from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
 from miaod_nb.data.files import records_of_files
-from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.records import ImageRecord, Range
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
@@ -46,11 +46,17 @@ class ImageResult:
 class Detector:
     """A detector ready for use: its `model`, `classes` and `config`.
 
+    gray: which values of deep gray images are black and white for it, if it was trained on some.
+
     Made by `load`, or by `from_reference` for a checkpoint of the authors' code.
     """
 
-    def __init__(self, model: DetectionModel, classes: Sequence[str], config: Config) -> None:
+    def __init__(
+        self, model: DetectionModel, classes: Sequence[str], config: Config,
+        gray: Range | None = None,
+    ) -> None:  # fmt: skip
         self.model, self.classes, self.config = model.eval(), tuple(classes), config
+        self.gray = gray
 
     @classmethod
     def load(
@@ -100,7 +106,7 @@ class Detector:
         classes = weights.config.classes or ()
         model = build_detector(without_pretrained(weights.config), len(classes))
         load_weights(model, weights.arrays, path)
-        return cls(model.to(resolve_device(device)), classes, weights.config)
+        return cls(model.to(resolve_device(device)), classes, weights.config, weights.gray)
 
     def save(self, path: str | Path) -> None:
         """Writes the detector as one file, which `load` reads. Raises RunFolderError."""
@@ -108,6 +114,7 @@ class Detector:
             "model": self.model.state_dict(),
             "classes": list(self.classes),
             "settings": self.config.model_dump(mode="json"),
+            "gray": self.gray,
         })  # fmt: skip
 
     def save_reference(self, path: str | Path) -> None:
@@ -134,7 +141,7 @@ class Detector:
         Raises DataError naming the files that are no usable images.
         """
         files = {str(i): Path(i) for i in images if not isinstance(i, ImageRecord)}
-        made, left_out = records_of_files(files.items())
+        made, left_out = records_of_files(files.items(), self.gray)
         if left_out:
             name, reason = next(iter(left_out.items()))
             raise DataError(f"{len(left_out)} files cannot be used, first: {reason}", where=name,

@@ -8,15 +8,15 @@ from typing import Any
 
 from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.labels import Oracle
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.records import FaultCounts, ImageRecord, Range
 from miaod_nb.data.sources import Source, nearest_list, open_source, scan_list
-from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.errors import ConfigError, DataError, nearest_path
 from miaod_nb.evaluation import Evaluation, evaluate
 from miaod_nb.experiment.opening import open_run
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import out_folder, refuse_run
-from miaod_nb.runs.record import RunRecord, is_run, nearest_run
+from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
 from miaod_nb.trained.prediction_files import (
@@ -91,8 +91,11 @@ def evaluate_what(
     on the images that it held out. Raises MiaodErrors.
     """
     if not what.exists():
-        raise DataError("there is no such file or folder", where=what,
-                        remedy=f"{nearest_run(what)}correct the path")  # fmt: skip
+        raise DataError(
+            "there is no such file or folder",
+            where=what,
+            remedy=f"{nearest_path(what)}correct the path",
+        )
     overrides = dict(overrides or {})
     is_predictions = what.suffix.lower() == ".json"
     if is_predictions and (overrides or cycle is not None):
@@ -117,7 +120,8 @@ def evaluate_what(
     is_as_in_run = not (data_root or list_name or "test_list" in overrides)
     test = _load_held_out(run_dir) if run_dir and is_as_in_run else None
     name = list_name or detector.config.test_list
-    return evaluate_detector(detector, test or read_labeled(root, name, detector.classes))
+    test = test or read_labeled(root, name, detector.classes, detector.gray)
+    return evaluate_detector(detector, test)
 
 
 def _run_of(what: Path) -> Path | None:
@@ -141,11 +145,14 @@ def _load_held_out(run_dir: Path) -> LabeledImages | None:
     )  # fmt: skip
 
 
-def read_labeled(data_root: Path, list_name: str, classes: Sequence[str]) -> LabeledImages:
-    """The images of a list and their objects of these classes. Raises DataError."""
+def read_labeled(
+    data_root: Path, list_name: str, classes: Sequence[str], gray: Range | None = None
+) -> LabeledImages:
+    """The images of a list and their objects of these classes. gray: as `check_images` has it.
+    Raises DataError."""
     faults = FaultCounts()
     source = open_source(data_root)
-    records = scan_list(source, list_name, faults, required=False)
+    records = scan_list(source, list_name, faults, required=False, gray=gray)
     if not records:
         raise DataError(
             f"there is no image list '{list_name}'",
@@ -181,16 +188,18 @@ def evaluate_predictions(path: Path, data_root: Path, list_name: str) -> Evaluat
     """
     categories = categories_beside(path)
     test = read_labeled(data_root, list_name, list(categories.values()))
-    found, others = read_entries(path, test.image_ids, categories)
+    files = {record.id: record.image_path for record in test.records}
+    found, others = read_entries(path, test.image_ids, files, categories)
     if others and not any(map(len, found.values())):
         raise DataError(
-            f"none of the {others} boxes lies in an image of the list '{list_name}'",
+            f"none of the {len(others)} boxes lies in an image of the list '{list_name}': the file "
+            f"says {others[0]!r}, the list {test.records[0].id!r}",
             where=path,
             remedy="name the list that the predictions were made for (list_name, --list); those of "
             "`miaod predict` call an image by its path in the folder that was given",
         )
     if others:
-        test.faults.add("predicted box in an image outside the list", path.name, others)
+        test.faults.add("predicted box in an image outside the list", path.name, len(others))
     return _evaluate(test, categories, found)
 
 

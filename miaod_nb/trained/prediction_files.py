@@ -5,14 +5,15 @@ pixels of the image) and `score`. Beside it lies `categories.json`, which names 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from miaod_nb.boxes import Detections
 from miaod_nb.errors import DataError
+from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
 
 PREDICTIONS, CATEGORIES = "predictions.json", "categories.json"
@@ -58,29 +59,78 @@ def to_entries(
 
 
 def read_entries(
-    path: Path, image_ids: Mapping[str, ImageId], categories: Categories
-) -> tuple[dict[str, Detections], int]:
-    """Detections of each of these images, and the number of boxes in other images.
+    path: Path, image_ids: Mapping[str, ImageId], files: Mapping[str, Path], categories: Categories
+) -> tuple[dict[str, Detections], list[ImageId]]:
+    """Detections of each of these images, and how the file calls the images of all other boxes.
 
-    image_ids: what the file calls each image; an id of ours is understood too. Raises DataError
-    naming the first entry that cannot be used.
+    image_ids: what a file of ours calls each image; files: where it lies. Files of other programs
+    are understood too: see `_ways`. Raises DataError naming the first entry that cannot be used,
+    or that might mean two images.
     """
-    entries = _read_list(path, _FORMAT)
-    names: dict[ImageId, str] = {name: name for name in image_ids}
-    names |= {image_id: name for name, image_id in image_ids.items()}
     labels = {category: label for label, category in enumerate(categories)}
-    rows: dict[str, list[tuple[list[float], float, int]]] = {name: [] for name in image_ids}
-    others = 0
-    for position, entry in enumerate(entries):
+    parsed = []
+    for position, entry in enumerate(_read_list(path, _FORMAT)):
         try:
-            image_id, label, box, score = _parse(entry, labels)
+            parsed.append(_parse(entry, labels))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _wrong(path, f"entry {position}", error, _FORMAT) from None
-        if image_id in names:
-            rows[names[image_id]].append((box, score, label))
+    way = max(
+        _ways(image_ids, files),
+        key=lambda way: sum(way.key(one.image_id) in way.names for one in parsed),
+    )
+    by_file = _by(lambda name: files[name].name, files)
+    rows: dict[str, list[tuple[list[float], float, int]]] = {name: [] for name in image_ids}
+    others = []
+    for one in parsed:
+        meant = by_file.get(one.file_name) or way.names.get(way.key(one.image_id), [])
+        if meant[1:]:
+            raise DataError(
+                f"two images of the list might be meant by {one.image_id!r}: "
+                f"{meant[0]} and {meant[1]}",
+                where=path,
+                remedy="give the entries the ids of the list, or each its file_name",
+            )
+        if meant:
+            rows[meant[0]].append((one.box, one.score, one.label))
         else:
-            others += 1
+            others.append(one.image_id)
+    if way.words and len(others) < len(parsed):
+        say(f"  {path.name} calls images by {way.words}")
     return {name: _to_detections(found) for name, found in rows.items()}, others
+
+
+class _Way(NamedTuple):
+    """How a file may call images. names: those that a key may mean; key: that of an `image_id`.
+    words: for the user; "" for files of ours."""
+
+    words: str
+    names: Mapping[ImageId, Sequence[str]]
+    key: Callable[[ImageId], ImageId]
+
+
+def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_Way]:
+    """By our id or number, by the number as text, by the file's name, or by that without suffix,
+    numbers without leading zeros, as ultralytics does."""
+    ours = _by(lambda name: name, files) | _by(lambda name: image_ids[name], files)
+    return [
+        _Way("", ours, lambda image_id: image_id),
+        _Way("numbers as text", _by(lambda name: _plain(image_ids[name]), files), _plain),
+        _Way("the names of their files", _by(lambda name: files[name].name, files), str),
+        _Way("the names of their files without suffix",
+             _by(lambda name: _plain(files[name].stem), files), _plain),
+    ]  # fmt: skip
+
+
+def _by(key: Callable[[str], ImageId], names: Iterable[str]) -> dict[ImageId, list[str]]:
+    found: dict[ImageId, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def _plain(name: ImageId) -> ImageId:
+    """A number where the name spells one."""
+    return int(name) if str(name).isdecimal() else name
 
 
 def categories_beside(path: Path) -> dict[int, str]:
@@ -118,7 +168,15 @@ def list_beside(path: Path) -> str:
     return name
 
 
-def _parse(entry: Any, labels: Mapping[int, int]) -> tuple[ImageId, int, list[float], float]:
+class _Entry(NamedTuple):
+    image_id: ImageId
+    file_name: str
+    label: int
+    box: list[float]
+    score: float
+
+
+def _parse(entry: Any, labels: Mapping[int, int]) -> _Entry:
     if entry["category_id"] not in labels:
         raise ValueError(f"the category {entry['category_id']!r} is not in {CATEGORIES}")
     if not isinstance(entry["image_id"], str | int):
@@ -131,7 +189,9 @@ def _parse(entry: Any, labels: Mapping[int, int]) -> tuple[ImageId, int, list[fl
         raise ValueError("a number is not finite, or too large")
     if min(width, height) < 0:
         raise ValueError("a side is negative")
-    return entry["image_id"], labels[entry["category_id"]], [x, y, x + width, y + height], score
+    file_name = PurePosixPath(str(entry.get("file_name", ""))).name
+    box = [x, y, x + width, y + height]
+    return _Entry(entry["image_id"], file_name, labels[entry["category_id"]], box, score)
 
 
 def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections:

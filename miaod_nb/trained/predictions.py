@@ -10,7 +10,6 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.data.files import image_files, records_of_files
-from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
 from miaod_nb.errors import DataError
 from miaod_nb.inspection.seeing import pixels
 from miaod_nb.runs.machine import memory_explained, prepare_torch
@@ -41,11 +40,11 @@ def predict_files(
                         remedy="choose another --out, for example a new folder in it")  # fmt: skip
     files = image_files(path, but_not_in=out)
     _refuse_overwriting(files, out)
-    records, left_out = records_of_files(files.items())
+    records, left_out = records_of_files(files.items(), detector.gray)
     if not records:
         name, reason = next(iter(left_out.items()))
         raise DataError(f"no image can be used ({len(left_out)} tried; {name}: {reason})",
-                        where=path, remedy="give JPEG or PNG files that are whole")  # fmt: skip
+                        where=path, remedy="give images that are whole, such as JPEG")  # fmt: skip
     results: list[ImageResult] = []
     with out_folder(out) as folder, memory_explained():
         for result in detector.look_at(records):
@@ -78,7 +77,7 @@ def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:
 
 def picture_name(name: str) -> str:
     """Where the picture of an image goes: different for each file, whatever its folder."""
-    is_usual = name.lower().endswith(IMAGE_SUFFIXES)
+    is_usual = name.lower().endswith((".jpg", ".jpeg", ".png"))
     return f"{PICTURES}/{name}" + ("" if is_usual else ".png")
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from miaod_nb.authors.checkpoint import named_arrays
 from miaod_nb.authors.reference import as_reference
 from miaod_nb.config import Config, make_config, validated
+from miaod_nb.data.records import Range
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.progress import say
 from miaod_nb.runs.record import RunRecord
@@ -17,10 +18,12 @@ COCO_CLASSES = 80
 
 
 class Weights(NamedTuple):
-    """A detector's arrays, and the configuration that says how to build it (with its classes)."""
+    """A detector's arrays, the configuration that says how to build it (with its classes), and
+    which values of deep gray images are black and white for it."""
 
     config: Config
     arrays: Mapping[str, Tensor]
+    gray: Range | None = None
 
 
 def is_ours(content: Mapping[str, Any]) -> bool:
@@ -43,7 +46,7 @@ def our_weights(
             remedy="restore the file, or use the version of miaod that wrote it",
         ) from error
     config = validated(settings | dict(overrides or {}))
-    return Weights(config, named_arrays(content["model"]))
+    return Weights(config, named_arrays(content["model"]), content.get("gray"))
 
 
 def their_weights(

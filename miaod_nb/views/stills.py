@@ -89,7 +89,7 @@ def sheet(tiles: Sequence[tuple[str, str]]) -> bytes:
             if source:
                 axes.imshow(opened(source))
             short = caption if len(caption) <= LONGEST else f"{caption[:LONGEST]}…"
-            axes.set_title(short, fontsize=7, parse_math=False)
+            axes.set_title(plots.drawable(short), fontsize=7, parse_math=False)
         return _jpeg(figure)
 
 

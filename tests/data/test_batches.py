@@ -16,10 +16,11 @@ from miaod_nb.data.batches import (
     inference_loader,
     training_loader,
 )
+from miaod_nb.data.images import load_image
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.plans import inference_plan
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import load_image, open_source, scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import DataError
 from miaod_nb.processes import Processes

@@ -13,8 +13,8 @@ from PIL import Image
 
 from miaod_nb.data import cache
 from miaod_nb.data.cache import ImageCache
+from miaod_nb.data.images import load_image
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.data.sources import load_image
 from miaod_nb.errors import DataError
 
 SIZES = [(512, 512), (40, 30), (512, 341)]  # 768 KiB, 3.5 KiB, 512 KiB
@@ -36,9 +36,9 @@ def decoded(monkeypatch) -> list[str]:
     """The names of the files that were decoded."""
     names: list[str] = []
 
-    def load(path: Path) -> torch.Tensor:
+    def load(path: Path, gray: None) -> torch.Tensor:
         names.append(path.name)
-        return load_image(path)
+        return load_image(path, gray)
 
     monkeypatch.setattr(cache, "load_image", load)
     return names

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from miaod_nb.data.batches import LabeledBatch, training_loader
+from miaod_nb.data.images import load_image
 from miaod_nb.data.labels import Oracle, audit
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import Source, load_image, open_source, scan_list
+from miaod_nb.data.sources import Source, open_source, scan_list
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.errors import DataError
 from tests.coco import annotation_file, change, subset_of, write_coco
@@ -299,8 +300,8 @@ def test_nothing_is_left_of_a_file_without_annotations(coco):
 @pytest.mark.parametrize(
     ("box", "reason"),
     [
-        ([5, 5, 0, 20], "zero-area box"),
-        ([5, 5, 20, 0.0], "zero-area box"),
+        ([5, 5, 0, 20], "box smaller than a pixel"),
+        ([5, 5, 20, 0.0], "box smaller than a pixel"),
         ([20, 5, -10, 15], "inverted box"),
         ([70, 5, 20, 20], "box outside the image"),
         ([1e308, 5, 1e308, 20], "box outside the image"),
@@ -314,7 +315,8 @@ def test_nothing_is_left_of_a_file_without_annotations(coco):
     ],
 )
 def test_useless_boxes_are_counted(coco, box, reason):
-    change(coco, lambda d: d.update(annotations=[d["annotations"][0] | {"bbox": box}]))
+    entry = {"image_id": 1000, "category_id": 3, "bbox": box}
+    change(coco, lambda d: d.update(annotations=[entry | {"id": 1}]))
     found, faults = _read(coco)
     assert faults.pop(reason) == 1
     malformed, clipped = reason.startswith("annotation"), "clipped" in reason

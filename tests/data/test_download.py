@@ -55,7 +55,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The three archives as they are packed officially, of a devkit of few images."""
     root = tmp_path_factory.mktemp("official")
     for year, num_test in (("VOC2007", 3), ("VOC2012", 0)):
-        write_voc(root / f"VOCdevkit/{year}", 5, num_test, prefix=year[3:])
+        write_voc(root / f"VOCdevkit/{year}", 5, num_test, seed=num_test, prefix=year[3:])
     (root / "VOCdevkit/VOC2012/ImageSets/Main/test.txt").unlink()
     packed = {}
     for name, list_name in ARCHIVES.items():

@@ -24,9 +24,9 @@ YOLO = "1 0.3125 0.5 0.375 0.375\n"
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
-    for name in IMAGES:
+    for shade, name in enumerate(IMAGES, start=90):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((64, 80, 3), 90, np.uint8)).save(folder / name)
+        Image.fromarray(np.full((64, 80, 3), shade, np.uint8)).save(folder / name)
     (folder / "notes.md").write_text("mine")
     return folder
 
@@ -61,7 +61,7 @@ def labeled(root: Path) -> tuple[dict[str, list], dict]:
     records = scan_list(source, source.list_names()[0], faults)
     oracle = Oracle(source, records)
     ids = sorted(source.labeled_ids())
-    names = list(source.classes()) or oracle.class_names(ids)
+    names = list(source.classes()) or oracle.class_names(ids, FaultCounts())
     found = oracle.read(ids, names, faults)
     return {
         i: [(names[k], tuple(box)) for box, k in zip(o.boxes.tolist(), o.labels, strict=True)]
@@ -182,10 +182,10 @@ def test_a_description_that_leads_nowhere_is_refused(tmp_path, text):
 def yolo(tmp_path: Path) -> Path:
     """A YOLO data set with two images to train on, one labeled, and one to validate."""
     folder = tmp_path / "yolo"
-    for name in ("train/a b.jpg", "train/c.jpg", "val/d.jpg"):
+    for shade, name in enumerate(("train/a b.jpg", "train/c.jpg", "val/d.jpg"), start=90):
         path = folder / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((64, 80, 3), 90, np.uint8)).save(path)
+        Image.fromarray(np.full((64, 80, 3), shade, np.uint8)).save(path)
     return write(folder, {
         "data.yaml": "train: images/train\nval: images/val\nnames: [dog, cat]\n",
         "labels/train/a b.txt": YOLO, "labels/val/d.txt": YOLO,

@@ -31,16 +31,15 @@ def test_all_images_are_the_pool_in_the_order_of_their_names(folder):
 
 
 def test_what_else_lies_there_is_counted(folder):
-    for name in ("Thumbs.db", "scan.tif"):
+    for name in ("Thumbs.db", "more/notes.txt"):
+        (folder / "JPEGImages" / name).parent.mkdir(exist_ok=True)
         (folder / "JPEGImages" / name).write_bytes(b"something")
-    (folder / "JPEGImages/more").mkdir()
     (folder / "Annotations/no_image.xml").write_text("<annotation/>")
     faults = FaultCounts()
     scan_list(open_source(folder), "trainval", faults)
     counts = {reason: one["count"] for reason, one in faults.as_dict().items()}
     assert counts == {
-        "file that is not .jpg, .jpeg, .png": 2, "folder among the images, not looked into": 1,
-        "annotation of an image that is not there": 1,
+        "file that is no image": 2, "annotation of an image that is not there": 1,
     }  # fmt: skip
 
 

@@ -11,9 +11,10 @@ from PIL import Image, ImageOps
 
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.files import records_of_files
+from miaod_nb.data.images import load_image
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.sources import load_image, open_source, scan_list
+from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.data.upright import TURNS, upright_box
 from tests.coco import change, write_coco
 

@@ -1,5 +1,6 @@
 """A run on a folder of one's own: begun by one call that says what it found, and gone on with."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -73,3 +74,29 @@ def test_the_lists_that_a_data_set_has_are_taken(data_root, tmp_path):
     run = new_run("mine", data, None, "tiny", settings)
     assert (run.config.train_list, run.config.test_list) == ("train", "val")
     assert any(line.startswith("measured on: val list (4 images)") for line in describe_data(run))
+
+
+def test_a_run_without_any_label_begins_with_what_a_tool_gives_back(photos, tmp_path):
+    """Out and back before there is a class, a detector or a cycle."""
+    run = new_run("mine", photos, None, "tiny", QUICK)
+    root = tmp_path / "runs/mine"
+    assert "classes: none yet" in describe_data(
+        run
+    ) and "measured on: nothing yet" in describe_data(run)
+    outcome = miaod("run", "--run-dir", root)
+    assert outcome.code == 1 and "there is no label to begin with" in outcome.err
+    outcome = miaod("export", root, "--to", "label-studio")
+    assert outcome.out.startswith("4 images of the images to begin with, 0 suggested boxes")
+    tasks = json.loads((root / "labels/first-label-studio/tasks.json").read_text())
+    region = {"type": "rectanglelabels", "value": {"x": 20, "y": 20, "width": 50, "height": 50,
+                                                   "rectanglelabels": ["crab"]}}  # fmt: skip
+    for task in tasks:
+        task["annotations"] = [{"result": [region]}]
+    (root / "back.json").write_text(json.dumps(tasks))
+    outcome = miaod("import", root, root / "back.json")
+    assert outcome.code == 0, outcome.err
+    assert "4 images labeled (0 of them show nothing)" in outcome.out
+    outcome = miaod("run", "--run-dir", root)
+    assert outcome.code == 0, outcome.err
+    labels = json.loads((root / "cycle0/labels.json").read_text())
+    assert labels["boxes"] == {"crab": 4} and labels["labeled"] == 4

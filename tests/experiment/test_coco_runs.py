@@ -152,7 +152,7 @@ def test_selection_that_nobody_labeled_waits_for_labels(coco, data_root, tmp_pat
     _say_that_it_is_empty(root, _selection(run_dir)["selected"][0]["id"])
     outcome = miaod(*run_arguments(root, run_dir, **QUICK))
     assert outcome.code == 0 and "6 of 12 images are labeled, 6 train" in outcome.out
-    assert "1 x zero-area box" in outcome.out
+    assert "1 x box smaller than a pixel" in outcome.out
 
 
 def test_first_images_that_nobody_labeled_are_refused(coco, data_root, tmp_path):

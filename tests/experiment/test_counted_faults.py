@@ -43,7 +43,7 @@ def damage(data: Path, voc_xml) -> dict[str, int]:
         "annotation malformed: entity definitions are refused": 1,
         "annotation missing": 1,
         "exact duplicate box": 1,
-        "zero-area box": 1,
+        "box smaller than a pixel": 1,
         "inverted box": 1,
         "box outside the image": 1,
         "box clipped to the image": 1,

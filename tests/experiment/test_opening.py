@@ -48,7 +48,7 @@ def test_another_fingerprint_is_refused_by_its_differences(finished, data_root):
 
 def test_preset_follows_from_what_is_given(data_root, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(module, "Run", lambda config, data, folder: opened.append(config))
+    monkeypatch.setattr(module, "Run", lambda config, data, folder, **how: opened.append(config))
     monkeypatch.setattr(module, "make_toy", lambda folder, **size: folder)
     open_run(data_root=data_root)
     open_run()
@@ -93,7 +93,7 @@ def test_paths_mean_the_same_from_notebooks(finished, tmp_path, monkeypatch):
 def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(module, "make_toy", lambda folder, **size: made.append(folder) or folder)
-    monkeypatch.setattr(module, "Run", lambda config, data, folder: None)
+    monkeypatch.setattr(module, "Run", lambda config, data, folder, **how: None)
     (tmp_path / "notebooks").mkdir()
     for folder in (tmp_path, tmp_path / "notebooks"):
         monkeypatch.chdir(folder)
@@ -106,7 +106,7 @@ def test_generated_data_lie_in_the_project_also_from_its_notebooks(tmp_path, mon
 def test_voc_is_downloaded_for_the_authors_presets_alone(data_root, tmp_path, monkeypatch):
     asked, opened = [], []
     monkeypatch.setattr(module, "download_voc", lambda folder: asked.append(folder) or data_root)
-    monkeypatch.setattr(module, "Run", lambda config, data, folder: opened.append(data))
+    monkeypatch.setattr(module, "Run", lambda config, data, folder, **how: opened.append(data))
     monkeypatch.chdir(tmp_path)
     open_run("voc0712", run_dir="mine")
     open_run("voc0712", data_root=tmp_path)

@@ -7,7 +7,13 @@ import pytest
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.parameters import check_parameters
 
-DECLARED = 'run_dir: str = ""  # where results go\ncycle: int = 0\noverrides: dict = {}'
+DECLARED = (
+    'preset: str = ""\ndata_root: str = ""\nrun_dir: str = ""  # where results go\n'
+    "cycle: int = 0\noverrides: dict = {}"
+)
+DEFAULTS: dict[str, Any] = {
+    "preset": "", "data_root": "", "run_dir": "", "cycle": 0, "overrides": {}
+}  # fmt: skip
 
 
 def notebook(**given: Any) -> dict[str, Any]:
@@ -16,8 +22,7 @@ def notebook(**given: Any) -> dict[str, Any]:
     if given:
         lines = [f"{name} = {value!r}" for name, value in given.items()]
         cells.append("\n".join(["# Parameters", *lines]))
-    names: dict[str, Any] = {"run_dir": "", "cycle": 0, "overrides": {}}
-    return {**names, **given, "In": [*cells, "import math\nx = 3"], "x": 3}
+    return {**DEFAULTS, **given, "In": [*cells, "import math\nx = 3"], "x": 3}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +37,7 @@ def notebook(**given: Any) -> dict[str, Any]:
 def test_right_values_are_taken_also_as_texts(given, expected):
     names = notebook(**given)
     check_parameters(names)
-    for name, value in ({"run_dir": "", "cycle": 0, "overrides": {}} | expected).items():
+    for name, value in (DEFAULTS | expected).items():
         assert names[name] == value and type(names[name]) is type(value)
 
 
@@ -40,7 +45,10 @@ def test_right_values_are_taken_also_as_texts(given, expected):
     ("given", "words"),
     [
         ({"rundir": "x"}, "no parameter 'rundir'.*did you mean 'run_dir'"),
-        ({"seed": 1}, "no parameter 'seed'.*choose of: run_dir, cycle, overrides"),
+        (
+            {"seed": 1},
+            "no parameter 'seed'.*choose of: preset, data_root, run_dir, cycle, overrides",
+        ),
         ({"run_dir": 202611}, "run_dir = 202611 is not allowed: it is int.*`-r` in place of `-p`"),
         ({"run_dir": None}, "run_dir = None is not allowed"),
         ({"cycle": "one"}, "cycle = 'one' is not allowed.*whole number"),
@@ -55,6 +63,14 @@ def test_others_are_answered_by_what_to_type(given, words):
     with pytest.raises(ConfigError, match="(?s)" + words) as error:
         check_parameters(notebook(**given))
     assert error.value.where in given
+
+
+def test_a_parameter_that_was_renamed_by_hand_is_missed():
+    names = notebook()
+    names["In"][2] = DECLARED.replace("run_dir", "rundir")
+    names["rundir"] = names.pop("run_dir")
+    with pytest.raises(ConfigError, match="(?s)'run_dir' is missing.*'rundir' stands there"):
+        check_parameters(names)
 
 
 def test_names_of_later_cells_are_no_parameters():

@@ -113,8 +113,8 @@ def test_boxes_come_back_as_they_were():
     path = Path("predictions.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_text", lambda self, encoding: json.dumps(entries))
-        again, others = read_entries(path, ids, categories)
-    assert others == 0
+        again, others = read_entries(path, ids, {"a": Path("a"), "b": Path("b")}, categories)
+    assert others == []
     for name, result in results.items():
         for field in ("boxes", "scores", "labels"):
             np.testing.assert_array_equal(getattr(result, field), getattr(again[name], field))

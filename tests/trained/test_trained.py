@@ -55,9 +55,11 @@ def test_run_folder_means_its_newest_cycle(reference):
 
 def test_what_is_saved_is_loaded(tmp_path):
     detector = make_detector(top_k=5)
+    detector.gray = (29625, 31250)
     detector.save(tmp_path / "new/weights.pt")
     again = Detector.load(tmp_path / "new/weights.pt")
     assert same_weights(detector, again) and again.classes == CLASSES
+    assert again.gray == (29625, 31250)
     assert again.config.top_k == 5 and again.config.classes == CLASSES
 
 

@@ -1,10 +1,14 @@
 """COCO data sets: which images a list names, which classes, and their labels."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from miaod_nb.data.layouts.coco_file import CocoFile
+from miaod_nb.data.images import is_image
+from miaod_nb.data.layouts.coco_file import CocoFile, Entry, size_of
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
+from miaod_nb.errors import DataError
 
 PREFIX = "instances_"
 
@@ -13,7 +17,7 @@ class _Entry(NamedTuple):
     """What the file says of an image: its numbers (an image may stand there twice) and size."""
 
     numbers: list[int]
-    size: tuple[Any, Any]
+    size: tuple[int, int] | None
 
 
 class CocoSource:
@@ -53,24 +57,33 @@ class CocoSource:
         return f"{' or '.join(map(str, self._image_folders(name)))}, under their file_name"
 
     def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
-        """The images of the list's file, in its order, not opened; missing and repeated ones and
-        those with a path out of the data folder are counted, and annotations that belong to none
-        of them. Raises DataError for a file that is not COCO's or has two images of one id."""
+        """The images of the list's file, in its order, not opened; missing and repeated ones are
+        counted, and annotations that belong to none of them. Raises DataError for a file that is
+        not COCO's, has two images of one id, or a name that two files might be meant by."""
         self._file, self._entries = self.list_file(list_name), {}
         self._content.count_strays(faults)
-        entries = self._by_file_name(faults)
-        stems = [Path(name).stem for name in entries]
-        if len(set(stems)) < len(stems):
-            stems = [str(entry.numbers[0]) for entry in entries.values()]
+        places = self._places(list_name, faults)
+        several: dict[Path | str, list[Entry]] = {}  # by the file, or by the name of a missing one
+        for image in self._content.images.values():
+            name: str = image["file_name"]
+            several.setdefault(places.get(name) or name, []).append(image)
+        ids = [Path(place).stem for place in several]
+        if len(set(ids)) < len(ids):
+            ids = [str(images[0]["id"]) for images in several.values()]
         records = []
-        for image_id, (file_name, entry) in zip(stems, entries.items(), strict=True):
-            if _leads_out(file_name):
-                faults.add("file name leads out of the data folder", image_id)
-            elif (path := self._image_path(list_name, file_name)) is None:
-                faults.add("listed image missing", image_id)
+        for image_id, (place, images) in zip(ids, several.items(), strict=True):
+            name = images[0]["file_name"]
+            if images[1:]:
+                faults.add("listed twice", name, len(images) - 1)
+            if isinstance(place, Path):
+                sizes = filter(None, map(size_of, images))
+                numbers = [image["id"] for image in images]
+                self._entries[image_id] = _Entry(numbers, next(sizes, None))
+                records.append(ImageRecord(image_id, Path(list_name).name, place))
+            elif _leads_out(name):
+                faults.add("file name leads out of the data folder", name)
             else:
-                self._entries[image_id] = entry
-                records.append(ImageRecord(image_id, Path(list_name).name, path))
+                faults.add("listed image missing", name)
         return records
 
     def labels(self, image_id: str) -> Labels | None:
@@ -80,7 +93,8 @@ class CocoSource:
         if not content.annotations or content.images.keys().isdisjoint(entry.numbers):
             return None
         objects = [one for number in entry.numbers for one in content.objects(number)]
-        return Labels(objects, entry.size, certain=bool(objects))
+        notes = [note for number in entry.numbers for note in content.notes(number)]
+        return Labels(objects, entry.size, bool(objects), notes)
 
     def labels_at(self, image_id: str) -> Path:
         """The file of the list, which holds the labels of all its images."""
@@ -109,25 +123,55 @@ class CocoSource:
         self._read = CocoFile.read(self._file, self._read)
         return self._read
 
-    def _by_file_name(self, faults: FaultCounts) -> dict[str, _Entry]:
-        """What the file says of each image file; one that stands there twice is counted."""
-        found: dict[str, _Entry] = {}
-        for number, image in self._content.images.items():
-            file_name = image["file_name"]
-            if file_name in found:
-                faults.add("listed twice", file_name)
-                found[file_name].numbers.append(number)
-            else:
-                size = image.get("width"), image.get("height")  # if they are told
-                found[file_name] = _Entry([number], size)
-        return found
-
     def _image_folders(self, name: str) -> list[Path]:
         return [self.root / name, self.root / "images" / name, self.root / "images"]
 
-    def _image_path(self, name: str, file_name: str) -> Path | None:
-        paths = (folder / file_name for folder in self._image_folders(name))
-        return next((path for path in paths if path.is_file()), None)
+    def _places(self, list_name: str, faults: FaultCounts) -> dict[str, Path]:
+        """The image files by the names that the list has for them, without those that are missing.
+
+        One that is not where its name says, as other tools write it, is the only other file of the
+        folder that is called so without suffix, folder, case and Label Studio's mark; counted.
+        """
+        folders = [*self._image_folders(list_name), self.root]
+        names = list(dict.fromkeys(image["file_name"] for image in self._content.images.values()))
+        found = {name: path for name in names if (path := _at(folders, name))}
+        if len(found) < len(names):
+            folder = next(filter(Path.is_dir, folders))
+            others: dict[str, list[Path]] = {}
+            for path in sorted(filter(is_image, folder.rglob("*"))):
+                if path not in found.values():
+                    others.setdefault(path.stem.casefold(), []).append(path)
+            for name in names:
+                near = [] if name in found else others.get(_bare(name), [])
+                if near[1:]:
+                    raise DataError(
+                        f"two files might be meant by the image name {name!r}",
+                        where=f"{near[0]} and {near[1]}",
+                        remedy="write into file_name where it lies, from the data folder",
+                    )
+                if near:
+                    found[name] = near[0]
+                    faults.add("image found by its name, not where file_name says", name)
+        return found
+
+
+def _at(folders: Sequence[Path], name: str) -> Path | None:
+    """The file of that name, also as Windows and Label Studio write it, in the first folder that
+    has it."""
+    spelled = (name, _slashes(name))
+    paths = (folder / one for one in spelled if not _leads_out(one) for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _slashes(name: str) -> str:
+    """The name with slashes, and without what Label Studio puts before a local file."""
+    return name.replace("\\", "/").rpartition("?d=")[2]
+
+
+def _bare(name: str) -> str:
+    """What a file is called, whatever its folder, suffix, case and the mark of an upload."""
+    stem = PurePosixPath(_slashes(name)).stem.casefold()
+    return re.sub("^[0-9a-f]{8}(-|__)", "", stem)
 
 
 def _leads_out(file_name: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from miaod_nb.errors import DataError, disk_fault
 NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
     "images": {"id": int, "file_name": str},
     "categories": {"id": int, "name": str},
-    "annotations": {"id": int | str, "image_id": int, "category_id": int},
+    "annotations": {"image_id": int, "category_id": int},
 }
 DISTINCT = (("images", "id"), ("categories", "id"), ("categories", "name"))
 Entry = Mapping[str, Any]
@@ -55,15 +55,39 @@ class CocoFile(NamedTuple):
             _read_object(entry, self.categories) for entry in self.annotations.get(image_id, ())
         ]
 
+    def notes(self, image_id: int) -> Iterator[str]:
+        """What is to be counted of the annotations of an image, though they are used."""
+        for entry in self.annotations.get(image_id, ()):
+            if entry.get("ignore") == 1:
+                yield "mark `ignore`, not used (as in pycocotools)"
+            if entry.get("iscrowd", 0) not in (0, 1):
+                yield "mark `iscrowd` that is neither 0 nor 1, taken for 0"
+
     def count_strays(self, faults: FaultCounts) -> None:
-        """Counts annotations without an image, and ids of more than one."""
-        for image_id in sorted(self.annotations.keys() - self.images.keys()):
-            for entry in self.annotations[image_id]:
-                faults.add("annotation of an image that is not in the file", f"id {entry['id']}")
-        ids = Counter(entry["id"] for entries in self.annotations.values() for entry in entries)
+        """Counts annotations without an image, those without an id, and ids of more than one."""
+        ids: Counter[int | str] = Counter()
+        for image_id, entries in self.annotations.items():
+            for entry in entries:
+                annotation_id = entry.get("id")
+                if image_id not in self.images:
+                    faults.add(
+                        "annotation of an image that is not in the file", f"id {annotation_id}"
+                    )
+                if isinstance(annotation_id, int | str):
+                    ids[annotation_id] += 1
+                else:
+                    faults.add("annotation without an id", f"image {image_id}")
         for annotation_id, count in ids.items():
             if count > 1:
                 faults.add("annotation id used again", f"id {annotation_id}", count - 1)
+
+
+def size_of(image: Entry) -> tuple[int, int] | None:
+    """Width and height that the file gives an image, if it does."""
+    width, height = image.get("width"), image.get("height")
+    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+        return width, height
+    return None
 
 
 def _read_object(entry: Entry, categories: Mapping[int, str]) -> RawObject:
@@ -143,6 +167,6 @@ def _not_coco(fault: str, path: Path) -> DataError:
     return DataError(
         f"this is not a COCO annotation file: {fault}",
         where=path,
-        remedy="images need id and file_name, categories id and name, annotations id, image_id "
-        "and category_id; the ids are whole numbers",
+        remedy="images need id and file_name, categories id and name, annotations image_id and "
+        "category_id; the ids are whole numbers",
     )

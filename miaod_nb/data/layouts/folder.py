@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from miaod_nb.data.images import IMAGE_SUFFIXES, NOT_READ, is_image
 from miaod_nb.data.layouts.label_files import LabelFiles, find_labels
-from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES, WHOLE
+from miaod_nb.data.layouts.voc import WHOLE
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.errors import DataError
 
@@ -57,7 +58,9 @@ class FolderSource:
         """All images, sorted, not opened. Raises DataError when one id stands for two images."""
         found: dict[str, Path] = {}
         for path in sorted(self.root.rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            if is_image(path) and path.suffix.lower() not in IMAGE_SUFFIXES:
+                faults.add(NOT_READ, path.name)
+            elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
                 image_id = path.relative_to(self.root).with_suffix("").as_posix()
                 if image_id in found:
                     raise DataError(

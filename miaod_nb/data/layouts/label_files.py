@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from miaod_nb.data.layouts.coco_file import CocoFile
+from miaod_nb.data.layouts.coco_file import CocoFile, size_of
 from miaod_nb.data.layouts.voc import read_voc
 from miaod_nb.data.records import AnnotationFault, FaultCounts, Labels, RawObject
 from miaod_nb.data.upright import upright_size
@@ -148,12 +148,12 @@ class CocoLabels:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._content = CocoFile.read(path)
-        self._number_of: dict[str, int] = {}
+        self._numbers_of: dict[str, list[int]] = {}  # an image may stand there twice
 
     def match(self, images: Mapping[str, Path], faults: FaultCounts) -> None:
         """See LabelFiles."""
         self._content.count_strays(faults)
-        self._number_of, own = {}, _by_own_name(images)
+        self._numbers_of, own = {}, _by_own_name(images)
         for number, entry in self._content.images.items():
             name = PurePosixPath(entry["file_name"].replace("\\", "/"))
             ends = ["/".join(name.parts[k:]) for k in range(len(name.parts))]
@@ -165,20 +165,21 @@ class CocoLabels:
                 reason = "annotation whose name several images have"
                 faults.add(reason if alike else "annotation of an image that is not there",
                            entry["file_name"])  # fmt: skip
-            elif stem in self._number_of:
-                faults.add("listed twice", entry["file_name"])
             else:
-                self._number_of[stem] = number
+                self._numbers_of.setdefault(stem, []).append(number)
+                if len(self._numbers_of[stem]) > 1:
+                    faults.add("listed twice", entry["file_name"])
 
     def labels(self, image_id: str) -> Labels | None:
         """See LabelReader; without an annotation it is not certain that anybody looked."""
         self._content = CocoFile.read(self._path, self._content)
-        number = self._number_of.get(image_id)
-        if number is None or not self._content.annotations:
+        content, numbers = self._content, self._numbers_of.get(image_id, [])
+        if not numbers or not content.annotations:
             return None
-        entry, objects = self._content.images[number], self._content.objects(number)
-        size: Any = entry.get("width"), entry.get("height")  # if they are told
-        return Labels(objects, size, certain=bool(objects))
+        objects = [one for number in numbers for one in content.objects(number)]
+        notes = [note for number in numbers for note in content.notes(number)]
+        sizes = filter(None, (size_of(content.images[number]) for number in numbers))
+        return Labels(objects, next(sizes, None), bool(objects), notes)
 
     def labels_at(self, image_id: str) -> Path:
         """The file."""
@@ -190,7 +191,8 @@ class CocoLabels:
 
     def annotated(self) -> Collection[str]:
         """Ids of the images that have an annotation, whatever it says."""
-        return {i for i, number in self._number_of.items() if number in self._content.annotations}
+        known = self._content.annotations.keys()
+        return {i for i, numbers in self._numbers_of.items() if not known.isdisjoint(numbers)}
 
     def classes(self) -> Sequence[str]:
         """The file's categories, in the order of their numbers."""

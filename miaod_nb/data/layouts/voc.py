@@ -1,22 +1,26 @@
 """VOC folders: which images a list names, and the objects of an XML file."""
 
+import codecs
+import itertools
 import math
-import os
 import re
-from collections.abc import Collection, Container, Iterable, Sequence
+import unicodedata
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from miaod_nb.data.images import IMAGE_SUFFIXES, is_image
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
+from miaod_nb.data.upright import Box
 from miaod_nb.errors import DataError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SOURCE_NAMES = {"VOC2007": "07", "VOC2012": "12"}  # as the authors' id lists name them
 WHOLE = "trainval"  # the list that a folder without lists has: all of its images
 SECOND_COLUMN = re.compile(r"\s+(-1|0|1)$")  # of a list of one class: whether the image shows it
+XML_SUFFIXES = ["." + "".join(letters) for letters in itertools.product("xX", "mM", "lL")]
 
 
 class VocSource:
@@ -80,14 +84,16 @@ class VocSource:
         return read_voc(self.labels_at(image_id))
 
     def labels_at(self, image_id: str) -> Path:
-        """The image's XML file."""
-        return self._year_of[image_id] / "Annotations" / f"{image_id}.xml"
+        """The image's XML file, whatever the case of its suffix."""
+        folder = self._year_of[image_id] / "Annotations"
+        spelled = [folder / f"{image_id}{suffix}" for suffix in XML_SUFFIXES]
+        return next((path for path in spelled if path.exists()), spelled[0])
 
     def labeled_ids(self) -> set[str]:
         """Those that have an XML file."""
         folders = {year / "Annotations" for year in self._year_of.values()}
-        there = {path for folder in folders for path in folder.glob("*.xml")}
-        return {i for i in self._year_of if self.labels_at(i) in there}
+        there = {path.with_suffix("") for folder in folders for path in _annotations(folder)}
+        return {i for i, year in self._year_of.items() if year / "Annotations" / i in there}
 
     def annotated(self) -> None:
         """Not told: the pool's annotations would have to be opened."""
@@ -140,32 +146,69 @@ def _list_files(year: Path) -> list[Path]:
 
 
 def _image_files(year: Path) -> dict[str, list[Path]]:
-    """The image files of a year by the ids that they have."""
+    """The image files of a year, those in folders below too, by the ids that they have. One of a
+    format that is not read counts where no other has its id."""
     files: dict[str, list[Path]] = {}
-    for path in sorted((year / "JPEGImages").glob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():  # a link may lead nowhere
-            files.setdefault(path.stem, []).append(path)
-    return files
+    folder = year / "JPEGImages"
+    for path in sorted(folder.rglob("*"), key=lambda path: (not _is_read(path), path)):
+        if is_image(path) and path.is_file():  # a link may lead nowhere
+            found = files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), [])
+            if _is_read(path) or not found:
+                found.append(path)
+    return dict(sorted(files.items(), key=lambda item: item[1]))
+
+
+def _is_read(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _annotations(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix.lower() == ".xml")
 
 
 def _ids_in(path: Path, files: Collection[str]) -> list[str]:
     """The ids in a list file, one a line; of a folder, all. files: ids of the images that are
-    there."""
+    there. Raises DataError for a list that is no text."""
     if path.is_dir():
         return list(files)
-    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
-    return [_id_of(line.strip(), files) for line in lines if line.strip()]
+    content = path.read_bytes()
+    try:
+        lines = content.decode(_encoding_of(content)).splitlines()
+    except UnicodeDecodeError:
+        raise DataError("the list is no UTF-8 text", where=path,
+                        remedy="save it as UTF-8") from None  # fmt: skip
+    alike = {_folded(name): name for name in files}
+    return [_id_of(line.strip(), files, alike) for line in lines if line.strip()]
 
 
-def _id_of(line: str, files: Container[str]) -> str:
-    """The id in a line. It may hold blanks: what a list of one class says in its second column,
-    and a suffix that some tools write, are cut off only where no image is called so."""
+def _encoding_of(content: bytes) -> str:
+    """UTF-8, or the UTF-16 that Windows writes, with or without its mark."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zero = content[:2].find(b"\0")
+    return {0: "utf-16-be", 1: "utf-16-le"}.get(zero, "utf-8-sig")
+
+
+def _folded(name: str) -> str:
+    """The name in one case and one Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _id_of(line: str, files: Container[str], alike: Mapping[str, str]) -> str:
+    """The id that a line means: the first of its readings that an image is called; else the line
+    without a second column.
+
+    It may hold blanks. What a list of one class says in its second column, folders up to that of
+    the images, and a suffix are cut off; the case of letters and their Unicode form do not matter
+    where no image is spelled so. alike: ids by their folded form.
+    """
     name = SECOND_COLUMN.sub("", line)
-    if line in files:
-        return line
-    stem, suffix = os.path.splitext(name)
-    has_suffix = name not in files and suffix.lower() in IMAGE_SUFFIXES and stem in files
-    return stem if has_suffix else name
+    inside = name.replace("\\", "/").rpartition("JPEGImages/")[2]
+    stem = str(Path(inside).with_suffix("")) if is_image(Path(inside)) else inside
+    readings = (line, name, inside, stem)
+    exact = next((reading for reading in readings if reading in files), None)
+    folded = (alike[_folded(reading)] for reading in readings if _folded(reading) in alike)
+    return exact or next(folded, name)
 
 
 def _add_listed(
@@ -196,25 +239,29 @@ def _add_listed(
 
 def _count_others(year: Path, files: Container[str], faults: FaultCounts) -> None:
     """Counts what lies in a folder without lists and is no part of it."""
-    for path in sorted((year / "JPEGImages").iterdir()):
-        if path.is_dir():
-            faults.add("folder among the images, not looked into", path.name)
-        elif path.suffix.lower() not in IMAGE_SUFFIXES:
-            faults.add(f"file that is not {', '.join(IMAGE_SUFFIXES)}", path.name)
-    for path in sorted((year / "Annotations").glob("*.xml")):
-        if path.stem not in files:
+    for path in sorted((year / "JPEGImages").rglob("*")):
+        if not path.is_dir() and not is_image(path):
+            faults.add("file that is no image", path.name)
+    folder = year / "Annotations"
+    for path in sorted(_annotations(folder)):
+        if path.relative_to(folder).with_suffix("").as_posix() not in files:
             faults.add("annotation of an image that is not there", path.name)
 
 
 # ------------------------------------------------------------------------------------- annotations
+
+DECLARED = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""")
+# What is meant by those that name the first: larger sets of the same letters, and what Windows
+# writes under a wrong name.
+MEANT = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "utf-16": "utf-8"}
 
 
 def read_voc(path: Path) -> Labels | None:
     """The objects of a VOC XML file, unchecked but for being complete and numeric; None: there is
     no such file.
 
-    Raises AnnotationFault for a file that is empty, not well-formed or holds entity definitions,
-    and for an object without a name or a numeric box.
+    Raises AnnotationFault for a file that is empty, not well-formed, no VOC annotation or holds
+    entity definitions, and for an object without a name or a numeric box.
     """
     try:
         content = path.read_bytes()
@@ -225,41 +272,87 @@ def read_voc(path: Path) -> Labels | None:
     if not content.strip():
         raise AnnotationFault("annotation malformed: empty file")
     try:
-        root = ElementTree.fromstring(content)
+        root = ElementTree.fromstring(_text_of(content))
     except DefusedXmlException:
         raise AnnotationFault("annotation malformed: entity definitions are refused") from None
-    except (ElementTree.ParseError, ValueError, LookupError):  # the last two: bad encodings
+    except (ElementTree.ParseError, ValueError):  # the latter: bytes that are no letters
         raise AnnotationFault("annotation malformed: not well-formed XML") from None
-    return Labels([_read_object(element) for element in root.findall("object")], _size_in(root))
+    if root.tag != "annotation":
+        raise AnnotationFault("annotation malformed: its root is not <annotation>")
+    sign = _sign_of_0(root)
+    notes = [f"annotation taken to count pixels from 0: {sign}"] if sign else []
+    objects = [_read_object(element, bool(sign)) for element in root.findall("object")]
+    if any(len(boxes) > 1 for boxes in objects):
+        notes.append("annotation with several boxes in one object, each taken for an object")
+    return Labels(list(itertools.chain(*objects)), _size_in(root), notes=tuple(notes))
+
+
+def _text_of(content: bytes) -> str | bytes:
+    """The XML decoded as it declares; as it is where the parser finds that out by itself."""
+    declared = DECLARED.match(content)
+    if declared is None:
+        return content
+    encoding = declared[1].decode().lower()
+    try:
+        return content.decode(MEANT.get(encoding, encoding))
+    except LookupError:
+        raise AnnotationFault(
+            f"annotation malformed: the encoding {encoding} is not read, save it as UTF-8"
+        ) from None
 
 
 def _size_in(root: Any) -> tuple[int, int] | None:
     """Width and height that the annotation gives its picture, if they can be read."""
     try:
-        return int(root.findtext("size/width")), int(root.findtext("size/height"))
+        width, height = int(root.findtext("size/width")), int(root.findtext("size/height"))
     except (TypeError, ValueError):
         return None
+    return (width, height) if width > 0 and height > 0 else None
 
 
-def voc_box(corners: Iterable[float]) -> tuple[float, float, float, float]:
-    """A 0-based box. VOC counts pixels from 1: coordinates are truncated to whole numbers and
-    lowered by 1, all four of them, as the authors do."""
+def _sign_of_0(root: Any) -> str:
+    """What tells that an annotation counts pixels from 0, as most label tools do; "": nothing, so
+    it counts from 1, as VOC's own files do."""
+    folder, database = root.findtext("folder") or "", root.findtext("source/database") or ""
+    if folder in SOURCE_NAMES or database.startswith("The VOC"):  # some of these have fractions
+        return ""
+    corners = root.findall("object/bndbox/*")
+    signs = {
+        "a coordinate has a decimal point": any("." in (one.text or "") for one in corners),
+        "a coordinate is 0": any((one.text or "").strip() == "0" for one in corners),
+        "it is Label Studio's": database == "MyDatabase",
+        "it is CVAT's": root.find("object/attributes") is not None,
+        "it is labelImg's": database == "Unknown" and root.find("path") is not None,
+        "it is panlabel's": folder == "JPEGImages" and root.find("source") is None,
+        "it is pylabel's": [one.tag for one in corners[:4]] == ["xmin", "xmax", "ymin", "ymax"],
+    }
+    return next((sign for sign, is_there in signs.items() if is_there), "")
+
+
+def voc_box(corners: Iterable[float]) -> Box:
+    """The 0-based box of corners that count pixels from 1: truncated to whole numbers and lowered
+    by 1, all four of them, as the authors do."""
     x1, y1, x2, y2 = (float(int(value) - 1) for value in corners)
     return x1, y1, x2, y2
 
 
-def _read_object(element: Any) -> RawObject:
+def _read_object(element: Any, from_0: bool) -> list[RawObject]:
+    """The object, as often as it has boxes."""
     name = (element.findtext("name") or "").strip()
     if not name:
         raise AnnotationFault("annotation malformed: object without a name")
-    box = element.find("bndbox")
-    if box is None:
+    difficult = (element.findtext("difficult") or "").strip() == "1"
+    boxes = [_corners(box) for box in element.findall("bndbox")]
+    if not boxes:
         raise AnnotationFault("annotation malformed: object without a box")
+    return [RawObject(name, box if from_0 else voc_box(box), difficult) for box in boxes]
+
+
+def _corners(box: Any) -> Box:
     try:
-        corners = [float(box.findtext(tag)) for tag in ("xmin", "ymin", "xmax", "ymax")]
+        x1, y1, x2, y2 = (float(box.findtext(tag)) for tag in ("xmin", "ymin", "xmax", "ymax"))
     except (TypeError, ValueError):
         raise AnnotationFault("annotation malformed: coordinate missing or not a number") from None
-    if not all(math.isfinite(value) for value in corners):
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
         raise AnnotationFault("annotation malformed: coordinate missing or not a number")
-    difficult = (element.findtext("difficult") or "").strip() == "1"
-    return RawObject(name, voc_box(corners), difficult)
+    return x1, y1, x2, y2

@@ -4,8 +4,8 @@ and a text file an image in the folder `labels` beside each folder `images`."""
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from miaod_nb.data.images import IMAGE_SUFFIXES
 from miaod_nb.data.layouts.label_files import names_in, read_text, read_yaml, read_yolo
-from miaod_nb.data.layouts.voc import IMAGE_SUFFIXES
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.errors import DataError
 
