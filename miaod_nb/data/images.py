@@ -4,15 +4,17 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from miaod_nb.data.records import Measured, Range
 from miaod_nb.data.upright import orientation_of, upright
 from miaod_nb.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_SIDE = 32
 MOST_PIXELS = 2**28  # 0.8 GB of RGB; files of a few kB may claim far more
@@ -62,7 +64,7 @@ def check_image(path: Path) -> Measured | str:
         return "image truncated" if "truncated" in str(error) else "image unreadable"
 
 
-def load_image(path: Path, gray: Range | None = None) -> Tensor:
+def load_image(path: Path, gray: Range | None = None) -> "Tensor":
     """The image as uint8 (3, H, W) RGB, upright (boxes refer to that).
 
     Gray, palette and CMYK images are converted, and what shows through is laid on white, as
@@ -79,6 +81,8 @@ def load_image(path: Path, gray: Range | None = None) -> Tensor:
             where=path,
             remedy="restore the file; it was readable when the image list was checked",
         ) from error
+    import torch  # who only looks at files does not wait for it
+
     return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
 
 

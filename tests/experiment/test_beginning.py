@@ -12,7 +12,7 @@ from miaod_nb.runs import identity
 from tests.experiment.helpers import SETTINGS, miaod
 
 QUICK = {**SETTINGS, "cycles": 1, "rounds": 0, "min_epoch_steps": 1, "training": "label_set",
-         "test_list": "none", "holdout": 0.5}  # fmt: skip
+         "holdout": 0.5}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,7 @@ def test_the_lists_that_a_data_set_has_are_taken(data_root, tmp_path):
     data = shutil.copytree(data_root, tmp_path / "data")
     for old, new in (("trainval", "train"), ("test", "val")):
         shutil.move(data / f"ImageSets/Main/{old}.txt", data / f"ImageSets/Main/{new}.txt")
-    settings = {key: value for key, value in QUICK.items() if key != "test_list"}
-    run = new_run("mine", data, None, "tiny", settings)
+    run = new_run("mine", data, None, "tiny", QUICK)
     assert (run.config.train_list, run.config.test_list) == ("train", "val")
     assert any(line.startswith("measured on: val list (4 images)") for line in describe_data(run))
 
