@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from miaod_nb.errors import CheckpointError, disk_fault
-from miaod_nb.runs.record import nearest_run
+from miaod_nb.errors import CheckpointError, disk_fault, nearest_path
 
 # What a person who trusts a file can run: it keeps the arrays and the class names, nothing else.
 _AS_PLAIN_ARRAYS = (
@@ -35,7 +34,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError("there is no such file", where=path,
-                              remedy=f"{nearest_run(path)}correct the path") from None  # fmt: skip
+                              remedy=f"{nearest_path(path)}correct the path") from None  # fmt: skip
     except OSError as error:
         what, remedy = disk_fault(error)
         raise CheckpointError(f"the file cannot be read ({what})", where=path,

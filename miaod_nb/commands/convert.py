@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from miaod_nb.commands.options import Settings
-from miaod_nb.errors import ConfigError, DataError
+from miaod_nb.errors import ConfigError, DataError, nearest_path
 
 EXAMPLES = (
     "miaod convert epoch_3.pth --out mine.pt",
@@ -50,7 +50,7 @@ def convert(
     could run code when they are read are refused.
     """
     from miaod_nb.config import parse_settings
-    from miaod_nb.runs.record import is_run, nearest_run
+    from miaod_nb.runs.record import is_run
 
     overrides = parse_settings(settings)
     if to not in ("", *TARGETS):
@@ -61,7 +61,7 @@ def convert(
         )
     if not source.exists():
         raise _refusal(source, "there is no such file or folder",
-                       f"{nearest_run(source)}correct the path")  # fmt: skip
+                       f"{nearest_path(source)}correct the path")  # fmt: skip
     if source.is_file():
         written = [_convert_file(source, out, to, data_root, preset, overrides)]
     elif is_run(source):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from miaod_nb.errors import DataError
+from miaod_nb.errors import DataError, nearest_path
 
 EXAMPLES = (
     "miaod info VOC2007",
@@ -48,11 +48,11 @@ def describe(path: Path, image_list: str = "trainval", audit: bool = False) -> l
 
     Raises CheckpointError, DataError and RunFolderError.
     """
-    from miaod_nb.runs.record import RunRecord, is_run, nearest_run
+    from miaod_nb.runs.record import RunRecord, is_run
 
     if not path.exists():
         raise DataError("there is no such file or folder", where=path,
-                        remedy=f"{nearest_run(path)}correct the path")  # fmt: skip
+                        remedy=f"{nearest_path(path)}correct the path")  # fmt: skip
     if path.is_file():
         return _describe_file(path)
     if is_run(path):
