@@ -33,7 +33,7 @@ def how_to_label(record: RunRecord, source: Source) -> list[str]:
         + ", ..." * (len(wanted) > MOST_NAMED)
         + f" (why: {record.folder.path(f'cycle{cycle}/selection.json')})",
         f"{whose} belong into {source.labels_at(wanted[0])}{', of the others alike' * (not is_one)}"
-        f"; then: miaod run --run-dir {root}{more}",
+        f", or: miaod export {root} --to label-studio; then: miaod run --run-dir {root}{more}",
         f"to leave some out before: notebook 05 (miaod lab {root}), or a file of decisions: miaod "
         f"review {root} --decisions FILE",
     ]

@@ -54,7 +54,7 @@ def test_a_run_begins_with_what_is_labeled(data, tmp_path):
     assert not set(record.selected(0)) & set(CHOSEN)
     first, second = record.selected(0)
     assert f"to label next: 2 images: {first}, {second} (why: " in outcome.out
-    assert f"{first}.xml, of the others alike; then: miaod run --run-dir {run_dir}" in outcome.out
+    assert f"{first}.xml, of the others alike, or: miaod export {run_dir}" in outcome.out
     # It stays so when labels have come, and controls begin with the same images.
     for image_id in record.selected(0):
         shutil.copy(data / "Annotations/000005.xml", data / f"Annotations/{image_id}.xml")
