@@ -226,6 +226,18 @@ def test_classes_are_the_categories_in_the_order_of_their_ids(coco):
     assert table.loc["zebra", "objects"] == 0
 
 
+def test_the_project_that_roboflow_lists_is_no_class(coco):
+    project = {"id": 0, "name": "disc", "supercategory": "none"}
+
+    def list_project(document):
+        document["categories"] = [project, *(
+            {**one, "supercategory": "disc"} for one in document["categories"])]  # fmt: skip
+
+    change(coco, list_project)
+    source, _, _ = _open(coco)
+    assert source.classes() == {"disc": 3, "square": 5}
+
+
 def test_voc_declares_no_classes(year):
     assert _open(year)[0].classes() == {}
 

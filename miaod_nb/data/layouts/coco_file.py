@@ -24,12 +24,14 @@ class CocoFile(NamedTuple):
 
     stamp: of the file as it was read. images: by id, as in the file. categories: names by id, in
     the order of the ids. annotations: those of each image, by its id; empty if the file has none.
+    info: who wrote it, as it says itself.
     """
 
     stamp: tuple[int, int]
     images: Mapping[int, Entry]
     categories: Mapping[int, str]
     annotations: Mapping[int, Sequence[Entry]]
+    info: Entry
 
     @classmethod
     def read(cls, path: Path, before: "CocoFile | None" = None) -> "CocoFile":
@@ -113,8 +115,8 @@ def _is_number(value: Any) -> bool:
 
 def _checked(
     content: bytes, path: Path
-) -> tuple[dict[int, Entry], dict[int, str], dict[int, list[Entry]]]:
-    """Images, categories and annotations of a file's content, as CocoFile has them."""
+) -> tuple[dict[int, Entry], dict[int, str], dict[int, list[Entry]], Entry]:
+    """Images, categories, annotations and info of a file's content, as CocoFile has them."""
     try:
         dataset = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -130,6 +132,7 @@ def _checked(
         _check_entries(dataset[kind], kind, needed, path)
     for category in dataset["categories"]:
         category["name"] = category["name"].strip()
+    dataset["categories"] = _without_project(dataset["categories"], dataset["annotations"])
     for kind, key in DISTINCT:
         _refuse_repeated(dataset[kind], kind, key, path)
     annotations: dict[int, list[Entry]] = {}
@@ -138,7 +141,16 @@ def _checked(
         annotations.setdefault(entry["image_id"], []).append(entry)
     names = {category["id"]: category["name"] for category in dataset["categories"]}
     images = {image["id"]: image for image in dataset["images"]}
-    return images, dict(sorted(names.items())), annotations
+    info = dataset.get("info")
+    return images, dict(sorted(names.items())), annotations, info if isinstance(info, dict) else {}
+
+
+def _without_project(categories: Sequence[Entry], annotations: Sequence[Entry]) -> list[Entry]:
+    """The categories without Roboflow's first one, which is its project: above others, and never
+    used."""
+    above = [one.get("supercategory") for one in categories if one["id"] != 0]
+    used = {entry["category_id"] for entry in annotations}
+    return [one for one in categories if one["id"] != 0 or one["name"] not in above or 0 in used]
 
 
 def _check_entries(entries: Any, kind: str, needed: dict[str, Any], path: Path) -> None:
