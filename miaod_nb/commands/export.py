@@ -13,7 +13,9 @@ EXAMPLES = (
 
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    to: Annotated[str, typer.Option(help="Label tool: label-studio.")],
+    to: Annotated[
+        str, typer.Option(help="Label tool: label-studio, cvat, x-anylabeling, coco, voc, yolo.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Folder to write; left out: labels/cycle0-TOOL in the run folder."),

@@ -18,14 +18,19 @@ def import_(
         list[Path] | None, typer.Argument(help="Files or folders that the tool wrote.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--from", metavar="FORMAT", help="label-studio; left out: recognized.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help="label-studio, label-studio-min, cvat, x-anylabeling, coco, voc, yolo; left out: "
+            "recognized.",
+        ),
     ] = "",
     complete: Annotated[
         bool,
         typer.Option(
             "--complete",
-            help="Images without a box were looked at, too, and show nothing; for formats that "
-            "cannot tell.",
+            help="All images that are listed were looked at; for formats that cannot tell.",
         ),
     ] = False,
     by: Annotated[str, typer.Option(help="Who labeled, where the file does not tell.")] = "",

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from miaod_nb.data.upright import Box
 
-State = Literal["labeled", "skipped", "untouched"]
+State = Literal["labeled", "skipped", "untouched", "listed"]
 Origin = Literal["accepted", "changed", "drawn", ""]
 
 
@@ -69,9 +69,10 @@ class Returned:
     """What a tool says about an image.
 
     name: the id of the image, or what the tool calls its file. state: "labeled" also where nothing
-    is there, "untouched" where nobody decided. size: width and height of the picture that the boxes
-    are of, where it is told. by: who. seconds: that the work took. time: of the answer, seconds
-    since 1970. in_bulk: accepted by a command, looked at by nobody.
+    is there, "untouched" where nobody decided, "listed" where the tool does not tell whether
+    anybody did. size: width and height of the picture that the boxes are of, where it is told.
+    by: who. seconds: that the work took. time: of the answer, seconds since 1970. in_bulk: accepted
+    by a command, looked at by nobody.
     """
 
     name: str

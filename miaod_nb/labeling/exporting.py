@@ -69,17 +69,22 @@ def export_batch(
     label or the folder cannot be written, and RunFolderError.
     """
     batch, faults = make_batch(run, cycle, scores)
+    write_batch(batch, tool, out, link)
+    run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
+    event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
+             "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
+    run.folder.append_line(LEDGER, json.dumps(event))
+    return batch, faults
+
+
+def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None:
+    """Writes images and tasks into a folder. Raises DataError and RunFolderError."""
     folder = RunFolder(out)
     for task in progress(batch.tasks, "images"):
         _place(task, folder.path(tool.images) / task.file, link, tool.turns_images)
     if tool.turns_images:
         batch = replace(batch, tasks=[_turned(task) for task in batch.tasks])
     tool.write(batch, folder)
-    run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
-    event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
-             "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
-    run.folder.append_line(LEDGER, json.dumps(event))
-    return batch, faults
 
 
 def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:

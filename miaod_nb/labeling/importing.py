@@ -3,6 +3,7 @@ into the labels of the run."""
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +20,14 @@ from miaod_nb.labeling.agreement import Agreement, compare
 from miaod_nb.labeling.exchange import Returned, ReturnedBox
 from miaod_nb.labeling.exporting import FIRST, batch_name, rows_of, suggested
 from miaod_nb.labeling.ingest import FORMATS, Format
+from miaod_nb.labeling.ingest.archives import unpacked
 from miaod_nb.labeling.names import Images
 from miaod_nb.labeling.reviewing import apply_decisions, decide_all, why_closed
 from miaod_nb.runs.label_store import ANSWERS, Answer, AnsweredObject, LabelStore, Undo
 from miaod_nb.runs.pool_file import LEDGER
 from miaod_nb.selection.decisions import verdicts_of
 
-STATES = ("untouched", "skipped", "labeled")  # what counts of several answers about one image
+STATES = ("untouched", "listed", "skipped", "labeled")  # of several about one image the last counts
 SHAPE = 0.01  # by which the shapes of two sizes of one picture may differ, since sides are whole
 
 
@@ -104,9 +106,10 @@ def format_of(path: Path, name: str = "") -> Format:
                           remedy=f"choose one of {', '.join(FORMATS)}")  # fmt: skip
     if not path.exists():
         raise DataError("there is no such file or folder", where=path, remedy="correct the path")
-    fitting = [one for one in FORMATS.values() if one.fits(path)]
     if name:
         return FORMATS[name]
+    with unpacked(path) as place:
+        fitting = [one for one in FORMATS.values() if one.fits(place)]
     if len(fitting) != 1:
         raise DataError(
             "the format of these labels is not recognized", where=path,
@@ -131,12 +134,10 @@ def import_labels(
     """
     record, faults = run.record, FaultCounts()
     images = Images({image_id: run.dataset.records[image_id] for image_id in record.pool})
-    found = _by_image(form, form.read(path, images, faults), images, complete, faults)
+    found, placed = read_labels(path, form, images, complete, faults)
     boxes = {
-        image_id: [box._replace(name=(rename or {}).get(box.name, box.name)) for box in placed]
-        for image_id, one in found.items()
-        if one.state == "labeled"
-        and (placed := _upright(one, images[image_id], faults)) is not None
+        image_id: [box._replace(name=(rename or {}).get(box.name, box.name)) for box in given]
+        for image_id, given in placed.items()
     }
     new_classes = _new_classes(record.classes, boxes, path)
     answers = [_answer(i, found[i], given, form, by or found[i].by) for i, given in boxes.items()]
@@ -169,6 +170,22 @@ def import_labels(
     )  # fmt: skip
 
 
+def read_labels(
+    path: Path, form: Format, images: Images, complete: bool, faults: FaultCounts
+) -> tuple[dict[str, Returned], dict[str, list[ReturnedBox]]]:
+    """What a tool gave back: what it says of each of these images, and, of those that are labeled,
+    the boxes in pixels of the upright image. Raises DataError for a file that cannot be read."""
+    with unpacked(path) as place:
+        found = _by_image(form.read(place, images, faults), images, complete, faults)
+    boxes = {}
+    for image_id, one in found.items():
+        if one.state == "labeled":
+            placed = _upright(one, images[image_id], faults)
+            if placed is not None:
+                boxes[image_id] = [box for box in placed if _is_usable(box, image_id, faults)]
+    return found, boxes
+
+
 def undo_import(run: Run, name: str = "") -> tuple[str, list[str]]:
     """Takes the answers of an import back, of the newest if none is named: its name, and the ids of
     its images. What was answered before holds again. Raises DataError where there is none."""
@@ -191,7 +208,7 @@ def undo_import(run: Run, name: str = "") -> tuple[str, list[str]]:
 
 
 def _by_image(
-    form: Format, returned: Sequence[Returned], images: Images, complete: bool, faults: FaultCounts
+    returned: Sequence[Returned], images: Images, complete: bool, faults: FaultCounts
 ) -> dict[str, Returned]:
     """What was said of each image that the run has; of several the one with labels counts, of
     these the newest, or the last."""
@@ -199,15 +216,26 @@ def _by_image(
     for one in returned:
         if (record := images.find(one.name, faults)) is None:
             continue
-        if one.state == "labeled" and not (one.boxes or form.tells_empty or complete):
-            faults.add("without a box, and nothing tells whether anybody looked (--complete says "
-                       "that all were looked at)", record.id)  # fmt: skip
-            one = replace(one, state="untouched")
         if before := found.get(record.id):
             faults.add("image returned more than once: the newest labels count", record.id)
             one = max(before, one, key=lambda each: (STATES.index(each.state), each.time or 0.0))
         found[record.id] = one
+    for image_id, one in found.items():
+        if one.state == "listed":
+            if not complete:
+                faults.add("nothing tells whether anybody looked (--complete says that all were "
+                           "looked at)", image_id)  # fmt: skip
+            found[image_id] = replace(one, state="labeled" if complete else "untouched")
     return found
+
+
+def _is_usable(box: ReturnedBox, image_id: str, faults: FaultCounts) -> bool:
+    """Whether the box has a name and sides that can be kept; counted if not."""
+    is_text = box.name.encode(errors="ignore").decode() == box.name != ""
+    if not is_text or not all(map(math.isfinite, box.box)):
+        faults.add("box whose label is no text, or whose sides are no numbers", image_id)
+        return False
+    return True
 
 
 def _upright(

@@ -1,12 +1,21 @@
-"""What every file here says of its label tool."""
+"""What every file here says of its label tool, and how it finds and opens the tool's files."""
 
-from collections.abc import Callable, Sequence
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from miaod_nb.data.records import FaultCounts
+from miaod_nb.data.upright import Box
+from miaod_nb.errors import DataError, disk_fault
 from miaod_nb.labeling.exchange import Returned
+from miaod_nb.labeling.ingest.archives import TEXTS
 from miaod_nb.labeling.names import Images
+
+LESS = "less than Label Studio knows: its JSON tells who skipped what, and has turned boxes right"
+GLANCE = 1 << 16  # bytes of a file that tell its format
 
 
 @dataclass(frozen=True)
@@ -16,11 +25,98 @@ class Format:
     name: what commands call it; label: its own name. fits: whether a file or folder is of this
     format, by a glance. read: what it says of each image, faults counted; raises DataError for one
     that cannot be read at all. The images tell sizes where a file has only fractions of them.
-    tells_empty: whether it tells an image that shows nothing from one that nobody looked at.
     """
 
     name: str
     label: str
     fits: Callable[[Path], bool]
     read: Callable[[Path, Images, FaultCounts], Sequence[Returned]]
-    tells_empty: bool
+
+
+def files_in(path: Path, *suffixes: str) -> list[Path]:
+    """The file itself, or those in the folder and below, that have one of these suffixes."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [
+        file for file in files
+        if file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file()
+    ]  # fmt: skip
+
+
+def name_of(file: Path) -> str:
+    """What a file that lies beside its image, or in folders like those of the images, calls it."""
+    return file.absolute().as_posix()
+
+
+def start_of(path: Path) -> str:
+    """How the text of a file begins; "" for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(GLANCE).decode("utf-8-sig", errors="replace").lstrip()
+    except OSError:
+        return ""
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises DataError."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        fault, remedy = disk_fault(error)
+        raise DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"the file is no JSON: {error}", where=path, remedy="export it again as JSON"
+        ) from None
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can be
+        return False
+
+
+def size_of(width: Any, height: Any) -> tuple[int, int] | None:
+    """The size that a file tells, if it is one."""
+    if not (is_number(width) and is_number(height) and min(width, height) >= 1):
+        return None
+    return round(width), round(height)
+
+
+def pictures_without(path: Path, returned: Iterable[Returned], images: Images) -> list[Returned]:
+    """The images of the run that lie in the folder too, and of which none of the files tells."""
+    known = {image.id for one in returned if (image := images.find(one.name, FaultCounts()))}
+    others = [file for file in path.rglob("*") if file.suffix.lower() not in TEXTS]
+    names = {image.id: name for name in map(name_of, others)
+             if (image := images.find(name, FaultCounts()))}  # fmt: skip
+    return [Returned(name, "listed") for i, name in sorted(names.items()) if i not in known]
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value, if it is a mapping; else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def around(points: Sequence[tuple[float, float]]) -> Box:
+    """The upright box around points."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def turned(box: Box, degrees: float) -> Box:
+    """The upright box around one that is turned clockwise about its center."""
+    x1, y1, x2, y2 = box
+    x, y, cos, sin = (x1 + x2) / 2, (y1 + y2) / 2, *_turn(degrees)
+    return around([
+        (x + dx * cos - dy * sin, y + dx * sin + dy * cos)
+        for dx in (x1 - x, x2 - x)
+        for dy in (y1 - y, y2 - y)
+    ])  # fmt: skip
+
+
+def _turn(degrees: float) -> tuple[float, float]:
+    angle = math.radians(degrees)
+    return math.cos(angle), math.sin(angle)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.upright import Box
 from miaod_nb.errors import DataError, disk_fault
 from miaod_nb.labeling.exchange import Origin, Returned, ReturnedBox
-from miaod_nb.labeling.ingest.format import Format
+from miaod_nb.labeling.ingest.format import Format, is_number
 from miaod_nb.labeling.names import Images
 
 ORIGINS: dict[str, Origin] = {
@@ -47,10 +47,11 @@ def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     tasks = [task for task in content if isinstance(task, Mapping)]
     if len(tasks) < len(content):
         faults.add("entry that is no task", path.name, len(content) - len(tasks))
-    return [_returned(task, images, faults) for task in tasks]
+    return [returned(task, images, faults) for task in tasks]
 
 
-def _returned(task: Json, images: Images, faults: FaultCounts) -> Returned:
+def returned(task: Json, images: Images, faults: FaultCounts) -> Returned:
+    """What became of a task."""
     data = _mapping(task.get("data"))
     name = str(data.get("image_id") or data.get("image") or f"task {task.get('id')}")
     given = [one for one in _list(task.get("annotations")) if isinstance(one, Mapping)]
@@ -74,7 +75,7 @@ def _returned(task: Json, images: Images, faults: FaultCounts) -> Returned:
         by = by.get("email") or by.get("id")
     return Returned(
         name, "labeled", boxes, size, "" if by is None else str(by),
-        float(seconds) if _is_number(seconds) else None,
+        float(seconds) if is_number(seconds) else None,
         _time(kept.get("updated_at") or kept.get("created_at")),
         in_bulk=seconds is None and bool(boxes) and not any(box.origin for box in boxes),
     )  # fmt: skip
@@ -91,13 +92,13 @@ def _box(region: Json, size: tuple[int, int], name: str, faults: FaultCounts) ->
     if not isinstance(labels, list) or len(labels) != 1 or not str(labels[0]).strip():
         faults.add("rectangle without a label, or with several", name)
         return None
-    sides = [one for key in ("x", "y", "width", "height") if _is_number(one := value.get(key))]
+    sides = [one for key in ("x", "y", "width", "height") if is_number(one := value.get(key))]
     if len(sides) < 4:
         faults.add("rectangle without numbers", name)
         return None
     box = _pixels(sides, size)
     if turned := value.get("rotation"):
-        if not _is_number(turned):
+        if not is_number(turned):
             faults.add("rectangle without numbers", name)
             return None
         box = _enclosing(box, math.radians(turned))
@@ -127,7 +128,7 @@ def _enclosing(box: Box, angle: float) -> Box:
 
 def _size_of(region: Json) -> tuple[int, int] | None:
     width, height = region.get("original_width"), region.get("original_height")
-    if not (_is_number(width) and _is_number(height) and width > 0 and height > 0):
+    if not (is_number(width) and is_number(height) and width > 0 and height > 0):
         return None
     return round(width), round(height)
 
@@ -139,11 +140,6 @@ def _time(text: Any) -> float | None:
         return None
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
 def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
@@ -152,4 +148,4 @@ def _mapping(value: Any) -> Json:
     return value if isinstance(value, Mapping) else {}
 
 
-FORMAT = Format("label-studio", "Label Studio (JSON)", fits, read, tells_empty=True)
+FORMAT = Format("label-studio", "Label Studio (JSON)", fits, read)
