@@ -92,6 +92,12 @@ def test_other_shapes_of_cvat(read):
     }  # fmt: skip
 
 
+def test_an_image_of_which_no_shape_can_be_used_does_not_show_nothing(read):
+    ellipse = {"annotations.xml": cvat('<ellipse label="disc" source="manual" cx="1" cy="1"/>')}
+    assert read(ellipse, "annotations.xml", complete=True)[0] == {A: "untouched", B: "labeled"}
+    assert read({"b.json": beside(shape("circle"))}, "b.json")[0] == {B: "untouched"}
+
+
 def test_a_video_of_cvat_is_refused(read):
     track = '<annotations><track id="0" label="disc"><box frame="0"/></track></annotations>'
     with pytest.raises(DataError, match="annotations of a video"):
@@ -241,7 +247,8 @@ def test_yolo_is_shares_of_the_upright_image(read):
 )
 def test_an_image_with_a_faulty_row_of_yolo_is_not_labeled(read, row, reason):
     good = "0 0.5 0.5 0.25 0.5\n"
-    states, _, counts = read({**NAMES, "b.txt": good + row, "cam1/0001.txt": good})
+    files = {**NAMES, "b.jpg": "", "b.txt": good + row, "cam1/0001.txt": good}
+    states, _, counts = read(files, complete=True)  # nor taken to show nothing
     assert states == {A: "labeled"} and counts == {reason: 1}
 
 
@@ -321,7 +328,8 @@ def test_voc_without_objects_says_that_nothing_is_there(read, tmp_path):
 
 
 def test_a_damaged_file_of_voc_leaves_the_others(read):
-    states, _, counts = read({"b.xml": voc((1.5, 2, 9, 9)), "cam1/0001.xml": "<annotation><"})
+    files = {"b.xml": voc((1.5, 2, 9, 9)), "cam1/0001.xml": "<annotation><", "cam1/0001.jpg": ""}
+    states, _, counts = read(files, complete=True)
     assert states == {B: "labeled"}
     assert counts == {"annotation malformed: not well-formed XML": 1}
 

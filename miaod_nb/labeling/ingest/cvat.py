@@ -41,10 +41,13 @@ def _in_file(path: Path, faults: FaultCounts) -> Iterator[Returned]:
             faults.add("as it was exported: no tool has saved it", name)
             yield Returned(name, "untouched")
             continue
-        boxes = [box for one in image if (box := _box(one, name, faults))]
-        seen = any(one.get("source") not in UPLOADED for one in image if one.tag != "tag")
         size = size_of(_number(image.get("width")), _number(image.get("height")))
-        yield Returned(name, "labeled" if boxes and seen else "listed", boxes, size)
+        boxes = [box for one in image if (box := _box(one, name, faults))]
+        sources = {one.get("source") for one in image if one.tag != "tag"}
+        if sources and not boxes:  # shapes, but none that can be used
+            yield Returned(name, "untouched")
+        else:
+            yield Returned(name, "labeled" if sources - UPLOADED else "listed", boxes, size)
 
 
 def _root(path: Path) -> Any:

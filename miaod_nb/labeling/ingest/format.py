@@ -86,13 +86,22 @@ def size_of(width: Any, height: Any) -> tuple[int, int] | None:
     return round(width), round(height)
 
 
-def pictures_without(path: Path, returned: Iterable[Returned], images: Images) -> list[Returned]:
-    """The images of the run that lie in the folder too, and of which none of the files tells."""
-    known = {image.id for one in returned if (image := images.find(one.name, FaultCounts()))}
-    others = [file for file in path.rglob("*") if file.suffix.lower() not in TEXTS]
-    names = {image.id: name for name in map(name_of, others)
-             if (image := images.find(name, FaultCounts()))}  # fmt: skip
-    return [Returned(name, "listed") for i, name in sorted(names.items()) if i not in known]
+def pictures_without(path: Path, files: Iterable[Path], images: Images) -> list[Returned]:
+    """The images of the run that lie in the folder too, and that none of these files is called
+    as, whether or not it can be used."""
+    others = (one for one in path.rglob("*") if one.suffix.lower() not in TEXTS and one.is_file())
+    known = _called(files, images)
+    return [
+        Returned(name, "listed")
+        for image_id, name in sorted(_called(others, images).items())
+        if image_id not in known
+    ]
+
+
+def _called(files: Iterable[Path], images: Images) -> dict[str, str]:
+    """The names of the files that are called as an image of the run, by its id."""
+    names = map(name_of, files)
+    return {image.id: name for name in names if (image := images.find(name, FaultCounts()))}
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -109,14 +118,10 @@ def around(points: Sequence[tuple[float, float]]) -> Box:
 def turned(box: Box, degrees: float) -> Box:
     """The upright box around one that is turned clockwise about its center."""
     x1, y1, x2, y2 = box
-    x, y, cos, sin = (x1 + x2) / 2, (y1 + y2) / 2, *_turn(degrees)
+    x, y, angle = (x1 + x2) / 2, (y1 + y2) / 2, math.radians(degrees)
+    cos, sin = math.cos(angle), math.sin(angle)
     return around([
         (x + dx * cos - dy * sin, y + dx * sin + dy * cos)
         for dx in (x1 - x, x2 - x)
         for dy in (y1 - y, y2 - y)
     ])  # fmt: skip
-
-
-def _turn(degrees: float) -> tuple[float, float]:
-    angle = math.radians(degrees)
-    return math.cos(angle), math.sin(angle)

@@ -63,7 +63,7 @@ def _returned(path: Path, content: Mapping[str, Any], faults: FaultCounts) -> Re
     shapes = [mapping(one) for one in content["shapes"]]
     boxes = [box for one in shapes if (box := _box(one, path.name, faults))]
     size = size_of(content.get("imageWidth"), content.get("imageHeight"))
-    return Returned(name, "labeled", boxes, size)
+    return Returned(name, "labeled" if boxes or not shapes else "untouched", boxes, size)
 
 
 def _box(shape: Mapping[str, Any], name: str, faults: FaultCounts) -> ReturnedBox | None:

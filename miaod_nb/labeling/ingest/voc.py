@@ -27,8 +27,9 @@ def fits(path: Path) -> bool:
 
 def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     """What each file says of its image; of pictures without a file, nothing."""
-    returned = [one for file in files_in(path, ".xml") if (one := _in_file(file, faults))]
-    return returned + pictures_without(path, returned, images)
+    files = files_in(path, ".xml")
+    returned = [one for file in files if (one := _in_file(file, faults))]
+    return returned + pictures_without(path, files, images)
 
 
 def _in_file(path: Path, faults: FaultCounts) -> Returned | None:

@@ -34,11 +34,9 @@ def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     if is_vague := (folder / "notes.json").is_file():
         faults.add(LESS, path.name)
     is_vague |= (folder / "obj.data").is_file()  # CVAT's
-    returned = [
-        one for file in _files(path)
-        if (one := _in_file(file, names, is_vague, images, faults))
-    ]  # fmt: skip
-    return returned + pictures_without(path, returned, images)
+    files = _files(path)
+    returned = [_in_file(file, names, is_vague, images, faults) for file in files]
+    return [*filter(None, returned), *pictures_without(path, files, images)]
 
 
 def _in_file(
