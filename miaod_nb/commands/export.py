@@ -1,6 +1,7 @@
 """`miaod export`: the next batch for a label tool."""
 
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated
 
 import typer
@@ -55,5 +56,5 @@ def export(
     for line in faults.lines():
         typer.echo(f"left out: {line}")
     whole = out.resolve()
-    typer.echo(f"next: {tool.next_step.format(out=whole, parent=whole.parent)}; then:")
-    typer.echo(f"  miaod import {run} FILE")
+    said = tool.next_step.format(out=whole, parent=whole.parent)
+    typer.echo("\n".join(["next:", indent(said, "  "), f"then: miaod import {run} FILE"]))

@@ -62,10 +62,15 @@ def ask(tool: str, code: str, *arguments: object, standing_in: str = "") -> Any:
     return json.loads(child.stdout.splitlines()[-1])
 
 
+def _root() -> Path:
+    """Where the tools are installed."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "miaod-tools"
+    return Path(os.environ.get("MIAOD_TOOL_ENVS") or cache)
+
+
 def _installed(tool: str) -> Path:
     """The folder with the tool, made if it is not there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "miaod-tools"
-    root = Path(os.environ.get("MIAOD_TOOL_ENVS") or cache)
+    root = _root()
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
     folder = root / f"{PACKAGES[tool][0].replace('==', '-')}-{version}"
     if not folder.is_dir():
@@ -77,4 +82,25 @@ def _installed(tool: str) -> Path:
             shutil.rmtree(half, ignore_errors=True)
             pytest.skip(f"{tool} cannot be installed here: {child.stderr.strip()[-300:]}")
         half.rename(folder)
+    return folder
+
+
+def environment_of(package: str) -> Path:
+    """An environment of its own with a package and all that it needs, made if it is not there.
+    Skips the test where it cannot be installed."""
+    root, version = _root(), f"py{sys.version_info.major}{sys.version_info.minor}"
+    folder = root / f"{package.replace('==', '-')}-{version}"
+    ready = folder / ".ready"  # an environment cannot be moved once it is made
+    if not ready.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        commands = (
+            [sys.executable, "-m", "venv", str(folder)],
+            [folder / "bin/pip", "install", "--quiet", "--no-compile", package],
+        )
+        for command in commands:
+            child = subprocess.run(command, capture_output=True, text=True)
+            if child.returncode:
+                shutil.rmtree(folder, ignore_errors=True)
+                pytest.skip(f"{package} cannot be installed here: {child.stderr.strip()[-300:]}")
+        ready.touch()
     return folder

@@ -79,10 +79,17 @@ def _color(hue: float) -> str:
     return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
-TOOL = Tool(
-    name="label-studio", label="Label Studio", write=write,
-    next_step="start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={parent}; make a project, paste {out}/config.xml under "
-    "Labeling Setup > Code, add the cloud storage 'Local files' with the path {out} (no sync), and "
-    "import {out}/tasks.json. Afterwards export as JSON",
-)  # fmt: skip
+NEXT = """\
+1. start Label Studio so that it serves the images:
+     export LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true
+     export LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={parent}
+     label-studio start
+2. make a project; paste {out}/config.xml into
+   Settings > Labeling Interface > Code
+3. Settings > Cloud Storage > Add Source Storage > Local files: the path
+   {out}
+   (save it; no sync)
+4. Import {out}/tasks.json
+5. when it is labeled: Export > JSON"""
+
+TOOL = Tool(name="label-studio", label="Label Studio", write=write, next_step=NEXT)

@@ -70,6 +70,8 @@ def returned(task: Json, images: Images, faults: FaultCounts) -> Returned:
     boxes = [
         box for one in regions if scale and (box := _box(one, scale, name, faults)) is not None
     ]
+    if regions and not boxes:  # what was left out is counted, and no sign that nothing is there
+        return Returned(name, "untouched")
     by, seconds = kept.get("completed_by"), kept.get("lead_time")
     if isinstance(by, Mapping):
         by = by.get("email") or by.get("id")
