@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -99,7 +98,8 @@ def keeping_views() -> dict[str, str]:
 
 
 def start_jupyter(notebook: Path, options: Sequence[str]) -> None:
-    """Opens the notebook in JupyterLab, on this machine alone unless the options say otherwise."""
+    """Opens the notebook in JupyterLab, on this machine alone unless the options say otherwise. The
+    server takes the place of this process, so that what ends one ends it."""
     root = project_folder().resolve()
     if not notebook.resolve().is_relative_to(root):
         root = notebook.resolve().parents[1]
@@ -107,8 +107,5 @@ def start_jupyter(notebook: Path, options: Sequence[str]) -> None:
     say(f"opening {notebook}: Ctrl-C ends the notebook server")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={root}",
                f"--LabApp.default_url=/lab/tree/{place}", *options]  # fmt: skip
-    if subprocess.run(command, env=os.environ | keeping_views()).returncode:
-        raise ConfigError(
-            "the notebook server ended with an error", where="jupyter lab",
-            remedy="see above what it says; options for it stand after --",
-        )  # fmt: skip
+    sys.stdout.flush()
+    os.execve(sys.executable, command, os.environ | keeping_views())

@@ -1,6 +1,11 @@
 """Copies of the notebooks in a run folder, and the server that shows them."""
 
+import signal
+import socket
 import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import nbformat
@@ -11,7 +16,7 @@ from miaod_nb.commands.copying import filled
 from miaod_nb.commands.executing import SOURCES
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment import open_run
-from tests.experiment.helpers import miaod
+from tests.experiment.helpers import SHELL_COMMAND, miaod
 
 NAMES = sorted(path.name for path in SOURCES.glob("0*.ipynb"))
 
@@ -21,12 +26,11 @@ def started(monkeypatch) -> list[list[str]]:
     """The commands by which servers would have been started."""
     commands: list[list[str]] = []
 
-    def noted(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:
-        assert "JUPYTER_CONFIG_PATH" in env
+    def noted(program: str, command: list[str], environment: dict[str, str]) -> None:
+        assert program == sys.executable and "JUPYTER_CONFIG_PATH" in environment
         commands.append(command)
-        return subprocess.CompletedProcess(command, "--fail" in command)
 
-    monkeypatch.setattr(copying.subprocess, "run", noted)
+    monkeypatch.setattr(copying.os, "execve", noted)
     return commands
 
 
@@ -91,12 +95,35 @@ def test_a_copy_of_a_run_that_was_moved_begins_none(workplace, started, monkeypa
     assert not (workplace / "runs/mine").exists()
 
 
-def test_a_misspelled_run_and_a_server_that_fails_are_sentences(workplace, started):
+def test_a_misspelled_run_is_a_sentence(workplace, started):
     outcome = miaod("lab", "runs/mien")
     assert outcome.code == 1 and "did you mean runs/mine?" in outcome.err
     assert started == [] and not (workplace / "runs/mien").exists()
-    outcome = miaod("lab", "runs/mine", "--", "--fail")
-    assert outcome.code == 1 and "the notebook server ended with an error" in outcome.err
+
+
+@pytest.mark.slow
+def test_what_ends_the_command_ends_the_server(workplace):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*SHELL_COMMAND, "lab", "runs/mine", "--", "--no-browser", "--allow-root",
+               f"--port={port}", "--IdentityProvider.token=t"]  # fmt: skip
+    with (workplace / "said.txt").open("wb") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+    address, end = f"http://127.0.0.1:{port}/api/status?token=t", time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            break
+        except OSError:
+            assert child.poll() is None and time.monotonic() < end, (
+                workplace / "said.txt"
+            ).read_text()
+            time.sleep(0.2)
+    child.send_signal(signal.SIGTERM)
+    child.wait(30)
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address, timeout=5)
 
 
 def test_a_cell_of_parameters_is_filled_line_by_line():
