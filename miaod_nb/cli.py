@@ -14,6 +14,7 @@ from miaod_nb.commands import (
     curves,
     evaluate,
     export,
+    history,
     import_,
     info,
     lab,
@@ -28,8 +29,8 @@ from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
 VERBS = (
-    new, info, run, lab, notebooks, review, export, import_, curves, report, evaluate, predict,
-    convert, bench,
+    new, info, run, lab, notebooks, review, export, import_, history, curves, report, evaluate,
+    predict, convert, bench,
 )  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 

@@ -12,6 +12,7 @@ options: what several verbs are given
 bench: `miaod bench`: how fast this machine is
 convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
 export: `miaod export`: the next batch for a label tool
+history: `miaod history`: every image's story
 import_: `miaod import`: labels that a label tool gives back
 evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images
 lab: `miaod lab`: the notebooks by hand, in a browser

@@ -7,5 +7,6 @@ ingest: one file a label tool: what its files say of images
 agreement: what people made of the boxes that a detector suggested
 reviewing: the review of a batch: what people decide about the images that a cycle chose is applied
 exporting: a batch for a label tool, with the boxes that the cycle's detector suggests
+history: every image's story in one table
 importing: labels that come back: checked, compared with what was suggested, and merged
 """

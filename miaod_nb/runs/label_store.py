@@ -95,6 +95,12 @@ class LabelStore:
         if lines:
             self._folder.append_line(ANSWERS, "\n".join(lines))
 
+    def all_answers(self) -> list[Answer]:
+        """Every answer in order, also those that do not hold any more."""
+        if not self._folder.exists(ANSWERS):
+            return []
+        return [line for line in self._read() if isinstance(line, Answer)]
+
     def undo(self, undo: Undo) -> None:
         """Takes the answers of an import back: what was answered before holds again."""
         self._folder.append_line(ANSWERS, undo.model_dump_json())
