@@ -2,7 +2,10 @@
 
 import difflib
 import errno
+import time
 from pathlib import Path
+
+SECONDS_FOR_THE_REST = 1.0  # in which a browser sends the other cells of "Run All"
 
 
 class MiaodError(Exception):
@@ -21,7 +24,9 @@ class MiaodError(Exception):
         super().__init__("\n".join(lines))
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows in place of a traceback."""
+        """What a notebook shows in place of a traceback. Cells that are on their way here by then
+        are left out; later ones would run, and show below the error what an earlier call opened."""
+        time.sleep(SECONDS_FOR_THE_REST)
         return f"error: {self}".splitlines()
 
 

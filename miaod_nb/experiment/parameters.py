@@ -3,21 +3,25 @@
 import ast
 import difflib
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from miaod_nb.errors import ConfigError
 
-NEEDED = ("preset", "data_root", "run_dir", "overrides")  # what every notebook has
+# What notebooks declare, a copy perhaps more, and with which types.
+KINDS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int", "overrides": "dict",
+         "work_folder": "str"}  # fmt: skip
+NEEDED = ("preset", "data_root", "run_dir", "cycle", "overrides")  # what every notebook has
 INJECTED = "# Parameters"  # the first line of the cell that papermill adds
 BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"
 BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed: 1}}'"
 
 
 def check_parameters(names: MutableMapping[str, Any]) -> None:
-    """Refuses parameters that the notebook does not declare, and values of another type; a number
-    and a dict that were given as texts are read. To be called by a notebook before it opens a run.
+    """Refuses parameters that the notebook does not declare or that are misspelled where it does,
+    and values of another type; a number and a dict that were given as texts are read. To be called
+    by a notebook before it opens a run.
 
     names: `globals()` of the notebook, whose `In` has its cells so far: one that declares
     parameters, annotated, and perhaps one of papermill. Values are changed there. Raises
@@ -25,8 +29,9 @@ def check_parameters(names: MutableMapping[str, Any]) -> None:
     """
     cells = [ast.parse(text) for text in names.get("In", ()) if _is_python(text)]
     declared = next((found for cell in reversed(cells) if (found := _declared(cell))), {})
+    known = [name for name, kind in declared.items() if kind]
     for name in NEEDED if declared else ():
-        if name not in names:
+        if name not in declared:  # an earlier call may have left one of this name
             near = difflib.get_close_matches(name, declared, n=1)
             guess = f"'{near[0]}' stands there: did you mean it? " if near else ""
             raise ConfigError(
@@ -34,14 +39,21 @@ def check_parameters(names: MutableMapping[str, Any]) -> None:
                 remedy=f"{guess}Write '{name}' into the first cell again",
             )  # fmt: skip
     injected = [text for text in names.get("In", ()) if text.partition("\n")[0] == INJECTED]
-    for name in _assigned(injected[-1]) if injected else ():
-        if declared and name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1)
-            guess = f"did you mean '{near[0]}'? " if near else ""
-            raise ConfigError(f"this notebook has no parameter '{name}'", where=name,
-                              remedy=f"{guess}choose of: {', '.join(declared)}")  # fmt: skip
-    for name, kind in declared.items():
-        names[name] = _of_kind(name, names[name], kind)
+    for name in [*declared, *(_assigned(injected[-1]) if injected else ())]:
+        if declared and name not in known:
+            raise _no_parameter(name, known)
+    for name in known:
+        if name not in names:
+            raise ConfigError("the cell of parameters did not run to its end", where=name,
+                              remedy="correct that cell and run it again")  # fmt: skip
+        names[name] = _of_kind(name, names[name], declared[name])
+
+
+def _no_parameter(name: str, known: Sequence[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean '{near[0]}'? " if near else ""
+    return ConfigError(f"this notebook has no parameter '{name}'", where=name,
+                       remedy=f"{guess}choose of: {', '.join(known)}")  # fmt: skip
 
 
 def _of_kind(name: str, value: Any, kind: str) -> Any:
@@ -62,13 +74,21 @@ def _of_kind(name: str, value: Any, kind: str) -> Any:
 
 
 def _declared(cell: ast.Module) -> dict[str, str]:
-    """The parameters of the cell that declares them, with their types; {} of another cell."""
-    found = {}
+    """The names to which a cell of parameters gives values, with their types; {} of another cell.
+    One without a type that is no parameter has the type "", or is left out if lines use it."""
+    found: dict[str, str] = {}
+    used = {n.id for n in ast.walk(cell) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     for line in cell.body:
-        if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name):
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+            found[line.target.id] = ast.unparse(line.annotation)
+        elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            name = line.targets[0].id
+            if name in KINDS or name not in used:
+                found[name] = KINDS.get(name, "")
+        else:
             return {}
-        found[line.target.id] = ast.unparse(line.annotation)
-    return found
+    typed = any(isinstance(line, ast.AnnAssign) for line in cell.body)
+    return found if typed and KINDS.keys() & found.keys() else {}
 
 
 def _assigned(text: str) -> list[str]:

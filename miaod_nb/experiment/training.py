@@ -26,7 +26,7 @@ from miaod_nb.learning.train import (
     make_optimizer,
     train_stage,
 )
-from miaod_nb.progress import progress, say_detail
+from miaod_nb.progress import progress, say, say_detail
 from miaod_nb.runs.machine import memory_mb
 from miaod_nb.runs.session import Session
 
@@ -65,6 +65,8 @@ class StageTraining:
         rates = learning_rates(self.config, self.stages, self.index, lengths)
         recorder = _Recorder(self, model, optimizer, first_step)
         description = f"cycle {self.data.cycle} {self.plan.name.replace('_', '-')}"
+        if first_step:
+            say(f"{description}: goes on after step {first_step} of {len(rates)}")
         batches = self._batches(first_step, model)
         train_stage(
             model, self.plan.stage, optimizer,

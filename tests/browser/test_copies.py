@@ -165,6 +165,8 @@ def test_a_kernel_that_is_killed_in_training_goes_on_where_it_stood(lab, project
     logged = [one["step"] for one in folder.read_log() if one["event"] == "step"]
     assert logged == list(range(1, 60 * 20 + 1)) and len(logged) > steps  # each step once
     assert folder.done_steps(0)[-1] == "label_set"
+    said = page.locator(".jp-OutputArea-output", has_text="cycle 0 label-set: goes on after step")
+    expect(said).to_be_visible()
     page.evaluate(f"async () => {{ {PANEL} await panel.sessionContext.shutdown(); }}")
     page.close()
 

@@ -25,6 +25,13 @@ def notebook(**given: Any) -> dict[str, Any]:
     return {**DEFAULTS, **given, "In": [*cells, "import math\nx = 3"], "x": 3}
 
 
+def run_again(names: dict[str, Any], typed: str) -> dict[str, Any]:
+    """Types into the cell of parameters and runs it and the next one."""
+    exec(typed, names)
+    names["In"] += [typed, "import math\nx = 3"]
+    return names
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -71,6 +78,36 @@ def test_a_parameter_that_was_renamed_by_hand_is_missed():
     names["rundir"] = names.pop("run_dir")
     with pytest.raises(ConfigError, match="(?s)'run_dir' is missing.*'rundir' stands there"):
         check_parameters(names)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("run_dir: str", "rundir: str", "'run_dir' is missing.*'rundir' stands there"),
+        ("cycle: int", "cylce: int", "'cycle' is missing.*'cylce' stands there"),
+        ("cycle: int", "rundir = 'x'\ncycle: int", "no parameter 'rundir'.*did you mean 'run_dir'"),
+        ("cycle: int", "seed = 1\ncycle: int", "no parameter 'seed'.*choose of: preset, data_root"),
+        ("cycle: int = 0", "cycle = 'one'", "cycle = 'one' is not allowed"),
+    ],
+)
+def test_a_mistake_is_found_where_an_earlier_call_left_names(before, after, words):
+    names = notebook()
+    with pytest.raises(ConfigError, match="(?s)" + words):
+        check_parameters(run_again(names, DECLARED.replace(before, after)))
+    check_parameters(run_again(names, DECLARED))  # corrected
+
+
+def test_a_cell_of_parameters_that_failed_is_no_cell_of_parameters():
+    names = {"In": [DECLARED.replace("cycle: int = 0", "cycle: int = one")], "run_dir": ""}
+    with pytest.raises(ConfigError, match="did not run to its end"):
+        check_parameters(names)
+
+
+@pytest.mark.parametrize("line", ["top_k: int = 5", "home = '/data'\nplace: str = home + '/a'"])
+def test_a_copy_may_have_lines_of_its_own(line):
+    names = run_again(notebook(), f"{line}\n{DECLARED}")
+    check_parameters(names)
+    assert names["cycle"] == 0
 
 
 def test_names_of_later_cells_are_no_parameters():
