@@ -1,5 +1,6 @@
 """`miaod export`: the next batch for a label tool."""
 
+import shlex
 from pathlib import Path
 from textwrap import indent
 from typing import Annotated
@@ -56,5 +57,5 @@ def export(
     for line in faults.lines():
         typer.echo(f"left out: {line}")
     whole = out.resolve()
-    said = tool.next_step.format(out=whole, parent=whole.parent)
+    said = tool.next_step.format(out=whole, parent=shlex.quote(str(whole.parent)))
     typer.echo("\n".join(["next:", indent(said, "  "), f"then: miaod import {run} FILE"]))

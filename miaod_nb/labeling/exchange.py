@@ -72,7 +72,7 @@ class Returned:
     is there, "untouched" where nobody decided, "listed" where the tool does not tell whether
     anybody did. size: width and height of the picture that the boxes are of, where it is told.
     by: who. seconds: that the work took. time: of the answer, seconds since 1970. in_bulk: accepted
-    by a command, looked at by nobody.
+    by a command, looked at by nobody. run: fingerprint of the run that the image was exported from.
     """
 
     name: str
@@ -83,3 +83,4 @@ class Returned:
     seconds: float | None = None
     time: float | None = None
     in_bulk: bool = False
+    run: str = ""

@@ -139,6 +139,9 @@ def import_labels(
         image_id: [box._replace(name=(rename or {}).get(box.name, box.name)) for box in given]
         for image_id, given in placed.items()
     }
+    for image_id, one in found.items():
+        if one.run not in ("", record.fingerprint):
+            faults.add("exported by another run: used for the image of that id", image_id)
     new_classes = _new_classes(record.classes, boxes, path)
     answers = [_answer(i, found[i], given, form, by or found[i].by) for i, given in boxes.items()]
     name = _digest(answers)

@@ -22,6 +22,10 @@ def export(run):
     ]
 
 
+def suggested_by(task):
+    return [region for one in task.get("predictions", ()) for region in one["result"]]
+
+
 def region(x, y, width, height, name="disc", **more):
     value = {"x": x, "y": y, "width": width, "height": height, "rectanglelabels": [name]}
     return {"type": "rectanglelabels", "value": value, **more}
@@ -132,10 +136,10 @@ def test_undo_brings_back_what_was_answered_before(worked_on):
 def test_suggestions_are_compared_with_what_came_back(asking):
     tasks = export(asking)
     for _, task in tasks:
-        accepted = [{**one, "origin": "prediction"} for one in task["predictions"][0]["result"]]
+        accepted = [{**one, "origin": "prediction"} for one in suggested_by(task)]
         task["annotations"] = [annotation(*accepted)]
     result = bring_in(asking, give_back(asking, [task for _, task in tasks]))
-    boxes = sum(len(task["predictions"][0]["result"]) for _, task in tasks)
+    boxes = sum(len(suggested_by(task)) for _, task in tasks)
     assert boxes > 0 and result.agreement == Agreement(accepted=boxes)
 
 
@@ -144,9 +148,9 @@ def test_boxes_that_nobody_looked_at_are_no_agreement(asking, how):
     tasks = export(asking)
     for _, task in tasks:
         done = {"lead_time": None} if how == "accepted in bulk" else {}
-        task["annotations"] = [annotation(*task["predictions"][0]["result"], **done)]
+        task["annotations"] = [annotation(*suggested_by(task), **done)]
     result = bring_in(asking, give_back(asking, [task for _, task in tasks]))
-    with_boxes = [i for i, task in tasks if task["predictions"][0]["result"]]
+    with_boxes = [i for i, task in tasks if suggested_by(task)]
     if how == "looked at":
         assert not result.in_bulk and result.agreement.accepted
     else:
@@ -182,6 +186,17 @@ def test_images_of_others_are_counted(asking):
     assert result.labeled == [other]
     assert result.faults.count("image unknown to this run") == 2
     assert result.faults.count("labeled, but not asked for: used once a cycle chooses it") == 1
+
+
+@pytest.mark.parametrize("whose", ["its own", "another"])
+def test_labels_of_another_run_are_said(asking, whose):
+    (_, task), *_ = export(asking)
+    task["annotations"] = [annotation(region(9, 9, 9, 9))]
+    if whose == "another":
+        task["data"]["run"] = "0123"
+    result = bring_in(asking, give_back(asking, [task]))
+    said = result.faults.count("exported by another run: used for the image of that id")
+    assert (len(result.labeled), said) == (1, int(whose == "another"))
 
 
 def test_an_image_that_comes_twice_has_its_newest_labels(asking):

@@ -26,7 +26,8 @@ def write(batch: Batch, folder: RunFolder) -> None:
 
 
 def labeling_config(classes: Sequence[str]) -> str:
-    """The labeling interface: the reason above the image, and a color for each class."""
+    """The labeling interface: the reason above the image, and a color for each class. A run that
+    knows no class yet leaves a place for them."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Text", name="why", value="$reason")
     ElementTree.SubElement(view, "Image", name=IMAGE, value="$image", zoom="true")
@@ -36,6 +37,8 @@ def labeling_config(classes: Sequence[str]) -> str:
     for place, name in enumerate(classes):  # it gives several classes one color by itself
         color = _color(place / len(classes))
         ElementTree.SubElement(labels, "Label", value=name, background=color)
+    if not classes:
+        labels.append(ElementTree.Comment(' your classes: <Label value="..." /> '))
     ElementTree.indent(view)
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
@@ -51,10 +54,13 @@ def task_of(task: Task, batch: Batch, folder: str) -> dict[str, Any]:
         "reason": f"Rank {task.rank}: {task.reason}", "run": batch.fingerprint,
         "cycle": batch.cycle,
     }  # fmt: skip
-    boxes = [_region(one, place, task) for place, one in enumerate(task.suggestions)]
-    suggestion: dict[str, Any] = {"model_version": f"miaod cycle {batch.cycle}", "result": boxes}
-    if task.suggestions:  # Label Studio takes it for how sure the model is of the image
-        suggestion["score"] = min(one.score for one in task.suggestions)
+    if not task.suggestions:
+        return {"data": data}
+    suggestion = {
+        "model_version": f"miaod cycle {batch.cycle}",
+        "score": min(one.score for one in task.suggestions),  # how sure the model is of the image
+        "result": [_region(one, place, task) for place, one in enumerate(task.suggestions)],
+    }
     return {"data": data, "predictions": [suggestion]}
 
 
@@ -80,16 +86,21 @@ def _color(hue: float) -> str:
 
 
 NEXT = """\
-1. start Label Studio so that it serves the images:
+1. Start Label Studio (pip install label-studio, in an environment of its own) so that it may show
+   the images:
      export LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true
      export LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={parent}
      label-studio start
-2. make a project; paste {out}/config.xml into
-   Settings > Labeling Interface > Code
-3. Settings > Cloud Storage > Add Source Storage > Local files: the path
-   {out}
-   (save it; no sync)
-4. Import {out}/tasks.json
-5. when it is labeled: Export > JSON"""
+   One that runs without them has to be started again; one that runs with another document root
+   needs the batch there: miaod export ... --out DOCUMENT_ROOT/NAME
+2. Create Project. Data Import: upload {out}/tasks.json
+   Labeling Setup > Custom template > Code: paste {out}/config.xml
+   (and put your classes in, where the run does not know any yet). Save.
+3. Settings > Cloud Storage > Add Source Storage > Local Files, with any title and the path
+     {out}/images
+   Test Connection, Next, Next, Save.
+4. Label All Tasks. Submit each image, also one whose boxes are right as they are, or that shows
+   nothing (delete its boxes first). Skip those that nobody can label.
+5. Export > JSON"""
 
 TOOL = Tool(name="label-studio", label="Label Studio", write=write, next_step=NEXT)

@@ -16,7 +16,8 @@ class Tool:
 
     name: what commands call it; label: its own name. write: puts the batch into a folder, beside
     the images, which lie below its folder `images`. next_step: what people do with the folder, with
-    {out} for it. turns_images: whether copies of images have to be upright themselves.
+    {out} for it and {parent} for the one it lies in. turns_images: whether copies of images have to
+    be upright themselves.
     """
 
     name: str

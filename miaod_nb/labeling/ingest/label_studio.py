@@ -1,7 +1,6 @@
 """Label Studio's JSON: the only one of its exports that tells "nothing there", "skipped" and "never
 opened" apart, and that keeps what became of each suggested box."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,14 +9,23 @@ from typing import Any
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.upright import Box
-from miaod_nb.errors import DataError, disk_fault
+from miaod_nb.errors import DataError
 from miaod_nb.labeling.exchange import Origin, Returned, ReturnedBox
-from miaod_nb.labeling.ingest.format import Format, is_number
+from miaod_nb.labeling.ingest.format import (
+    Format,
+    around,
+    is_number,
+    mapping,
+    read_json,
+    size_of,
+    start_of,
+)
 from miaod_nb.labeling.names import Images
 
 ORIGINS: dict[str, Origin] = {
     "prediction": "accepted", "prediction-changed": "changed", "manual": "drawn",
 }  # fmt: skip
+CUT = 0.01  # pixels over the edge that are rounding and not worth a word
 Json = Mapping[str, Any]
 
 
@@ -25,22 +33,13 @@ def fits(path: Path) -> bool:
     """Whether it is a JSON list of tasks with annotations."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
-    with open(path, encoding="utf-8", errors="replace") as file:
-        start = file.read(1 << 16)
-    return start.lstrip().startswith("[") and '"annotations"' in start and '"data"' in start
+    start = start_of(path)  # of a task with many boxes not even all annotations
+    return start.startswith("[") and '"annotations"' in start
 
 
 def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     """What became of each task."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy) from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"the file is no JSON: {error}", where=path, remedy="export it again as JSON"
-        ) from None
+    content = read_json(path)
     if not isinstance(content, list):
         raise DataError("the file is no list of tasks", where=path,
                         remedy="export the project as JSON (not JSON-MIN)")  # fmt: skip
@@ -52,102 +51,120 @@ def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
 
 def returned(task: Json, images: Images, faults: FaultCounts) -> Returned:
     """What became of a task."""
-    data = _mapping(task.get("data"))
-    name = str(data.get("image_id") or data.get("image") or f"task {task.get('id')}")
-    given = [one for one in _list(task.get("annotations")) if isinstance(one, Mapping)]
+    data = mapping(task.get("data"))
+    name = _text(data.get("image_id")) or _text(data.get("image"))
+    name = name or f"task {_text(task.get('id'))}"
+    run = _text(data.get("run"))
+    given = _maps(task.get("annotations"))
     done = [one for one in given if not one.get("was_cancelled")]
+    if not given and task.get("drafts"):
+        faults.add("begun and not submitted (draft)", name)
     if not done:
-        if task.get("drafts"):
-            faults.add("begun and not submitted (draft)", name)
-        return Returned(name, "skipped" if given else "untouched")
+        return Returned(name, "skipped" if given else "untouched", run=run)
     if len(done) > 1:
         faults.add("annotated more than once: the ground truth, else the newest, counts", name)
-    kept = max(done, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at"))))
-    regions = [one for one in _list(kept.get("result")) if isinstance(one, Mapping)]
-    size = next((found for one in regions if (found := _size_of(one))), None)
+    if len(done) < len(given):
+        faults.add("skipped, but annotated too: the annotation counts", name)
+    kept = max(done, key=lambda one: (bool(one.get("ground_truth")), _time(one) or 0.0))
+    regions, seconds = _maps(kept.get("result")), kept.get("lead_time")
+    sizes = (size_of(one.get("original_width"), one.get("original_height")) for one in regions)
+    size = next(filter(None, sizes), None)
     record = images.find(name, FaultCounts())  # its faults are the importer's to count
     scale = size or ((record.width, record.height) if record else None)
-    boxes = [
-        box for one in regions if scale and (box := _box(one, scale, name, faults)) is not None
-    ]
+    boxes = _boxes(regions, scale, name, faults) if scale else []
     if regions and not boxes:  # what was left out is counted, and no sign that nothing is there
-        return Returned(name, "untouched")
-    by, seconds = kept.get("completed_by"), kept.get("lead_time")
+        return Returned(name, "untouched", run=run)
+    by = kept.get("completed_by")
     if isinstance(by, Mapping):
         by = by.get("email") or by.get("id")
     return Returned(
-        name, "labeled", boxes, size, "" if by is None else str(by),
-        float(seconds) if is_number(seconds) else None,
-        _time(kept.get("updated_at") or kept.get("created_at")),
-        in_bulk=seconds is None and bool(boxes) and not any(box.origin for box in boxes),
+        name, "labeled", boxes, size, _text(by),
+        float(seconds) if is_number(seconds) else None, _time(kept),
+        in_bulk=seconds is None and not any(one.get("origin") for one in regions), run=run,
     )  # fmt: skip
 
 
-def _box(region: Json, size: tuple[int, int], name: str, faults: FaultCounts) -> ReturnedBox | None:
-    """The box of a region, None where it has none that can be used."""
-    value = _mapping(region.get("value"))
-    labels = value.get("rectanglelabels")
-    if labels is None:
-        kind = region.get("type")
-        faults.add(f"region that is no labeled rectangle ({kind})", name)
+def _boxes(
+    regions: Sequence[Json], size: tuple[int, int], name: str, faults: FaultCounts
+) -> list[ReturnedBox]:
+    """The boxes of an annotation. A label stands in its rectangle, or apart under the same id."""
+    apart = {
+        _text(one.get("id")): mapping(one.get("value")).get(kind)
+        for kind in ("choices", "labels")  # of both the labels count
+        for one in regions
+        if one.get("type") == kind
+    }
+    plain = {_text(one.get("id")) for one in regions if one.get("type") == "rectangle"}
+    found = []
+    for region in regions:
+        kind, own = _text(region.get("type")), _text(region.get("id"))
+        if kind in ("rectanglelabels", "rectangle"):
+            labels = mapping(region.get("value")).get("rectanglelabels") or apart.get(own)
+            if (box := _box(region, labels, size, name, faults)) is not None:
+                found.append(box)
+        elif own not in plain or kind not in ("choices", "labels"):
+            faults.add(f"region that is no rectangle ({kind}): left out", name)
+    return found
+
+
+def _box(
+    region: Json, labels: Any, size: tuple[int, int], name: str, faults: FaultCounts
+) -> ReturnedBox | None:
+    """The box of a rectangle, None where it has none that can be used."""
+    value = mapping(region.get("value"))
+    label = _text(labels[0]).strip() if isinstance(labels, list) and len(labels) == 1 else ""
+    if not label:
+        faults.add("rectangle without a label, or with several: left out", name)
         return None
-    if not isinstance(labels, list) or len(labels) != 1 or not str(labels[0]).strip():
-        faults.add("rectangle without a label, or with several", name)
+    numbers: list[Any] = [value.get(key) for key in ("x", "y", "width", "height")]
+    numbers.append(value.get("rotation") or 0)
+    whole = _placed(numbers, size) if all(map(is_number, numbers)) else (math.nan,) * 4
+    if not all(map(math.isfinite, whole)):
+        faults.add("rectangle without numbers: left out", name)
         return None
-    sides = [one for key in ("x", "y", "width", "height") if is_number(one := value.get(key))]
-    if len(sides) < 4:
-        faults.add("rectangle without numbers", name)
-        return None
-    box = _pixels(sides, size)
-    if turned := value.get("rotation"):
-        if not is_number(turned):
-            faults.add("rectangle without numbers", name)
-            return None
-        box = _enclosing(box, math.radians(turned))
+    if numbers[4]:
         faults.add("rotated rectangle: the upright box around it is taken", name)
-    return ReturnedBox(str(labels[0]).strip(), box, ORIGINS.get(str(region.get("origin")), ""))
-
-
-def _pixels(sides: Sequence[float], size: tuple[int, int]) -> Box:
-    """Percent of the image (x, y, width, height) as a box in pixels."""
-    x, y, width, height = sides
-    across, down = size[0] / 100, size[1] / 100
-    return x * across, y * down, (x + width) * across, (y + height) * down
-
-
-def _enclosing(box: Box, angle: float) -> Box:
-    """The upright box around one that is turned clockwise about its upper left corner."""
-    x1, y1, x2, y2 = box
-    cos, sin = math.cos(angle), math.sin(angle)
-    corners = [
-        (x1 + dx * cos - dy * sin, y1 + dx * sin + dy * cos)
-        for dx in (0.0, x2 - x1)
-        for dy in (0.0, y2 - y1)
-    ]
-    xs, ys = zip(*corners, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _size_of(region: Json) -> tuple[int, int] | None:
-    width, height = region.get("original_width"), region.get("original_height")
-    if not (is_number(width) and is_number(height) and width > 0 and height > 0):
+    x1, y1, x2, y2 = whole
+    inside = max(x1, 0.0), max(y1, 0.0), min(x2, size[0]), min(y2, size[1])
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        faults.add("rectangle without area, or outside the image: left out", name)
         return None
-    return round(width), round(height)
+    if max(abs(a - b) for a, b in zip(whole, inside, strict=True)) > CUT:
+        faults.add("rectangle over the edge of the image: clipped", name)
+    return ReturnedBox(label, inside, ORIGINS.get(_text(region.get("origin")), ""))
 
 
-def _time(text: Any) -> float | None:
+def _placed(numbers: Sequence[float], size: tuple[int, int]) -> Box:
+    """The upright box in pixels around a rectangle, given in percent (x, y, width, height), that is
+    turned clockwise by some degrees about its upper left corner."""
+    across, down = size[0] / 100, size[1] / 100
+    x, y, width, height, degrees = numbers
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = [
+        (x * across + dx * cos - dy * sin, y * down + dx * sin + dy * cos)
+        for dx in (0.0, width * across)
+        for dy in (0.0, height * down)
+    ]
+    return around(corners)
+
+
+def _time(annotation: Json) -> float | None:
+    text = _text(annotation.get("updated_at")) or _text(annotation.get("created_at"))
     try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
+def _text(value: Any) -> str:
+    """A text or whole number as text that can be written, "" for all else."""
+    is_plain = isinstance(value, str | int) and not isinstance(value, bool)
+    return str(value).encode(errors="replace").decode() if is_plain else ""
 
 
-def _mapping(value: Any) -> Json:
-    return value if isinstance(value, Mapping) else {}
+def _maps(value: Any) -> list[Json]:
+    """The mappings in a list."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 FORMAT = Format("label-studio", "Label Studio (JSON)", fits, read)
