@@ -103,4 +103,7 @@ NEXT = """\
    nothing (delete its boxes first). Skip those that nobody can label.
 5. Export > JSON"""
 
-TOOL = Tool(name="label-studio", label="Label Studio", write=write, next_step=NEXT)
+TOOL = Tool(
+    name="label-studio", label="Label Studio", write=write, next_step=NEXT,
+    turns_images=True,  # Chromium, for one, shows a WebP image as it is stored
+)  # fmt: skip
