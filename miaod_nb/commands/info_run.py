@@ -83,8 +83,10 @@ def _to_label(record: RunRecord) -> list[str]:
         return []
     try:
         source = open_source(record.data_root)
-        source.images(record.config.train_list, FaultCounts())
-    except (DataError, OSError):  # the data are not where they were
+        there = {one.id for one in source.images(record.config.train_list, FaultCounts())}
+    except (DataError, OSError, KeyError):  # the data are not where they were
+        return []
+    if not there.issuperset(record.selected(record.cycles - 1)):  # or are others
         return []
     heads = ("  to label    ", "  next        ", " " * 14)
     return [head + line for head, line in zip(heads, how_to_label(record, source), strict=False)]

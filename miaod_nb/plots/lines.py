@@ -139,7 +139,7 @@ def per_class_curves(panels: np.ndarray, table: pd.DataFrame, metric: str = VOC1
     styles = looks(table["strategy"])
     for place, (panel, name) in enumerate(zip(panels.flat, classes, strict=False)):
         left, bottom = place % columns == 0, place + columns >= len(classes)
-        panel.set_title(drawable(name), fontsize=9, loc="left", parse_math=False)
+        panel.set_title(drawable(str(name)), fontsize=9, loc="left", parse_math=False)
         panel.set(xlim=(counts.min() - margin, counts.max() + margin))
         panel.set(ylim=_from_zero(table[metric]), ylabel="AP" if left else "")
         panel.set_xlabel("labeled images" if bottom else "", fontsize=8)
