@@ -210,7 +210,8 @@ def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
             with Image.open(task.path) as image:
                 image.load()  # which turns a TIFF by itself
                 turned = upright(image, orientation_of(image))
-                turned.save(target, format=image.format, quality=95)
+                profile = image.info.get("icc_profile")
+                turned.save(target, format=image.format, quality=95, icc_profile=profile)
         elif link:
             target.symlink_to(task.path.resolve())
         else:

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -124,6 +125,18 @@ def test_copies_for_a_tool_that_sees_stored_pixels_are_upright(batch, out):
     for task in batch.tasks:
         with Image.open(out / "images" / task.file) as image:
             assert image.size == SIZE and image.getexif().get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_a_turned_copy_keeps_its_color_profile(kind, batch, out, tmp_path):
+    """Phones write one, without which their photos look pale."""
+    path, exif = tmp_path / f"photo.{kind}", Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", SIZE).save(path, exif=exif, icc_profile=b"colors of a phone")
+    task = replace(batch.tasks[0], file=path.name, path=path, orientation=6)
+    export("x-anylabeling", replace(batch, tasks=[task]), out)
+    with Image.open(out / "images" / path.name) as image:
+        assert image.size == SIZE[::-1] and image.info["icc_profile"] == b"colors of a phone"
 
 
 # ---------------------------------------------------------------- scores, and why an image is there
