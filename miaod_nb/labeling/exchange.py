@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from miaod_nb.data.records import Range
 from miaod_nb.data.upright import Box
 
 State = Literal["labeled", "skipped", "untouched", "listed"]
@@ -29,7 +30,7 @@ class Task:
     file: where it is called so, below the folder of the export's images, with slashes; path: where
     it lies. size, stored_size: width and height of the upright image, and of the file before it is
     turned as its EXIF orientation says. uncertainty: None where the strategy has no score. reason:
-    why it was chosen, in words.
+    why it was chosen, in words. gray: which values of deep gray are black and white.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Task:
     uncertainty: float | None
     reason: str
     suggestions: Sequence[Suggestion]
+    gray: Range | None = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from PIL import Image
 
 from miaod_nb.boxes import Detections
+from miaod_nb.data.images import load_image
 from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.upright import orientation_of, upright
+from miaod_nb.data.upright import upright
 from miaod_nb.errors import ConfigError, DataError, disk_fault
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling import reviewing
@@ -27,6 +28,7 @@ from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.pool_file import LEDGER
 from miaod_nb.runs.schema import SelectedImage
 
+SHOWN = {"AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "WEBP"}  # formats that browsers show
 LOWEST_SCORE = 0.3  # of a box that is suggested
 FIRST = -1  # stands for a cycle: the images to begin with, which no cycle has chosen
 
@@ -80,11 +82,9 @@ def export_batch(
 def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None:
     """Writes images and tasks into a folder. Raises DataError and RunFolderError."""
     folder = RunFolder(out)
-    for task in progress(batch.tasks, "images"):
-        _place(task, folder.path(tool.images) / task.file, link, tool.turns_images)
-    if tool.turns_images:
-        batch = replace(batch, tasks=[_turned(task) for task in batch.tasks])
-    tool.write(batch, folder)
+    tasks = [_placed(task, folder.path(tool.images), link, tool.turns_images)
+             for task in progress(batch.tasks, "images")]  # fmt: skip
+    tool.write(replace(batch, tasks=tasks), folder)
 
 
 def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:
@@ -180,7 +180,7 @@ def _task(row: SelectedImage, image: ImageRecord, suggestions: Sequence[Suggesti
         id=row["id"], file=row["id"] + image.image_path.suffix, path=image.image_path,
         size=(image.width, image.height), stored_size=image.stored_size,
         orientation=image.orientation, rank=row["rank"], uncertainty=row["score"],
-        reason=row["reason"], suggestions=suggestions,
+        reason=row["reason"], suggestions=suggestions, gray=image.gray,
     )  # fmt: skip
 
 
@@ -196,21 +196,24 @@ def _suggestions(
     ]
 
 
-def _turned(task: Task) -> Task:
-    """The task of an image whose copy needs no turning any more."""
-    return replace(task, orientation=1, stored_size=task.size)
+def _placed(task: Task, images: Path, link: bool, as_seen: bool) -> Task:
+    """Puts the image of a task into the folder of an export; the task as it is there.
 
-
-def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
-    """Puts the image of a task into the folder of an export. Raises DataError."""
+    as_seen: the picture is upright, in a format that browsers show. Raises DataError."""
     try:
+        shown = not as_seen or _is_shown(task.path)
+        if not shown:
+            task = replace(task, file=str(PurePosixPath(task.file).with_suffix(".png")))
+        target = images / task.file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # of an export before, perhaps cut off
-        if turns and task.orientation > 1:
+        if not shown:  # as the detector sees it
+            picture = load_image(task.path, task.gray).permute(1, 2, 0).numpy()
+            Image.fromarray(picture).save(target)
+        elif as_seen and task.orientation > 1:
             with Image.open(task.path) as image:
-                image.load()  # which turns a TIFF by itself
-                turned = upright(image, orientation_of(image))
                 profile = image.info.get("icc_profile")
+                turned = upright(image, task.orientation)
                 turned.save(target, format=image.format, quality=95, icc_profile=profile)
         elif link:
             target.symlink_to(task.path.resolve())
@@ -219,9 +222,16 @@ def _place(task: Task, target: Path, link: bool, turns: bool) -> None:
     except OSError as error:
         fault, remedy = disk_fault(error)
         raise DataError(
-            f"the image '{task.id}' cannot be put there ({fault})", where=target,
+            f"the image '{task.id}' cannot be put there ({fault})", where=images / task.file,
             remedy=f"{remedy}, and give the same command again",
         ) from None  # fmt: skip
+    return replace(task, orientation=1, stored_size=task.size) if as_seen else task
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether browsers show the image; of gray they show 8 bits."""
+    with Image.open(path) as image:
+        return image.format in SHOWN and not image.mode.startswith(("I", "F"))
 
 
 def _described(batch: Batch, tool: Tool, out: Path) -> dict[str, Any]:

@@ -8,14 +8,17 @@ import zipfile
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
+from miaod_nb.data.images import load_image
 from miaod_nb.errors import DataError
 from miaod_nb.labeling.agreement import Agreement
 from miaod_nb.labeling.export import TOOLS
 from miaod_nb.labeling.exporting import export_batch, suggested, write_batch
+from miaod_nb.labeling.exporting import make_batch as prepare_batch
 from miaod_nb.labeling.importing import format_of, import_labels
 from miaod_nb.runs.label_store import LabelStore
 from tests.labeling.batches import (
@@ -137,6 +140,28 @@ def test_a_turned_copy_keeps_its_color_profile(kind, batch, out, tmp_path):
     export("x-anylabeling", replace(batch, tasks=[task]), out)
     with Image.open(out / "images" / path.name) as image:
         assert image.size == SIZE[::-1] and image.info["icc_profile"] == b"colors of a phone"
+
+
+@pytest.mark.parametrize("name", ["label-studio", "x-anylabeling"])
+def test_what_browsers_do_not_show_goes_out_as_the_detector_sees_it(name, batch, out, tmp_path):
+    dark = Image.fromarray(np.array([[1000] * 40, [3000] * 40], np.uint16).repeat(20, axis=0))
+    pale, gray = Image.new("RGB", (40, 40), "pink"), (1000, 3000)
+    for file, picture in (("a.tif", pale), ("b.v2.tif", dark), ("c.png", dark)):
+        picture.save(tmp_path / file)
+        task = replace(batch.tasks[0], file=f"cells/{file}", path=tmp_path / file, gray=gray)
+        export(name, replace(batch, tasks=[task]), out)
+        png = (out / "images" / task.file).with_suffix(".png")
+        assert png.name in "".join(path.read_text() for path in out.rglob("*.json"))
+        with Image.open(png) as copy:
+            seen = load_image(task.path, gray).permute(1, 2, 0).numpy()
+            assert copy.mode == "RGB" and np.array_equal(copy, seen)
+
+
+def test_gray_goes_out_by_the_range_of_the_run(asking):
+    image_id = asking.record.selected(0)[0]
+    record = replace(asking.dataset.records[image_id], gray=(1000, 3000))
+    asking.dataset.records[image_id] = record
+    assert prepare_batch(asking, 0, {})[0].tasks[0].gray == (1000, 3000)
 
 
 # ---------------------------------------------------------------- scores, and why an image is there

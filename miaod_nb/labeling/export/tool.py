@@ -17,7 +17,7 @@ class Tool:
     name: what commands call it; label: its own name. write: puts the batch into a folder, beside
     the images, which lie below its folder `images`. next_step: what people do with the folder, with
     {out} for it and {parent} for the one it lies in. turns_images: whether copies of images have to
-    be upright themselves.
+    be upright themselves, in a format that browsers show.
     """
 
     name: str
