@@ -38,7 +38,11 @@ def import_(
         list[str], typer.Option(metavar="LABEL=CLASS", help="Takes a label for a class.")
     ] = [],  # noqa: B006
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take the newest import back instead.")
+        bool,
+        typer.Option(
+            "--undo",
+            help="Take the labels of the newest import back instead; what was skipped stays so.",
+        ),
     ] = False,
     cycle: Annotated[
         int | None, typer.Option(help="Whose batch was exported; left out: the newest.")

@@ -84,7 +84,7 @@ def _to_label(record: RunRecord) -> list[str]:
     try:
         source = open_source(record.data_root)
         there = {one.id for one in source.images(record.config.train_list, FaultCounts())}
-    except (DataError, OSError, KeyError):  # the data are not where they were
+    except (DataError, OSError):  # the data are not where they were
         return []
     if not there.issuperset(record.selected(record.cycles - 1)):  # or are others
         return []

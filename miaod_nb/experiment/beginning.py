@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from miaod_nb.data.layouts.folder import DESCRIPTION
 from miaod_nb.data.sources import Source, open_source
-from miaod_nb.errors import ConfigError, DataError, RunFolderError
+from miaod_nb.errors import ConfigError, DataError, MiaodError, RunFolderError
 from miaod_nb.experiment.opening import open_run
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.files import RunFolder
@@ -37,11 +38,16 @@ def new_run(
                              remedy=f"go on with it: miaod run --run-dir {root}, or give another "
                              "name")  # fmt: skip
     data_root = _data_root(root, named_folder(images), labels and named_folder(labels))
-    lists = _lists(open_source(data_root), overrides or {})
-    run = open_run(
-        preset, data_root=data_root, run_dir=root, overrides={**lists, **(overrides or {})},
-        needs_labels=False,
-    )  # fmt: skip
+    try:
+        settings = {**_lists(open_source(data_root), overrides or {}), **(overrides or {})}
+        run = open_run(
+            preset, data_root=data_root, run_dir=root, overrides=settings, needs_labels=False
+        )
+    except MiaodError:  # nothing stays of what could not be begun
+        RunFolder(root).delete(DESCRIPTION)
+        with suppress(OSError):
+            root.rmdir()
+        raise
     with run.hold():
         return run
 

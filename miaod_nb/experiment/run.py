@@ -85,8 +85,7 @@ class Run(RunState):
                 save_imported(self.folder, self.imported)
             whole = self.dataset.source.list_file(self.config.train_list)
             if whole.is_dir():
-                say(f"there is no list '{self.config.train_list}': the pool is all "
-                    f"{len(self.dataset.pool)} images of {whole}")  # fmt: skip
+                say(f"the pool is all {len(self.dataset.pool)} images of {whole}")
             if self.dataset.begins_with_labels and not has_begun(self.folder):
                 labeled, total = len(self.dataset.first.labeled), len(self.dataset.pool)
                 say(f"begins with the {labeled} of {total} images that are labeled already "
@@ -95,7 +94,7 @@ class Run(RunState):
                 say(note)
             if len(self.dataset.classes) == 1:
                 say("one class: an implicit class 'none' takes part in the MIL softmax")
-            if len(self.dataset.held_out):
+            if len(self.dataset.held_out) and self.dataset.test_objects:
                 say(f"there is no list '{self.config.test_list}': metrics are measured on the "
                     f"{self.dataset.evaluated_on}")  # fmt: skip
             if not self.dataset.test:

@@ -11,9 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from miaod_nb.data.labels import respelled
-from miaod_nb.data.records import FaultCounts, ImageRecord
-from miaod_nb.data.upright import upright_box
+from miaod_nb.data.labels import fitted_objects, respelled
+from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.agreement import Agreement, compare
@@ -28,7 +27,6 @@ from miaod_nb.runs.pool_file import LEDGER
 from miaod_nb.selection.decisions import verdicts_of
 
 STATES = ("untouched", "listed", "skipped", "labeled")  # of several about one image the last counts
-SHAPE = 0.01  # by which the shapes of two sizes of one picture may differ, since sides are whole
 
 
 @dataclass(frozen=True)
@@ -245,25 +243,13 @@ def _upright(
     one: Returned, record: ImageRecord, faults: FaultCounts
 ) -> Sequence[ReturnedBox] | None:
     """The boxes in pixels of the upright image; None where they are of another picture."""
-    size, (width, height) = one.size, (record.width, record.height)
-    if size is None or size == (width, height):
-        return one.boxes
-    if size == record.stored_size:
-        faults.add("boxes of the picture before it was turned (EXIF), turned too", record.id)
-        return [
-            box._replace(box=upright_box(box.box, record.orientation, size)) for box in one.boxes
-        ]
-    across, down = width / size[0], height / size[1]
-    if abs(across / down - 1) > SHAPE:
-        faults.add(f"labels of a picture of another shape ({size[0]}x{size[1]})", record.id)
+    raw = [RawObject(box.name, box.box) for box in one.boxes]
+    try:
+        fitted = fitted_objects(Labels(raw, one.size), record, faults)
+    except AnnotationFault as fault:
+        faults.add(str(fault), record.id)
         return None
-    faults.add("boxes of a picture of another size, scaled", record.id)
-    x1, y1 = across, down
-    return [
-        box._replace(box=(a * x1, b * y1, c * x1, d * y1))
-        for box in one.boxes
-        for a, b, c, d in [box.box]
-    ]
+    return [box._replace(box=new.box) for box, new in zip(one.boxes, fitted, strict=True)]
 
 
 def _new_classes(

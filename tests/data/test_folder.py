@@ -77,6 +77,19 @@ def test_all_images_below_a_folder_are_the_pool(photos):
     assert source.labeled_ids() == () and source.labels("cam1/a") is None
 
 
+def test_what_systems_and_notebooks_hide_is_no_image_and_no_label(photos):
+    for name in (".ipynb_checkpoints/a-checkpoint.jpg", "cam1/._a.jpg", ".thumbs/a.jpg"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        shutil.copy(photos / "cam1/a.jpg", photos / name)
+    write(photos, {"cam1/._a.xml": "x", "cam1/a.xml": XML, "cam1/notes.txt": ""})
+    source, faults = open_source(photos), FaultCounts()
+    assert len(scan_list(source, "trainval", faults)) == len(IMAGES)
+    assert (
+        set(source.labeled_ids()) == {"cam1/a"}
+        and faults.count("annotation of an image that is not there") == 0
+    )
+
+
 @pytest.mark.parametrize("beside", [True, False], ids=["beside the images", "in their own folder"])
 @pytest.mark.parametrize(
     ("files", "strays"),

@@ -66,6 +66,12 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_is_written(photos, tmp_
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_cannot_be_begun_leaves_nothing(photos, tmp_path):
+    with pytest.raises(ConfigError, match="budgett"):
+        new_run("mine", photos, tmp_path / "labels", "tiny", QUICK | {"budgett": 1})
+    assert not (tmp_path / "runs/mine").exists()
+
+
 def test_the_lists_that_a_data_set_has_are_taken(data_root, tmp_path):
     data = shutil.copytree(data_root, tmp_path / "data")
     for old, new in (("trainval", "train"), ("test", "val")):

@@ -141,7 +141,7 @@ def test_the_project_that_roboflow_lists_is_no_class(read):
         {"train/_annotations.coco.json": coco(categories=project, images=listed)}
     )
     assert boxes == {A: [("ring", (20, 40, 81, 120))]}  # it was made half as large
-    assert counts == {"boxes of a picture of another size, scaled": 1}
+    assert counts == {"annotation of the picture in another size, boxes scaled": 1}
 
 
 def test_sizes_in_label_studios_coco_are_not_believed(read):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.data.images import IMAGE_SUFFIXES, NOT_READ, is_image
-from miaod_nb.data.layouts.label_files import LabelFiles, find_labels
+from miaod_nb.data.layouts.label_files import LabelFiles, files_below, find_labels
 from miaod_nb.data.layouts.voc import WHOLE
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.errors import DataError
@@ -17,8 +17,8 @@ DESCRIPTION = "data.json"  # names the folders of a pool whose images and labels
 
 
 class FolderSource:
-    """All images of a folder and the folders below: one list. An image's id is its path without
-    suffix."""
+    """All images of a folder and the folders below, but hidden ones: one list. An image's id is its
+    path without suffix."""
 
     layout = "image folder"
     needs = "images, in folders below as deep as you like"
@@ -27,14 +27,13 @@ class FolderSource:
         self.root = images
         self._labels_root = labels
         self._labels: LabelFiles | None = find_labels(labels)
-        self._known: dict[str, Path] = {}
 
     @classmethod
     def found_in(cls, data_root: Path) -> "FolderSource | None":
         """The data set in this folder, or that a description names; None where no image is."""
         if data_root.is_file():
             return cls(*_described(data_root)) if data_root.name == DESCRIPTION else None
-        has_one = any(path.suffix.lower() in IMAGE_SUFFIXES for path in data_root.rglob("*"))
+        has_one = any(path.suffix.lower() in IMAGE_SUFFIXES for path in files_below(data_root))
         return cls(data_root, data_root) if has_one else None
 
     @property
@@ -57,10 +56,10 @@ class FolderSource:
     def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
         """All images, sorted, not opened. Raises DataError when one id stands for two images."""
         found: dict[str, Path] = {}
-        for path in sorted(self.root.rglob("*")):
+        for path in files_below(self.root):
             if is_image(path) and path.suffix.lower() not in IMAGE_SUFFIXES:
                 faults.add(NOT_READ, path.name)
-            elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            elif path.suffix.lower() in IMAGE_SUFFIXES:
                 image_id = path.relative_to(self.root).with_suffix("").as_posix()
                 if image_id in found:
                     raise DataError(
@@ -69,7 +68,6 @@ class FolderSource:
                         remedy="rename or remove one of them",
                     )
                 found[image_id] = path
-        self._known = found
         if self._labels:
             self._labels.match(found, faults)
         return [ImageRecord(image_id, SOURCE, path) for image_id, path in found.items()]

@@ -45,12 +45,14 @@ class LabelFiles(Protocol):
 def find_labels(folder: Path) -> LabelFiles | None:
     """The labels in a folder and the folders below; None where there are none. Raises DataError for
     labels in several formats, and for YOLO's without class names."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = files_below(folder)
     found: dict[str, list[Path]] = {
         "VOC XML": [path for path in files if path.suffix.lower() == ".xml"],
         "YOLO": [path for path in files if is_yolo(path)],
         "COCO": [path for path in files if is_coco(path)],
     }
+    if not any(path.stat().st_size for path in found["YOLO"]) and not _names_file(folder):
+        found["YOLO"] = []  # empty notes of somebody's
     found = {form: paths for form, paths in found.items() if paths}
     if len(found) > 1 or len(found.get("COCO", ())) > 1:
         counts = ", ".join(f"{form} ({len(paths)})" for form, paths in found.items())
@@ -248,8 +250,7 @@ def _yolo_object(row: Sequence[str], names: Sequence[str], size: tuple[int, int]
 def class_names(folder: Path) -> list[str]:
     """The class names that YOLO's labels count by: of data.yaml, classes.txt or obj.names in the
     folder or the one above. Raises DataError."""
-    places = [above / name for above in (folder, folder.parent) for name in NAME_FILES]
-    path = next((place for place in places if place.is_file()), None)
+    path = _names_file(folder)
     if path is None:
         raise DataError(
             "nothing says what the class numbers of these YOLO labels mean", where=folder,
@@ -260,6 +261,11 @@ def class_names(folder: Path) -> list[str]:
         raise DataError("the file does not name each class once", where=path,
                         remedy="write each name once, in the order of the numbers")  # fmt: skip
     return names
+
+
+def _names_file(folder: Path) -> Path | None:
+    places = [above / name for above in (folder, folder.parent) for name in NAME_FILES]
+    return next((place for place in places if place.is_file()), None)
 
 
 def names_in(path: Path) -> list[str]:
@@ -299,6 +305,16 @@ def read_text(path: Path) -> str:
 
 
 # ---------------------------------------------------------------------------------------- helpers
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and the folders below, sorted, without hidden ones: what systems and
+    notebooks put there is nobody's image or label."""
+    return sorted(
+        path for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )  # fmt: skip
 
 
 def is_coco(path: Path) -> bool:

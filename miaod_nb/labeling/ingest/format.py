@@ -15,6 +15,7 @@ from miaod_nb.labeling.ingest.archives import TEXTS
 from miaod_nb.labeling.names import Images
 
 LESS = "less than Label Studio knows: its JSON tells who skipped what, and has turned boxes right"
+Json = Mapping[str, Any]
 GLANCE = 1 << 16  # bytes of a file that tell its format
 
 
@@ -67,6 +68,18 @@ def read_json(path: Path) -> Any:
         raise DataError(
             f"the file is no JSON: {error}", where=path, remedy="export it again as JSON"
         ) from None
+
+
+def read_entries(path: Path, what: str, remedy: str, faults: FaultCounts) -> list[Json]:
+    """The mappings in a JSON list; other entries are counted. what: they are, in words. Raises
+    DataError."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise DataError(f"the file is no list of {what}s", where=path, remedy=remedy)
+    entries = [one for one in content if isinstance(one, Mapping)]
+    if len(entries) < len(content):
+        faults.add(f"entry that is no {what}", path.name, len(content) - len(entries))
+    return entries
 
 
 def is_number(value: Any) -> TypeGuard[float]:

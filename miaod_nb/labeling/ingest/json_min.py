@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.errors import DataError
 from miaod_nb.labeling.exchange import Returned
 from miaod_nb.labeling.ingest import label_studio
-from miaod_nb.labeling.ingest.format import Format, files_in, read_json, start_of
+from miaod_nb.labeling.ingest.format import Format, files_in, read_entries, start_of
 from miaod_nb.labeling.names import Images
 
 
@@ -23,13 +22,7 @@ def fits(path: Path) -> bool:
 
 def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     """What became of each record."""
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise DataError("the file is no list of records", where=path,
-                        remedy="export the project as JSON or JSON-MIN")  # fmt: skip
-    records = [record for record in content if isinstance(record, Mapping)]
-    if len(records) < len(content):
-        faults.add("entry that is no record", path.name, len(content) - len(records))
+    records = read_entries(path, "record", "export the project as JSON or JSON-MIN", faults)
     return [label_studio.returned(_task(record), images, faults) for record in records]
 
 

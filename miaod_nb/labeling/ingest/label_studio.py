@@ -9,14 +9,14 @@ from typing import Any
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.upright import Box
-from miaod_nb.errors import DataError
 from miaod_nb.labeling.exchange import Origin, Returned, ReturnedBox
 from miaod_nb.labeling.ingest.format import (
     Format,
+    Json,
     around,
     is_number,
     mapping,
-    read_json,
+    read_entries,
     size_of,
     start_of,
 )
@@ -26,7 +26,6 @@ ORIGINS: dict[str, Origin] = {
     "prediction": "accepted", "prediction-changed": "changed", "manual": "drawn",
 }  # fmt: skip
 CUT = 0.01  # pixels over the edge that are rounding and not worth a word
-Json = Mapping[str, Any]
 
 
 def fits(path: Path) -> bool:
@@ -39,13 +38,7 @@ def fits(path: Path) -> bool:
 
 def read(path: Path, images: Images, faults: FaultCounts) -> list[Returned]:
     """What became of each task."""
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise DataError("the file is no list of tasks", where=path,
-                        remedy="export the project as JSON (not JSON-MIN)")  # fmt: skip
-    tasks = [task for task in content if isinstance(task, Mapping)]
-    if len(tasks) < len(content):
-        faults.add("entry that is no task", path.name, len(content) - len(tasks))
+    tasks = read_entries(path, "task", "export the project as JSON (not JSON-MIN)", faults)
     return [returned(task, images, faults) for task in tasks]
 
 
