@@ -8,7 +8,7 @@ from typing import Any
 
 from miaod_nb.data.layouts.folder import DESCRIPTION
 from miaod_nb.data.sources import Source, open_source
-from miaod_nb.errors import ConfigError, DataError, MiaodError, RunFolderError
+from miaod_nb.errors import ConfigError, DataError, MiaodError, RunFolderError, nearest_path
 from miaod_nb.experiment.opening import open_run
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.files import RunFolder
@@ -69,7 +69,7 @@ def describe_data(run: Run) -> list[str]:
         f"measured on: {dataset.evaluated_on if dataset.test_objects else 'nothing yet'}",
         f"each cycle asks for {dataset.budget} images (budget={config.budget:g})",
     ]  # fmt: skip
-    for faults in (dataset.faults, dataset.test_faults):
+    for faults in (dataset.faults, *[dataset.test_faults] * bool(dataset.test_objects)):
         lines += [f"  {line}" for line in faults.lines()]
     return lines
 
@@ -79,7 +79,7 @@ def _data_root(root: Path, images: Path, labels: Path | None) -> Path:
     for what, place in (("images", images), ("labels", labels)):
         if place is not None and not place.exists():
             raise DataError(f"there is no such folder of {what}", where=place,
-                            remedy="correct the path")  # fmt: skip
+                            remedy=f"{nearest_path(place)}correct the path")  # fmt: skip
     if labels is None:
         return images
     places = {"images": str(images.resolve()), "labels": str(labels.resolve())}

@@ -139,7 +139,7 @@ def rows_of(run: Run, cycle: int) -> list[SelectedImage]:
 
 def batch_name(cycle: int) -> str:
     """What a batch is called."""
-    return "the images to begin with" if cycle == FIRST else f"the batch of cycle {cycle}"
+    return "the first batch" if cycle == FIRST else f"the batch of cycle {cycle}"
 
 
 def short_name(cycle: int) -> str:
