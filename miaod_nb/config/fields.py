@@ -92,6 +92,9 @@ class Config(BaseModel):
                             "ImageSets/Main/<list>.txt (VOC), annotations/instances_<list>.json "
                             "(COCO)")
     test_list: str = Field("test", description="list used for evaluation, found in the same way")
+    voc_pixels_from: int = Field(1, ge=0, le=1, description="number of the first pixel in VOC "
+                                 "files in which nothing tells it: 1 in VOC's own, 0 in those of "
+                                 "most label tools")
     empty_images: Literal["keep", "drop"] = Field("keep", description="pool images without "
                                                   "objects: background, or left out (COCO alone)")
     holdout: float = Field(0.2, ge=0, lt=1, description="share of the initial labeled images kept "
@@ -265,6 +268,8 @@ class Config(BaseModel):
         fields = self.model_dump(mode="json", exclude=self.run_fields())
         if self.first_labels == "auto":  # what follows from it stands with the data
             del fields["first_labels"]
+        if self.voc_pixels_from == 1:  # as runs had it before there was a choice
+            del fields["voc_pixels_from"]
         if self.backbone_weights not in ("imagenet", "none"):
             fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
         return fields

@@ -5,6 +5,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,33 @@ class AnswersFirst:
         return (self._answers if is_answered else self._source).labels_at(image_id)
 
 
+class CountedFrom0:
+    """The labels of a data set whose VOC files count pixels from 0 where nothing in them tells."""
+
+    def __init__(self, source: LabelReader) -> None:
+        self._source = source
+        self.labels_at = source.labels_at
+
+    def labels(self, image_id: str) -> Labels | None:
+        """See LabelReader."""
+        found = self._source.labels(image_id)
+        if found is None or not found.from_1:
+            return found
+        objects = [one._replace(box=_moved(one.box, 1.0)) for one in found.objects]
+        note = "annotation taken to count pixels from 0: voc_pixels_from says so"
+        return replace(found, objects=objects, notes=(*found.notes, note), from_1=False)
+
+
+def as_counted(source: LabelReader, pixels_from: int) -> LabelReader:
+    """The labels of a data set. pixels_from: the setting voc_pixels_from."""
+    return source if pixels_from else CountedFrom0(source)
+
+
+def _moved(box: Box, by: float) -> Box:
+    x1, y1, x2, y2 = box
+    return x1 + by, y1 + by, x2 + by, y2 + by
+
+
 class Oracle:
     """The only reader of the pool's labels: it is asked for the images just selected."""
 
@@ -185,6 +213,18 @@ class Oracle:
     def any_certain(self, ids: Iterable[str]) -> bool:
         """Whether one of these images, which have usable labels, was labeled for certain."""
         return any(found.certain for i in ids if (found := self._reader.labels(i)))
+
+    def pixels_short(self, ids: Sequence[str]) -> int:
+        """By how many pixels the boxes of these images, whose labels may be read, end too early at
+        the right and at the bottom: 1 where most annotations count from 1, as VOC's own, else 0."""
+        found = [labels.from_1 for i in ids if (labels := self._usable_labels(i)) is not None]
+        return int(sum(found) > len(found) / 2)
+
+    def _usable_labels(self, image_id: str) -> Labels | None:
+        try:
+            return self._reader.labels(image_id)
+        except AnnotationFault:
+            return None
 
     def read(
         self, ids: Iterable[str], classes: Sequence[str], faults: FaultCounts

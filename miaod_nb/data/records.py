@@ -68,13 +68,15 @@ class Labels:
 
     size: width and height of the picture that the boxes are of, where it is told. certain: whether
     somebody labeled the image; False: only that no object of it is known. notes: what is to be
-    counted of them.
+    counted of them. from_1: whether they were counted from pixel 1, as VOC's own: then a box lacks
+    its last pixels at the right and at the bottom.
     """
 
     objects: Sequence[RawObject]
     size: tuple[int, int] | None = None
     certain: bool = True
     notes: Sequence[str] = ()
+    from_1: bool = False
 
 
 class LabelReader(Protocol):

@@ -12,7 +12,13 @@ import pandas as pd
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, count_of, make_config
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import AnswersFirst, Oracle, count_spellings, refuse_misspelled_classes
+from miaod_nb.data.labels import (
+    AnswersFirst,
+    Oracle,
+    as_counted,
+    count_spellings,
+    refuse_misspelled_classes,
+)
 from miaod_nb.data.pool import Indices, initial_sets, resolve_count
 from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Range
 from miaod_nb.data.sources import Source, open_source, other_lists, scan_list
@@ -140,9 +146,10 @@ def prepare(
     )  # fmt: skip
     _refuse_overlap(config, pool, test)
     _count_copies(pool, test, test_faults)
-    reader = AnswersFirst(answers, sources.pool) if answers else sources.pool
+    of_pool, of_test = (as_counted(one, config.voc_pixels_from) for one in sources)
+    reader = AnswersFirst(answers, of_pool) if answers else of_pool
     oracle, held_out = Oracle(reader, pool), first.held_out[:0] if test else first.held_out
-    test_oracle = Oracle(sources.test, test) if test else oracle
+    test_oracle = Oracle(of_test, test) if test else oracle
     test = test or [pool[i] for i in held_out]
     first_ids = [pool[i].id for i in first.sets[0][0]]
     if known and config.classes is None:  # new ones join with the labels of a later cycle

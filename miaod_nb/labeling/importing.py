@@ -17,7 +17,7 @@ from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.agreement import Agreement, compare
 from miaod_nb.labeling.exchange import Returned, ReturnedBox
-from miaod_nb.labeling.exporting import FIRST, batch_name, rows_of, suggested
+from miaod_nb.labeling.exporting import FIRST, batch_name, pixels_short, rows_of, suggested
 from miaod_nb.labeling.ingest import FORMATS, Format
 from miaod_nb.labeling.ingest.archives import unpacked
 from miaod_nb.labeling.names import Images
@@ -141,7 +141,10 @@ def import_labels(
         if one.run not in ("", record.fingerprint):
             faults.add("exported by another run: used for the image of that id", image_id)
     new_classes = _new_classes(record.classes, boxes, path)
-    answers = [_answer(i, found[i], given, form, by or found[i].by) for i, given in boxes.items()]
+    short = pixels_short(run)
+    answers = [
+        _answer(i, found[i], given, form, by or found[i].by, short) for i, given in boxes.items()
+    ]
     name = _digest(answers)
     answers = [one.model_copy(update={"imported": name}) for one in answers]
     skipped = [i for i, one in found.items() if one.state == "skipped"]
@@ -269,9 +272,14 @@ def _new_classes(
 
 
 def _answer(
-    image_id: str, one: Returned, boxes: Sequence[ReturnedBox], form: Format, by: str
+    image_id: str, one: Returned, boxes: Sequence[ReturnedBox], form: Format, by: str, short: int
 ) -> Answer:
-    objects = tuple(AnsweredObject(name=box.name, box=box.box) for box in boxes)
+    """What is kept of an image's labels. short: the boxes of the run end so many pixels early."""
+    objects = tuple(
+        AnsweredObject(name=box.name, box=(x1, y1, x2 - short, y2 - short))
+        for box in boxes
+        for x1, y1, x2, y2 in [box.box]
+    )
     return Answer(id=image_id, objects=objects, by=by, source=form.name,
                   time=one.time or time.time(), seconds=one.seconds)  # fmt: skip
 

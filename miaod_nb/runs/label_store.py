@@ -16,8 +16,8 @@ _CHECKED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fa
 
 
 class AnsweredObject(BaseModel):
-    """An object that somebody marked: class name, box (xyxy, pixels of the upright image, right and
-    bottom open), and the marks as in RawObject."""
+    """An object that somebody marked: class name, box (xyxy, pixels of the upright image, in the
+    frame of the run's other labels), and the marks as in RawObject."""
 
     model_config = _CHECKED
 

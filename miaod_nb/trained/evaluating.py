@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.boxes import Detections, Objects
-from miaod_nb.data.labels import Oracle
+from miaod_nb.data.labels import Oracle, as_counted
 from miaod_nb.data.records import FaultCounts, ImageRecord, Range
 from miaod_nb.data.sources import Source, nearest_list, open_source, scan_list
 from miaod_nb.errors import ConfigError, DataError, nearest_path
@@ -120,7 +120,9 @@ def evaluate_what(
     is_as_in_run = not (data_root or list_name or "test_list" in overrides)
     test = _load_held_out(run_dir) if run_dir and is_as_in_run else None
     name = list_name or detector.config.test_list
-    test = test or read_labeled(root, name, detector.classes, detector.gray)
+    test = test or read_labeled(
+        root, name, detector.classes, detector.gray, detector.config.voc_pixels_from
+    )
     return evaluate_detector(detector, test)
 
 
@@ -146,10 +148,11 @@ def _load_held_out(run_dir: Path) -> LabeledImages | None:
 
 
 def read_labeled(
-    data_root: Path, list_name: str, classes: Sequence[str], gray: Range | None = None
-) -> LabeledImages:
+    data_root: Path, list_name: str, classes: Sequence[str], gray: Range | None = None,
+    pixels_from: int = 1,
+) -> LabeledImages:  # fmt: skip
     """The images of a list and their objects of these classes. gray: as `check_images` has it.
-    Raises DataError."""
+    pixels_from: the setting voc_pixels_from. Raises DataError."""
     faults = FaultCounts()
     source = open_source(data_root)
     records = scan_list(source, list_name, faults, required=False, gray=gray)
@@ -161,7 +164,8 @@ def read_labeled(
             "never trained on: a list (list_name, --list), or another folder (data_root, "
             "--data-root)",
         )
-    objects = Oracle(source, records).read([record.id for record in records], classes, faults)
+    oracle = Oracle(as_counted(source, pixels_from), records)
+    objects = oracle.read([record.id for record in records], classes, faults)
     if not any(map(len, objects.values())):
         raise DataError(
             f"no label of the list '{list_name}' is of the classes {', '.join(classes)} "

@@ -57,7 +57,9 @@ def another_value(name: str) -> Any:
         return not field.default
     if name in NUMBERS:
         low, high = bounds(name).values()
-        if field.annotation is int or field.default >= 1:
+        if field.annotation is int:
+            return field.default + (1 if field.default < high else -1)
+        if field.default >= 1:
             return field.default + (1 if field.default < high else (low - high) / 2)
         return (low + field.default) / 2 if field.default > low else min(high, 1) / 2
     return UNBOUNDED[name]

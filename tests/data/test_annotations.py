@@ -40,7 +40,8 @@ def test_annotation_without_size_and_with_parts_and_foreign_filename(tmp_path):
         "<bndbox><ymax>40</ymax><xmin>1</xmin><ymin>2</ymin><xmax>3e1</xmax></bndbox>"
         "</object></annotation>"
     )
-    assert read_voc(path) == Labels([RawObject("dog", (0, 1, 29, 39), difficult=True)])
+    expected = Labels([RawObject("dog", (0, 1, 29, 39), difficult=True)], from_1=True)
+    assert read_voc(path) == expected
 
 
 BOMB = (

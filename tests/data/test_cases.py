@@ -354,6 +354,24 @@ def test_files_that_count_from_0_are_told_from_those_that_count_from_1(root, wri
     assert read(root) == ({"a": [list(box)]}, {FROM_0 + sign: 1} if sign else {})
 
 
+@pytest.mark.parametrize("pixels_from, box", [(1, [9, 19, 39, 59]), (0, [10, 20, 40, 60])])
+def test_a_setting_tells_where_no_sign_does(root, pixels_from, box):
+    for name in "abc":
+        add(root, f"{name}.jpg", xml((10, 20, 40, 60)))
+    set_list(root, "a", "b")
+    set_list(root, "c", name="test")
+    settings = {"initial": 1, "budget": 1, "voc_pixels_from": pixels_from}
+    dataset, faults = prepare(make_config("tiny", settings), Sources.open(root)), FaultCounts()
+    ids = [record.id for record in dataset.pool]
+    found = {**dataset.oracle.read(ids, ["cat"], faults), **dataset.test_objects}
+    assert {i: one.boxes.tolist() for i, one in found.items()} == {i: [box] for i in "abc"}
+    told = FROM_0 + "voc_pixels_from says so"
+    assert (faults.count(told), dataset.test_faults.count(told)) == (
+        (0, 0) if pixels_from else (2, 1)
+    )
+    assert dataset.oracle.pixels_short(ids) == pixels_from
+
+
 def test_the_order_of_pylabel_is_a_sign(root):
     text = "<xmin>10</xmin><xmax>40</xmax><ymin>20</ymin><ymax>60</ymax>"
     object_ = f"<object><name>cat</name><bndbox>{text}</bndbox></object>"

@@ -284,7 +284,8 @@ def read_voc(path: Path) -> Labels | None:
     objects = [_read_object(element, bool(sign)) for element in root.findall("object")]
     if any(len(boxes) > 1 for boxes in objects):
         notes.append("annotation with several boxes in one object, each taken for an object")
-    return Labels(list(itertools.chain(*objects)), _size_in(root), notes=tuple(notes))
+    found = list(itertools.chain(*objects))
+    return Labels(found, _size_in(root), notes=tuple(notes), from_1=not sign)
 
 
 def _text_of(content: bytes) -> str | bytes:

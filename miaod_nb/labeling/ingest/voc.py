@@ -53,7 +53,7 @@ def _in_file(path: Path, faults: FaultCounts) -> Returned | None:
 def _boxes(labels: Labels) -> list[ReturnedBox]:
     """The boxes, right and bottom open. Where nothing tells that a file counts from 0, it counts
     from 1 and its last pixels belong to the box."""
-    end = 0 if labels.notes else 1
+    end = 1 if labels.from_1 else 0
     return [
         ReturnedBox(one.name, (x1, y1, x2 + end, y2 + end))
         for one in labels.objects
