@@ -151,6 +151,22 @@ def other_lists(source: Source, name: str, but: str = "") -> str:
     return f"{nearest_list(names, name)}use one that exists: {there}"
 
 
+def lists_without(data_root: Path, paths: Container[Path]) -> list[str]:
+    """Names of the lists of a data set that have images, and none of those in these files; the many
+    lists that VOC has of single classes are passed over."""
+    source, found = open_source(data_root), []
+    for name in source.list_names():
+        if "_" in name or not source.list_file(name).is_file():
+            continue
+        try:
+            images = source.images(name, FaultCounts())
+        except DataError:
+            continue
+        if images and not any(image.image_path in paths for image in images):
+            found.append(name)
+    return found
+
+
 def nearest_list(names: Sequence[str], name: str) -> str:
     """What to say of the list that is almost called so; "" if none is."""
     near = difflib.get_close_matches(name, names, n=1)

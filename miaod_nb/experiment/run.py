@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from miaod_nb.config import lr_rescaling, validated
+from miaod_nb.data.sources import lists_without
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment import steps
 from miaod_nb.experiment.imported import save_imported
@@ -96,12 +97,20 @@ class Run(RunState):
                 say("one class: an implicit class 'none' takes part in the MIL softmax")
             if len(self.dataset.held_out) and self.dataset.test_objects:
                 say(f"there is no list '{self.config.test_list}': metrics are measured on the "
-                    f"{self.dataset.evaluated_on}")  # fmt: skip
+                    f"{self.dataset.evaluated_on}{self._lists_there()}")  # fmt: skip
             if not self.dataset.test:
                 say(f"no mAP: there is no list '{self.config.test_list}', and a holdout of "
-                    f"{self.config.holdout:g} of the first labeled images is no image")  # fmt: skip
+                    f"{self.config.holdout:g} of the first labeled images is no image"
+                    f"{self._lists_there()}")  # fmt: skip
             self.processes.wait()  # the first one has written what the others read
             yield self
+
+    def _lists_there(self) -> str:
+        """Which lists could be measured on, in words; "" if none."""
+        pool = {record.image_path for record in self.dataset.pool}
+        names = lists_without(self.data_root, pool)
+        there = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+        return f"; {there} (test_list={names[0]} would measure on it)" if names else ""
 
     def run_cycle(self, cycle: int) -> None:
         """Runs the cycle's steps that are not done yet, in order."""

@@ -80,7 +80,7 @@ def split(run: RunState, cycle: int) -> None:
         more = ", ..." if absent[10:] else ""
         say(f"  no label has these classes yet: {', '.join(absent[:10])}{more}")
     if waiting := labels["asked"]:
-        say(f"  {len(waiting)} images that were asked for have no usable labels yet, first "
+        say(f"  {len(waiting)} of the images that were asked for have no usable label yet, first "
             f"{waiting[0]}: the first cycle that finds some trains on them")  # fmt: skip
     for line in faults.lines():
         say("  " + line)

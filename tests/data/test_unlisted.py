@@ -7,7 +7,7 @@ import pytest
 
 from miaod_nb.data.layouts.voc import VocSource
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.data.sources import open_source, scan_list
+from miaod_nb.data.sources import lists_without, open_source, scan_list
 from miaod_nb.errors import DataError
 from tests.coco import write_coco
 from tests.experiment.helpers import miaod, run_arguments
@@ -101,3 +101,16 @@ def test_a_year_that_is_passed_over_is_said(folder, make_voc):
     assert "3 usable images from 12" in said
     assert "1 x folder of images passed over, because it has no lists (VOC2007)" in said
     assert "passed over" not in miaod("info", root / "VOC2012").out
+
+
+def test_lists_are_offered_that_have_no_image_of_the_pool(make_voc, tmp_path):
+    root = make_voc(tmp_path / "voc", num_trainval=4, num_test=2)
+    lists = root / "ImageSets/Main"
+    pool = (lists / "trainval.txt").read_text().split()
+    (lists / "train.txt").write_text("\n".join(pool[:2]))
+    (lists / "val.txt").write_text("\n".join(pool[2:]))
+    (lists / "cat_val.txt").write_text("\n".join(pool[2:]))
+    paths = {image.image_path for image in open_source(root).images("train", FaultCounts())}
+    assert lists_without(root, paths) == ["test", "val"]
+    paths = {image.image_path for image in open_source(root).images("trainval", FaultCounts())}
+    assert lists_without(root, paths) == ["test"]

@@ -71,7 +71,7 @@ def test_who_is_not_labeled_yet_does_not_count(data, tmp_path):
     outcome = miaod(*run_arguments(data, run_dir, **settings, cycles=2))
     assert outcome.code == 0, outcome.err
     assert "5 of 12 images are labeled, 5 train" in outcome.out
-    assert "3 images that were asked for have no usable labels yet" in outcome.out
+    assert "3 of the images that were asked for have no usable label yet" in outcome.out
     assert set(labels_of(run_dir, 1)["asked"]) == {second, *others}
     assert len(np.load(run_dir / "X_L_1.npy")) == 8  # the authors' set
     told = about(run_dir, 1)
