@@ -148,7 +148,7 @@ def import_labels(
     name = _digest(answers)
     answers = [one.model_copy(update={"imported": name}) for one in answers]
     skipped = [i for i, one in found.items() if one.state == "skipped"]
-    with run.session.held():
+    with run.folder.lock():
         store = LabelStore(run.folder)
         known = store.answers()
         new = [one for one in answers if not _is_known(one, known)]
@@ -193,7 +193,7 @@ def read_labels(
 def undo_import(run: Run, name: str = "") -> tuple[str, list[str]]:
     """Takes the answers of an import back, of the newest if none is named: its name, and the ids of
     its images. What was answered before holds again. Raises DataError where there is none."""
-    with run.session.held():
+    with run.folder.lock():
         store = LabelStore(run.folder)
         names = [one.imported for one in store.answers().values() if one.imported]
         name = name or next(reversed(names), "")
@@ -322,12 +322,13 @@ def _set_aside(run: Run, cycle: int, skipped: Sequence[str], faults: FaultCounts
     barred = verdicts_of(record, cycle).barred
     labeled = {*record.labeled(cycle)}
     new = [i for i in skipped if i not in barred and i not in labeled]
-    if new and (what := why_closed(record, cycle)):
+    if what := why_closed(record, cycle):
         for image_id in new:
             faults.add(f"skipped too late: {what}", image_id)
         return [i for i in skipped if i in barred]
     if new:
         decide_all(record, cycle, dict.fromkeys(new, "skip"))
+    if not {*skipped}.isdisjoint(record.selected(cycle)):  # or decided before a crash
         apply_decisions(record, cycle, replace=False)
     return [i for i in skipped if i in barred or i in new]
 

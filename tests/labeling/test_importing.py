@@ -8,7 +8,7 @@ import pytest
 from miaod_nb.boxes import Detections
 from miaod_nb.errors import DataError, RunFolderError
 from miaod_nb.experiment import open_run
-from miaod_nb.labeling import exporting
+from miaod_nb.labeling import exporting, importing
 from miaod_nb.labeling.agreement import Agreement
 from miaod_nb.labeling.importing import format_of, import_labels, undo_import
 from miaod_nb.runs.label_store import LabelStore
@@ -154,6 +154,23 @@ def test_an_import_that_was_cut_off_is_completed_by_the_same_file(worked_on, mon
     assert bring_in(run, path).labeled == [boxes, empty]
     events = run.folder.load_text("ledger.jsonl")
     assert events.count('"imported"') == 1
+
+
+@pytest.mark.parametrize("place", ["decide_all", "apply_decisions"])
+def test_an_image_skipped_in_an_import_that_was_cut_off_leaves_the_batch(
+    worked_on, monkeypatch, place
+):
+    run, (boxes, empty, skipped, *_), path = worked_on
+
+    def cut(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(importing, place, cut)
+        bring_in(run, path)
+    assert skipped in run.record.selected(0)
+    again = bring_in(run, path)
+    assert again.skipped == [skipped] and skipped not in run.record.selected(0)
 
 
 def test_undo_brings_back_what_was_answered_before(worked_on):
