@@ -13,6 +13,7 @@ from miaod_nb.compare.groups import label_runs, refuse_other_data
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP, headline
 from miaod_nb.plots.look import are_full
+from miaod_nb.runs.cells import without_formulas
 from miaod_nb.runs.outputs import check_out, out_folder
 from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 from miaod_nb.runs.tables import read_metrics
@@ -101,6 +102,7 @@ def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
         figure.savefig(image, format="png")
         plt.close(figure)
     with out_folder(out) as folder:
-        folder.save_text("curves.csv", table.to_csv(index=False, float_format="%.4f"))
+        text = without_formulas(table).to_csv(index=False, float_format="%.4f")
+        folder.save_text("curves.csv", text)
         folder.save_bytes("curves.png", image.getbuffer())
     return [out / "curves.csv", out / "curves.png"]

@@ -22,7 +22,7 @@ from miaod_nb.labeling.exchange import Batch, Suggestion, Task
 from miaod_nb.labeling.export import TOOLS, Tool
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.progress import progress
-from miaod_nb.runs.files import RunFolder
+from miaod_nb.runs.files import RunFolder, written_whole
 from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.pool_file import LEDGER
@@ -68,22 +68,25 @@ def export_batch(
     images that cannot be used, by reason. A rerun after a crash writes all of it again.
 
     Raises ConfigError for a class that the run does not have, DataError where nothing is left to
-    label or the folder cannot be written, and RunFolderError.
+    label or the folder cannot be written, and RunFolderError, also where another process is at
+    work.
     """
-    batch, faults = make_batch(run, cycle, scores)
-    write_batch(batch, tool, out, link)
-    run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
-    event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
-             "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
-    run.folder.append_line(LEDGER, json.dumps(event))
+    with run.folder.lock():
+        batch, faults = make_batch(run, cycle, scores)
+        write_batch(batch, tool, out, link)
+        run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
+        event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
+                 "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
+        run.folder.append_line(LEDGER, json.dumps(event))
     return batch, faults
 
 
 def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None:
-    """Writes images and tasks into a folder. Raises DataError and RunFolderError."""
+    """Writes images and tasks into a folder, each file whole and the tasks last, so that whoever
+    finds them finds all images. Raises DataError and RunFolderError."""
     folder = RunFolder(out)
-    tasks = [_placed(task, folder.path(tool.images), link, tool.turns_images)
-             for task in progress(batch.tasks, "images")]  # fmt: skip
+    folder.remove_leftovers("", f"{tool.images}/**/")  # label tools would take them for images
+    tasks = [_placed(task, folder, tool, link) for task in progress(batch.tasks, "images")]
     tool.write(replace(batch, tasks=tasks), folder)
 
 
@@ -210,36 +213,45 @@ def _suggestions(
     ]
 
 
-def _placed(task: Task, images: Path, link: bool, as_seen: bool) -> Task:
-    """Puts the image of a task into the folder of an export; the task as it is there.
-
-    as_seen: the picture is upright, in a format that browsers show. Raises DataError."""
+def _placed(task: Task, folder: RunFolder, tool: Tool, link: bool) -> Task:
+    """Puts the image of a task into the folder of an export; the task as it is there. Raises
+    DataError."""
+    as_seen, target = tool.turns_images, folder.root / tool.images
     try:
         shown = not as_seen or _is_shown(task.path)
         if not shown:
             task = replace(task, file=str(PurePosixPath(task.file).with_suffix(".png")))
-        target = images / task.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # of an export before, perhaps cut off
-        if not shown:  # as the detector sees it
-            picture = load_image(task.path, task.gray).permute(1, 2, 0).numpy()
-            Image.fromarray(picture).save(target)
-        elif as_seen and task.orientation > 1:
-            with Image.open(task.path) as image:
-                profile = image.info.get("icc_profile")
-                turned = upright(image, task.orientation)
-                turned.save(target, format=image.format, quality=95, icc_profile=profile)
-        elif link:
-            target.symlink_to(task.path.resolve())
-        else:
-            shutil.copyfile(task.path, target)
+        file = PurePosixPath(tool.images, task.file)
+        target = folder.path(str(file.parent)) / file.name
+        with written_whole(target) as place:
+            if not shown:  # as the detector sees it
+                picture = load_image(task.path, task.gray).permute(1, 2, 0).numpy()
+                Image.fromarray(picture).save(place)
+            elif as_seen and task.orientation > 1:
+                with Image.open(task.path) as image:
+                    profile = image.info.get("icc_profile")
+                    turned = upright(image, task.orientation)
+                    turned.save(place, format=image.format, quality=95, icc_profile=profile)
+            elif link:
+                place.symlink_to(task.path.resolve())
+            else:
+                shutil.copyfile(task.path, place)
     except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(
-            f"the image '{task.id}' cannot be put there ({fault})", where=images / task.file,
-            remedy=f"{remedy}, and give the same command again",
-        ) from None  # fmt: skip
+        raise _not_placed(task, target, error) from None
     return replace(task, orientation=1, stored_size=task.size) if as_seen else task
+
+
+def _not_placed(task: Task, target: Path, error: OSError) -> DataError:
+    fault, remedy = disk_fault(error)
+    if error.errno is None or str(error.filename) == str(task.path):  # decoders have no number
+        return DataError(
+            f"the image '{task.id}' cannot be read any more ({fault})", where=task.path,
+            remedy="restore the file, and give the same command again",
+        )  # fmt: skip
+    return DataError(
+        f"the image '{task.id}' cannot be put there ({fault})", where=target,
+        remedy=f"{remedy}, and give the same command again",
+    )  # fmt: skip
 
 
 def _is_shown(path: Path) -> bool:

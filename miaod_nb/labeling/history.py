@@ -26,10 +26,8 @@ def history(record: RunRecord, image_id: str = "") -> pd.DataFrame:
     if image_id and image_id not in record.pool:
         raise ConfigError(f"this run has no image '{image_id}' to label", where="image",
                           remedy="give the id of an image of its pool")  # fmt: skip
-    texts = ["by", "what"]
     rows = [*_chosen(record), *_decided(record), *_ledger(record), *_answered(record)]
     table = pd.DataFrame([row for row in rows if image_id in ("", row["image"])], columns=COLUMNS)
-    table[texts] = table[texts].map(_no_formula)
     table = table.sort_values(["time", "cycle"], kind="stable", na_position="first")
     return table.reset_index(drop=True)
 
@@ -48,11 +46,6 @@ def history_lines(table: pd.DataFrame) -> list[str]:
         parts += [f"detector {row.detector}"] if row.detector else []
         lines.append(f"{when:19}  {row.image}: {', '.join(filter(None, parts))}")
     return lines
-
-
-def _no_formula(text: str) -> str:
-    """A text of people's that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _row(image: str, event: str, **more: Any) -> dict[str, Any]:

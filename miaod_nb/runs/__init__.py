@@ -2,6 +2,7 @@
 
 card: what all who show or compare a strategy know of it, as run folders keep it
 code: the code that trains, as a digest: weights that other code has made are not equal work
+cells: tables whose texts no spreadsheet takes for formulas
 files: run folders: one writer at a time, and files that are always whole, the old one or the new
 label_store: what people and tools answered about a run's images
 machine: the machine that a run works on: device, threads, memory, and what results owe to them

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.errors import CheckpointError, MiaodError, RunFolderError, disk_fault
+from miaod_nb.runs.cells import as_it_was, without_formulas
 
 if TYPE_CHECKING:  # who only reads what a run says does not wait for torch
     import torch
@@ -67,7 +68,8 @@ class RunFolder:
         with _explained(path, "locked"):
             _make_folder(self.root)
             path.touch()
-        with open(path, "r+") as file:
+            file = open(path, "r+")  # noqa: SIM115  (its faults are explained, those below are not)
+        with file:
             _claim(file, self.root)
             with _explained(self.root, "tidied"):
                 self._tidy()
@@ -86,12 +88,23 @@ class RunFolder:
                 return True
         return False
 
+    def refuse_in_use(self) -> None:
+        """Raises RunFolderError where a process holds the lock now."""
+        if self.in_use():
+            raise _in_use_by(self.load_text(LOCK), self.root)
+
+    def remove_leftovers(self, *places: str) -> None:
+        """Removes what killed processes left half written in these folders, patterns that end with
+        a slash; nobody else may be writing there."""
+        with _explained(self.root, "tidied"):
+            for place in places:
+                for leftover in self.root.glob(f"{place}{TEMPORARY}[0-9]*-*"):
+                    leftover.unlink(missing_ok=True)
+
     def _tidy(self) -> None:
         """Removes half written files, and a torn last line of the log, which would swallow the
         next record; touches nothing else, since the folder may hold other people's files."""
-        for folder in (self.root, *self.root.glob("cycle*"), *self.root.glob("cycle*/*.parquet/")):
-            for leftover in folder.glob(f"{TEMPORARY}[0-9]*-*"):
-                leftover.unlink(missing_ok=True)
+        self.remove_leftovers("", "cycle*/", "cycle*/*.parquet/", "labels/**/")
         path = self.path(LOG)
         if path.exists() and not path.read_bytes().endswith(b"\n"):
             self.rewind_log(lambda record: True)
@@ -103,21 +116,9 @@ class RunFolder:
         if they are, since waiting for the disk would take longer than making them.
         """
         path = self.path(relative)
-        # In the same folder, because a rename is atomic only within one file system.
-        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-        with _explained(path, f"written ({len(content)} bytes)"):
-            _make_folder(path.parent)
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    if durable:
-                        os.fsync(file.fileno())
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            if durable:
-                _sync_folder(path.parent)
+        action = f"written ({len(content)} bytes)"
+        with _explained(path, action), written_whole(path, durable) as place:
+            place.write_bytes(content)
 
     def save_text(self, relative: str, text: str) -> None:
         """Writes UTF-8 text."""
@@ -198,12 +199,13 @@ class RunFolder:
         return pd.concat(tables, ignore_index=True)
 
     def save_csv(self, relative: str, table: pd.DataFrame) -> None:
-        """Writes a table without its index, for people and spreadsheets."""
-        self.save_text(relative, table.to_csv(index=False))
+        """Writes a table without its index, for people and spreadsheets, which take none of its
+        texts for a formula."""
+        self.save_text(relative, without_formulas(table).to_csv(index=False))
 
     def load_csv(self, relative: str) -> pd.DataFrame:
-        """The table of a CSV file."""
-        return _load(self.path(relative), pd.read_csv)
+        """The table of a CSV file, its texts as they were before `save_csv`."""
+        return _load(self.path(relative), lambda path: as_it_was(pd.read_csv(path)))
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to the log; numbers that JSON lacks (NaN, infinity) become null."""
@@ -215,21 +217,27 @@ class RunFolder:
                 file.write(line)
 
     def append_line(self, relative: str, line: str) -> None:
-        """Adds a line to a file that people may have edited, so that a crash cannot lose it.
+        """Adds a line to a file that people may have edited, so that a crash cannot lose it; where
+        it cannot be written, nothing of it stays.
 
         A last line without its end, torn or not, keeps to itself.
         """
         path = self.path(relative)
         with _explained(path, f"written ({len(line) + 1} bytes)"):
             _make_folder(path.parent)
-            with open(path, "ab+") as file:
-                if file.tell():
+            with open(path, "ab+", buffering=0) as file:
+                if end := file.tell():
                     file.seek(-1, os.SEEK_END)
                     line = line if file.read() == b"\n" else f"\n{line}"
-                file.write(f"{line}\n".encode())
-                file.flush()
-                os.fsync(file.fileno())
-            _sync_folder(path.parent)
+                try:
+                    rest = f"{line}\n".encode()
+                    while rest:  # a disk that becomes full takes a part
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except BaseException:
+                    file.truncate(end)
+                    raise
+            _sync(path.parent)
 
     def read_log(self) -> list[dict[str, Any]]:
         """The records of the log; lines that a crash left torn are passed over."""
@@ -306,15 +314,18 @@ def _claim(file: TextIO, folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunFolderError(
-                f"the run folder is in use by process {file.read() or '(unknown)'}",
-                where=folder,
-                remedy="let that process end (a notebook: shut its kernel down), "
-                "or choose another run_dir",
-            ) from None
+            raise _in_use_by(file.read(), folder) from None
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
+
+
+def _in_use_by(process: str, folder: Path) -> RunFolderError:
+    return RunFolderError(
+        f"the run folder is in use by process {process or '(unknown)'}",
+        where=folder,
+        remedy="let that process end (a notebook: shut its kernel down), or choose another run_dir",
+    )
 
 
 @contextmanager
@@ -360,17 +371,38 @@ def _load(
     raise error_type(what, where=path, remedy=f"{remedy}, or choose another run_dir")
 
 
+@contextmanager
+def written_whole(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Another name to write a file under, in the folder of `path`, which is made if it is missing;
+    at the end the file takes the name `path`, so that a crash at any moment leaves the old file or
+    the new one whole. durable: see `RunFolder.save_bytes`. Raises OSError."""
+    # In the same folder, because a rename is atomic only within one file system. Not the whole
+    # name, which may be as long as the system allows, but its suffix.
+    place = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name[-50:]}")
+    _make_folder(path.parent)
+    try:
+        yield place
+        if durable:
+            _sync(place)
+        os.replace(place, path)
+    finally:
+        place.unlink(missing_ok=True)
+    if durable:
+        _sync(path.parent)
+
+
 def _make_folder(folder: Path) -> None:
     """Makes the folder and those above it, each entered durably in its parent."""
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        _sync(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes the folder's entries survive a power cut, on file systems that can promise it."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Makes a file's content or a folder's entries survive a power cut, on file systems that can
+    promise it."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP
+from miaod_nb.runs.cells import as_it_was
 
 NOT_METRICS = (
     "strategy", "training", "trained_images", "labeled_percent", "evaluated_on", "seed",
@@ -23,6 +24,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, converters=dict.fromkeys(TEXTS, str))  # "None" is a text, too
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise _no_metrics(path, str(error).strip()) from error
+    table = as_it_was(table)
     measured = [name for name in (VOC07_AP, VOC12_AP) if name in table]
     missing = [name for name in (*NUMBERS, *TEXTS) if name not in table]
     if missing or (len(table) and not measured):

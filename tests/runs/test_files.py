@@ -1,5 +1,6 @@
 """Run folders: whole files after any crash, one writer, no path that leads out, readable errors."""
 
+import csv
 import errno
 import json
 import os
@@ -64,6 +65,26 @@ def test_arrays_and_tables_round_trip(run: RunFolder) -> None:
     )
     run.save_csv("metrics.csv", table)
     assert run.load_text("metrics.csv") == "id,score\na,0.5\nb,\n"
+
+
+def test_no_text_of_a_table_is_a_formula_in_a_spreadsheet(run: RunFolder) -> None:
+    names = ["=1+1", "+1 a", "-a", "@a", "\ta", "'=1", "'tis", "a=1", "", "-"]
+    table = pd.DataFrame({"class": names, "AP": -0.5, "boxes": 3}).rename(columns={"AP": "=AP"})
+    run.save_csv("per_class.csv", table)
+    rows = list(csv.reader(run.load_text("per_class.csv").splitlines()))
+    assert rows[0] == ["class", "'=AP", "boxes"]
+    assert [row[0] for row in rows[1:]] == [
+        "'=1+1", "'+1 a", "'-a", "'@a", "'\ta", "''=1", "'tis", "a=1", "", "'-"
+    ]  # fmt: skip
+    assert {row[1] for row in rows[1:]} == {"-0.5"}  # a number is none
+    read = run.load_csv("per_class.csv")
+    pd.testing.assert_frame_equal(read.fillna({"class": ""}), table, check_dtype=False)
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(run: RunFolder) -> None:
+    name = f"{'n' * 251}.txt"
+    run.save_text(name, "a")
+    assert run.load_text(name) == "a"
 
 
 def test_a_folder_of_parts_is_one_table(run: RunFolder) -> None:
@@ -204,6 +225,28 @@ except RunFolderError as error:
     assert temporaries(run) == []
 
 
+def test_a_line_is_added_whole_or_not_at_all(run: RunFolder) -> None:
+    """Though the disk takes the beginning of it."""
+    code = """
+import resource, sys
+from miaod_nb.errors import RunFolderError
+from miaod_nb.runs.files import RunFolder
+run = RunFolder(sys.argv[1])
+run.append_line("ledger.jsonl", "first")
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    run.append_line("ledger.jsonl", "x" * 5000)
+except RunFolderError as error:
+    print(error)
+run.append_line("ledger.jsonl", "last")
+"""
+    child = start_child(code, run.root)
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert "written (5001 bytes)" in output
+    assert run.load_text("ledger.jsonl") == "first\nlast\n"
+
+
 def test_interrupt_leaves_no_temporary(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     run.save_text("a.txt", "old")
 
@@ -287,7 +330,8 @@ while True:
 
 def test_lock_removes_what_a_killed_process_left(run: RunFolder) -> None:
     run.save_text("cycle0/a.txt", "a")
-    for folder in (run.root, run.root / "cycle0"):
+    run.save_text("labels/exported/a.txt", "a")
+    for folder in (run.root, run.root / "cycle0", run.root / "labels/exported"):
         (folder / f"{TEMPORARY}123-b.pt").write_bytes(b"half")
     with run.lock():
         assert temporaries(run) == []
