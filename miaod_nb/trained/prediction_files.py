@@ -207,7 +207,7 @@ def _read_list(path: Path, wanted: str) -> list[Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError("the file is missing", where=path, remedy=f"write it as {wanted}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _wrong(path, "the file", error, wanted) from None
     if not isinstance(content, list):
         raise _wrong(path, "the file", ValueError("it is not a list"), wanted)

@@ -167,6 +167,8 @@ def test_yolo_shares_are_of_the_upright_photo(photos):
         ({"a.txt": YOLO, "classes.txt": "cat\ncat"}, "does not name each class once"),
         ({"a.txt": YOLO, "data.yaml": "names: {1: cat}"}, "does not name each class once"),
         ({"a.txt": YOLO, "data.yaml": "names: ["}, "no YAML"),
+        ({"a.txt": YOLO, "data.yaml": "names: " + "[" * 2000}, "no YAML"),
+        ({"a.txt": YOLO, "data.yaml": "a: &a [x, y]\nnames: [*a, *a]"}, "refers to another one"),
     ],
 )
 def test_labels_that_can_be_read_in_two_ways_or_none_are_refused(photos, files, words):
@@ -229,3 +231,12 @@ def test_a_yolo_data_set_whose_images_are_elsewhere_says_so(yolo):
     shutil.move(yolo / "images", yolo / "pictures")
     with pytest.raises(DataError, match="the images of 'train' are not there"):
         labeled(yolo)
+
+
+def test_no_id_of_a_yolo_list_leads_out_of_a_folder(yolo):
+    """An export would put the image there."""
+    shutil.copy(yolo / "images/train/c.jpg", yolo.parent / "outside.jpg")
+    lines = "images/../../outside.jpg\n./images/train/../val/d.jpg\n"
+    write(yolo, {"train.txt": lines, "data.yaml": "train: train.txt\nnames: [cat]\n"})
+    found = scan_list(open_source(yolo), "train", FaultCounts())
+    assert [one.id for one in found] == ["outside", "val/d"]

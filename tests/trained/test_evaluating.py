@@ -230,6 +230,7 @@ def test_entries_that_cannot_be_used(changed, data_root, change, words):
     [
         ("predictions.json", "[{", "the file cannot be used"),
         ("predictions.json", "{}", "it is not a list"),
+        ("predictions.json", "[" * 100_000, "the file cannot be used"),
         ("categories.json", None, "the file is missing"),
         ("categories.json", "[]", "there is no category"),
         ("categories.json", '[{"id": 1}]', "there is no 'name'"),

@@ -283,12 +283,18 @@ def names_in(path: Path) -> list[str]:
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file. Raises DataError."""
+    """The mapping in a YAML file. Raises DataError, also where parts refer to others: a few lines
+    may stand for more than any memory holds."""
+    text = read_text(path)
     try:
-        content = yaml.safe_load(read_text(path))
+        has_references = any(isinstance(one, yaml.AliasEvent) for one in yaml.parse(text))
+        content = None if has_references else yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"the file is no YAML ({first})", where=path, remedy="mend it") from None
+    if has_references:
+        raise DataError("a part of the file refers to another one (*name)", where=path,
+                        remedy="write out what is meant")  # fmt: skip
     return content if isinstance(content, Mapping) else {}
 
 

@@ -1,6 +1,7 @@
 """YOLO data sets: a data.yaml that names classes and lists, images in folders or in lists of paths,
 and a text file an image in the folder `labels` beside each folder `images`."""
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -124,8 +125,9 @@ class YoloSource:
 
 
 def _id_of(path: Path) -> str:
-    """The path behind the last folder `images`, or the file's name, without suffix."""
-    parts = path.with_suffix("").parts
+    """The path behind the last folder `images`, or the file's name, without suffix and without
+    steps back, which would lead an export out of its folder."""
+    parts = Path(os.path.normpath(path)).with_suffix("").parts
     places = [place for place, part in enumerate(parts[:-1]) if part == "images"]
     return "/".join(parts[places[-1] + 1 :]) if places else parts[-1]
 
