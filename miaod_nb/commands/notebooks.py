@@ -39,6 +39,7 @@ def notebooks(
     run = open_run(
         preset, data_root=data_root or "", run_dir=run_dir or "", overrides=parse_settings(settings)
     )
+    run.folder.refuse_in_use()  # before a copy is written that the other one is at
     # The last notebook compares with controls: they need not wait for it.
     with running_beside(run, [] if names else run.controls()):
         execute_all(names or [], parameters_of(run) | parse_settings(parameters), run.folder)

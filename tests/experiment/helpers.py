@@ -29,7 +29,7 @@ SHELL_COMMAND = [sys.executable, "-c", "from miaod_nb.cli import main; main()"]
 
 # Children are forked from a process that has imported everything but never used a thread.
 CHILDREN = multiprocessing.get_context("forkserver")
-CHILDREN.set_forkserver_preload(["miaod_nb.experiment"])
+CHILDREN.set_forkserver_preload(["miaod_nb.experiment", "miaod_nb.labeling.importing"])
 
 # 4 of 12 images are labeled first, 2 more in the second cycle. score_threshold: so that a detector
 # that has learned nothing detects something, and equal metrics mean something. threads: sums in
@@ -102,16 +102,20 @@ def run_child(
 
     output: file for all that it says. prepare: called in the child first.
     """
-    child = CHILDREN.Process(target=_live, args=(arguments, output, fate, prepare))
+    child = CHILDREN.Process(target=live, args=(arguments, output, fate, prepare))
     child.start()
     child.join(120)
     assert child.exitcode is not None, output.read_text()
     return child.exitcode
 
 
-def _live(
-    arguments: Sequence[str], output: Path, fate: Fate | None, prepare: Callable[[], None] | None
+def live(
+    arguments: Sequence[str],
+    output: Path,
+    fate: Fate | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> None:
+    """The command in this process, which a test has started for it; see `run_child`."""
     with output.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -172,19 +176,15 @@ def _content(path: Path) -> Any:
             return json.loads(path.read_text())["identity"]
         case "pool.parquet":  # where images lie is no result
             return pd.read_parquet(path).drop(columns=["source", "path"]).to_dict("records")
-        case "log.jsonl":
-            lines = [json.loads(line) for line in path.read_text().splitlines()]
-            return [
-                {k: v for k, v in record.items() if k not in ("time", "images_per_s", "memory_mb")}
-                for record in lines
-            ]
         case "weights.pt":
             saved = torch.load(path, weights_only=True)
             tensors = {name: _digest(tensor.numpy()) for name, tensor in saved["model"].items()}
             return {"classes": saved["classes"], "tensors": tensors}
     match path.suffix:
         case ".json":
-            return json.loads(path.read_text())
+            return _timeless(json.loads(path.read_text()))
+        case ".jsonl":
+            return [_timeless(json.loads(line)) for line in path.read_text().splitlines()]
         case ".npy":
             return np.load(path).tolist()
         case ".npz":
@@ -195,9 +195,18 @@ def _content(path: Path) -> Any:
             return table.map(lambda x: x.tolist() if isinstance(x, np.ndarray) else x).to_dict(
                 "records"
             )
-        case ".csv" | ".txt":
+        case ".csv" | ".txt" | ".xml":
             return path.read_text()
+        case ".jpg":
+            return hashlib.sha256(path.read_bytes()).hexdigest()
     return "a file that a finished run does not keep"
+
+
+def _timeless(document: Any) -> Any:
+    """The document without what two equal runs have each for itself."""
+    if not isinstance(document, dict):
+        return document
+    return {k: v for k, v in document.items() if k not in ("time", "images_per_s", "memory_mb")}
 
 
 def _digest(array: np.ndarray) -> str:
