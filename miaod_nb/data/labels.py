@@ -212,7 +212,14 @@ class Oracle:
 
     def any_certain(self, ids: Iterable[str]) -> bool:
         """Whether one of these images, which have usable labels, was labeled for certain."""
-        return any(found.certain for i in ids if (found := self._reader.labels(i)))
+        return any(map(self._is_certain, ids))
+
+    def _is_certain(self, image_id: str) -> bool:
+        try:
+            labels = self._reader.labels(image_id)
+        except AnnotationFault:  # they were usable: somebody is changing them
+            return False
+        return labels is not None and labels.certain
 
     def pixels_short(self, ids: Sequence[str]) -> int:
         """By how many pixels the boxes of these images, whose labels may be read, end too early at

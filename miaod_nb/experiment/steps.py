@@ -158,11 +158,14 @@ def train(run: RunState, cycle: int, index: int) -> None:
     sets = run.sets(cycle)
     labels = run.record.labels(cycle)
     classes = run.classes_of(cycle)
-    objects, _ = run.dataset.labeled_objects(sets, classes, labels.get("asked", ()))
+    waiting = labels.get("asked", ())
+    objects, faults = run.dataset.labeled_objects(sets, classes, waiting)
     if digest_of(objects) != labels["sha256"]:
+        lost = [i for i in run.dataset.ids(sets.trained) if i not in objects and i not in waiting]
         raise DataError(
-            f"the labels have changed since cycle {cycle} began",
-            where=run.dataset.oracle.labels_at(next(iter(objects))),
+            f"the labels have changed since cycle {cycle} began"
+            + "".join(f"; {line}" for line in faults.lines()),
+            where=run.dataset.oracle.labels_at((lost or list(objects))[0]),
             remedy="restore them to go on, or delete "
             f"{run.folder.path(f'cycle{cycle}')} to begin the cycle again",
         )

@@ -108,12 +108,13 @@ def apply_decisions(
         _refuse_empty(record, cycle, selection)
         for decision in more:
             append_decision(record.folder, decision)
-        record.folder.save_json(f"cycle{cycle}/selection.json", selection)
         now = {row["id"] for row in selection["selected"]}
         session.log(
             cycle, "review", selected=len(now), set_aside=selection.get("set_aside", {}),
             added=sorted(now - before.keys()), dropped=sorted(before.keys() - now),
         )  # fmt: skip
+        # Last: what a crash cut off before it is all done again.
+        record.folder.save_json(f"cycle{cycle}/selection.json", selection)
         return selection
 
 
