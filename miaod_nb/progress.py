@@ -36,7 +36,7 @@ def progress(
         return
     shell = _kernel_shell()
     if shell is None and sys.stderr.isatty():
-        yield from tqdm(iterable, description, total, initial=done, leave=False, dynamic_ncols=True)
+        yield from _Bar(iterable, description, total, initial=done, leave=False, dynamic_ncols=True)
         return
     show: Callable[[str], None] = _print_line
     pause = SECONDS_BETWEEN_LINES
@@ -55,6 +55,15 @@ def progress(
             last = now
     if shell is not None and start < last < now:  # the bar stays in the cell: show it complete
         show(tqdm.format_meter(count, total or 0, now - start, width, description, initial=done))
+
+
+class _Bar(tqdm):
+    """A bar that does not stand still when the clock is set back."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._time = time.monotonic
+        self.start_t = self.last_print_t = self._time()
 
 
 def say(text: str) -> None:

@@ -64,12 +64,15 @@ def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: Run
     _refuse_undeclared(parameters, declared)
     copies = [folder.path(f"notebooks/{source.name}") for source in sources]
     with _shared_kernel() as kernel:
-        for source in sources:
-            wanted = {key: value for key, value in parameters.items() if key in declared[source]}
-            _execute(source, folder, wanted, kernel)
+        is_new = [
+            _execute(source, folder, {k: v for k, v in parameters.items() if k in known}, kernel)
+            for source, known in declared.items()
+        ]
     page = folder.path("notebooks.html")
     everything = sorted(folder.path("notebooks").glob("0*.ipynb"))
-    if not page.exists() or max(c.stat().st_mtime for c in everything) > page.stat().st_mtime:
+    # Times tell of an earlier call that was cut off; a clock may have been set back since.
+    newest = max(copy.stat().st_mtime for copy in everything)
+    if any(is_new) or not page.exists() or newest > page.stat().st_mtime:
         title = folder.root.name
         folder.save_text("notebooks.html", report_page([_read(c) for c in everything], title))
     for copy in copies:
@@ -113,12 +116,13 @@ def _shared_kernel() -> Iterator[AsyncKernelManager]:
 
 def _execute(
     source: Path, folder: RunFolder, parameters: Mapping[str, Any], kernel: AsyncKernelManager
-) -> None:
+) -> bool:
+    """Executes a notebook into its copy; False where the copy is up to date."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     copy = folder.path(f"notebooks/{source.name}")
     if _is_up_to_date(copy, digest, parameters):
         say(f"{source.stem}: done before")
-        return
+        return False
     say(f"{source.stem}: running ...")
     papermill_engines.register(ENGINE, _LiveEngine)
     logging.getLogger("papermill").setLevel(logging.ERROR)  # its news come from here
@@ -150,6 +154,7 @@ def _execute(
     folder.save_text(f"notebooks/{source.name}", text)
     # Signed, so that a notebook server shows the views in what this user has made.
     NotebookNotary().sign(nbformat.reads(text, nbformat.NO_CONVERT))
+    return True
 
 
 def _save_figures(executed: NotebookNode, name: str, folder: RunFolder) -> None:

@@ -1,6 +1,8 @@
 """Executing notebooks: parameters are checked, errors are one sentence, what is done is kept."""
 
 import errno
+import os
+import time
 from pathlib import Path
 
 import nbformat
@@ -80,6 +82,16 @@ def test_figures_become_files(write, folder):
     write("01_a", plot)
     execute_all([], {}, folder)
     assert [path.name for path in folder.path("figures").iterdir()] == ["01_a-1.png"]
+
+
+def test_the_page_is_made_anew_though_the_clock_was_set_back(write, folder):
+    write("01_a", "1 + 1")
+    execute_all([], {"cycle": 1}, folder)
+    later = time.time() + 3600
+    os.utime(folder.path("notebooks.html"), (later, later))
+    write("01_a", "'another ' + 'text'")
+    execute_all([], {"cycle": 1}, folder)
+    assert "another text" in folder.load_text("notebooks.html")
 
 
 def test_a_copy_that_was_cut_off_is_made_again(write, folder, capsys):

@@ -1,6 +1,7 @@
 """Progress shows a bar on terminals and stays quiet in log files."""
 
 import io
+from itertools import count
 
 from miaod_nb import progress as module
 from miaod_nb.progress import progress, say
@@ -44,3 +45,13 @@ def test_terminal_gets_a_bar_with_time_left(monkeypatch):
     monkeypatch.setattr(module.sys, "stderr", terminal)
     assert list(progress([1, 2], "counting")) == [1, 2]
     assert "counting" in terminal.getvalue() and "<" in terminal.getvalue()
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_bar(monkeypatch):
+    terminal, wrong, right = _Terminal(), count(10**9, -3600), count(0, 2)
+    monkeypatch.setattr(module.sys, "stderr", terminal)
+    monkeypatch.setattr("tqdm.std.time", lambda: next(wrong))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(right))
+    assert list(progress([1, 2, 3, 4], "counting")) == [1, 2, 3, 4]
+    assert "2/4" in terminal.getvalue() and "3/4" in terminal.getvalue()
+    assert "-" not in terminal.getvalue()

@@ -126,6 +126,20 @@ def test_a_folder_that_cannot_be_written_can_be_read(at, number):
     assert outcome_of(folder / RUN) == before
 
 
+def test_a_run_folder_in_use_is_left_alone_and_can_be_read(at):
+    """Whoever would write there is told which process does."""
+    folder = at("next")
+    before = outcome_of(folder / RUN)
+    copies = ["notebooks", "01", "--run-dir", RUN]
+    with RunFolder(folder / RUN).lock():
+        for command in [*WRITERS, copies]:
+            assert_explained(miaod(*command), f"in use by process {os.getpid()}", "process end")
+        for command in READERS:
+            outcome = miaod(*command)
+            assert outcome.code == 0, outcome.err
+    assert outcome_of(folder / RUN) == before
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_folder_without_permission(at):
     folder = at("next")
