@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from miaod_nb.data.images import check_image, gray_range, is_image
-from miaod_nb.data.records import ImageRecord, Range
+from miaod_nb.data.records import UNFIT, UNFIT_NAME, ImageRecord, Range, shown_name
 from miaod_nb.errors import DataError, nearest_path
 from miaod_nb.progress import progress
 
@@ -48,8 +48,11 @@ def records_of_files(
     range of deep gray images where it is not that of these.
     """
     paths = dict(files)
-    found = {name: check_image(paths[name]) for name in progress(list(paths), "checking images")}
-    left_out = {name: one for name, one in found.items() if isinstance(one, str)}
+    found = {
+        name: UNFIT_NAME if UNFIT.search(name) else check_image(paths[name])
+        for name in progress(list(paths), "checking images")
+    }
+    left_out = {shown_name(name): one for name, one in found.items() if isinstance(one, str)}
     usable = {name: one for name, one in found.items() if not isinstance(one, str)}
     gray = gray or gray_range(usable.values())
     records = [

@@ -13,12 +13,14 @@ import pandas as pd
 
 from miaod_nb.boxes import Objects
 from miaod_nb.data.records import (
+    UNFIT,
     AnnotationFault,
     FaultCounts,
     ImageRecord,
     LabelReader,
     Labels,
     RawObject,
+    shown_name,
 )
 from miaod_nb.data.sources import Source
 from miaod_nb.data.upright import Box, upright_box
@@ -256,6 +258,7 @@ class Oracle:
             usable = {item.name for item in raw if _usable_box(item.box, *size)[0] is not None}
             for name in sorted(usable - {*classes, *new}):
                 self._refuse_respelled(name, [*classes, *sorted(new)], record.id)
+                refuse_unfit_classes([name], self.labels_at(record.id))
                 new.add(name)
         grown = (*classes, *sorted(new))
         return {record.id: to_objects(raw, grown, record, faults) for record, raw in found}, grown
@@ -301,6 +304,16 @@ def refuse_misspelled_classes(classes: Sequence[str], seen: Sequence[str], where
                 where=where,
                 remedy="correct or drop it in `classes`" + (nearest or _nearest(name, seen)),
             )
+
+
+def refuse_unfit_classes(classes: Iterable[str], where: object) -> None:
+    """Raises DataError for a class whose name no line of text can hold."""
+    for name in classes:
+        if UNFIT.search(name):
+            raise DataError(
+                f"the class name '{shown_name(name)}' holds a line break or bytes that are no text",
+                where=where, remedy="rename the class there",
+            )  # fmt: skip
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What is known of an image, and the faults met on the way to it and its objects."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,15 @@ class AnnotationFault(Exception):
     """An annotation that cannot be used; its text is the reason to count it under."""
 
 
+UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # in names: line breaks, bytes that are no text
+UNFIT_NAME = "image whose name holds a line break or bytes that are no text"
+
+
+def shown_name(name: str) -> str:
+    """The name as a line of text can have it."""
+    return UNFIT.sub(lambda found: ascii(found[0])[1:-1], name)
+
+
 class FaultCounts:
     """Faults of single files or objects, counted by reason, with the first few as examples."""
 
@@ -105,6 +115,7 @@ class FaultCounts:
 
     def add(self, reason: str, example: str, n: int = 1) -> None:
         """Counts `n` more faults of this reason, met in the image named `example`."""
+        example = shown_name(example)
         self._counts[reason] = self._counts.get(reason, 0) + n
         examples = self._examples.setdefault(reason, [])
         if example not in examples and len(examples) < self.MAX_EXAMPLES:

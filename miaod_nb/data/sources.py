@@ -16,7 +16,15 @@ from miaod_nb.data.layouts.coco import CocoSource
 from miaod_nb.data.layouts.folder import FolderSource
 from miaod_nb.data.layouts.voc import VocSource
 from miaod_nb.data.layouts.yolo import YoloSource
-from miaod_nb.data.records import FaultCounts, ImageRecord, Labels, Measured, Range
+from miaod_nb.data.records import (
+    UNFIT,
+    UNFIT_NAME,
+    FaultCounts,
+    ImageRecord,
+    Labels,
+    Measured,
+    Range,
+)
 from miaod_nb.errors import DataError, nearest_path
 from miaod_nb.plugins import load_plugins
 from miaod_nb.progress import progress
@@ -190,10 +198,15 @@ def check_images(
     checked: CheckedImages,
     gray: Range | None = None,
 ) -> list[ImageRecord]:
-    """The usable ones of these images, with what was found in them; the others are counted.
+    """The usable ones of these images, with what was found in them; the others are counted, those
+    whose names no list and no table can hold among them.
 
     gray: the range of deep gray images where it is not that of these.
     """
+    for record in listed:
+        if UNFIT.search(record.id):
+            faults.add(UNFIT_NAME, record.id)
+    listed = [record for record in listed if not UNFIT.search(record.id)]
     paths = [record.image_path for record in listed]
     rows = checked.look_up(paths)
     known = [Measured(*row) for row in rows[FOUND].itertuples(index=False, name=None)]

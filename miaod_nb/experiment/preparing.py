@@ -18,6 +18,7 @@ from miaod_nb.data.labels import (
     as_counted,
     count_spellings,
     refuse_misspelled_classes,
+    refuse_unfit_classes,
 )
 from miaod_nb.data.pool import Indices, initial_sets, resolve_count
 from miaod_nb.data.records import FaultCounts, ImageRecord, LabelReader, Range
@@ -158,6 +159,7 @@ def prepare(
         classes = all_classes = _classes(
             config, sources, oracle, first_ids, test_oracle, [r.id for r in test], needs_labels
         )
+        refuse_unfit_classes(classes, oracle.labels_at(first_ids[0]))
     count_spellings(classes, faults)
     given = [CycleSets(one, other, np.setdiff1d(one, held_out)) for one, other in first.sets]
     return Dataset(

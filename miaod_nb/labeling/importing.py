@@ -12,7 +12,14 @@ from statistics import median
 from typing import Any
 
 from miaod_nb.data.labels import fitted_objects, respelled
-from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
+from miaod_nb.data.records import (
+    UNFIT,
+    AnnotationFault,
+    FaultCounts,
+    ImageRecord,
+    Labels,
+    RawObject,
+)
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.agreement import Agreement, compare
@@ -235,8 +242,8 @@ def _by_image(
 
 def _is_usable(box: ReturnedBox, image_id: str, faults: FaultCounts) -> bool:
     """Whether the box has a name and sides that can be kept; counted if not."""
-    is_text = box.name.encode(errors="ignore").decode() == box.name != ""
-    if not is_text or not all(map(math.isfinite, box.box)):
+    is_line = box.name and not UNFIT.search(box.name)
+    if not is_line or not all(map(math.isfinite, box.box)):
         faults.add("box whose label is no text, or whose sides are no numbers", image_id)
         return False
     return True

@@ -1,6 +1,7 @@
 """A folder of images with labels of any format, and YOLO data sets: what is found, what is said."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from miaod_nb.data.files import image_files, records_of_files
 from miaod_nb.data.labels import Oracle
 from miaod_nb.data.layouts.folder import DESCRIPTION
+from miaod_nb.data.layouts.voc import WHOLE
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
@@ -167,7 +170,7 @@ def test_yolo_shares_are_of_the_upright_photo(photos):
         ({"a.txt": YOLO, "classes.txt": "cat\ncat"}, "does not name each class once"),
         ({"a.txt": YOLO, "data.yaml": "names: {1: cat}"}, "does not name each class once"),
         ({"a.txt": YOLO, "data.yaml": "names: ["}, "no YAML"),
-        ({"a.txt": YOLO, "data.yaml": "names: " + "[" * 2000}, "no YAML"),
+        ({"a.txt": YOLO, "data.yaml": "names: " + "[" * 500}, "no YAML"),
         ({"a.txt": YOLO, "data.yaml": "a: &a [x, y]\nnames: [*a, *a]"}, "refers to another one"),
     ],
 )
@@ -240,3 +243,16 @@ def test_no_id_of_a_yolo_list_leads_out_of_a_folder(yolo):
     write(yolo, {"train.txt": lines, "data.yaml": "train: train.txt\nnames: [cat]\n"})
     found = scan_list(open_source(yolo), "train", FaultCounts())
     assert [one.id for one in found] == ["outside", "val/d"]
+
+
+def test_names_that_no_list_can_hold_are_counted(photos):
+    for name in ("a\nb", os.fsdecode(b"\xff")):
+        shutil.copy(photos / "cam1/a.jpg", photos / f"{name}.jpg")
+    source, faults = open_source(photos), FaultCounts()
+    before = {record.id for record in scan_list(source, WHOLE, faults)}
+    assert not before & {"a\nb", os.fsdecode(b"\xff")}
+    counted = faults.as_dict()["image whose name holds a line break or bytes that are no text"]
+    assert counted == {"count": 2, "examples": [r"a\nb", r"\udcff"]}
+    files = image_files(photos)
+    records, left_out = records_of_files(files.items())
+    assert len(records) == len(files) - 2 and {r"a\nb.jpg", r"\udcff.jpg"} <= left_out.keys()

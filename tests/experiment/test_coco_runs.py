@@ -105,6 +105,24 @@ def test_class_that_is_no_category_is_refused(coco, tmp_path):
 # ------------------------------------------------------------------------------- what COCO brings
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb", r"'a\nb'"), ("\ud800", r"'\ud800'")], ids=["break", "no text"]
+)
+def test_a_class_name_that_no_line_can_hold_is_refused(data_root, tmp_path, name, shown):
+    root = write_coco(tmp_path / "coco", data_root)
+    change(root, lambda document: document["categories"][0].update(name=name))
+    outcome = miaod(*run_arguments(root, tmp_path / "run"))
+    assert outcome.code == 1 and f"the class name {shown} holds a line break" in outcome.err
+    assert "what to do: rename the class there" in outcome.err
+
+
+def test_a_data_set_without_a_test_list_is_measured_on_a_part(data_root, tmp_path):
+    root = write_coco(tmp_path / "coco", data_root)
+    annotation_file(root, "test").unlink()
+    outcome = miaod(*run_arguments(root, tmp_path / "run", **QUICK, cycles=1, holdout=0.5))
+    assert outcome.code == 0 and "measured on the holdout (2 of" in outcome.out
+
+
 def test_images_without_objects_are_left_out_when_asked(coco, tmp_path):
     arguments = run_arguments(coco, tmp_path / "run", **QUICK, cycles=1, empty_images="drop")
     outcome = miaod(*arguments)

@@ -110,7 +110,10 @@ class CocoSource:
         return {i for i, e in self._entries.items() if not with_some.isdisjoint(e.numbers)}
 
     def classes(self) -> dict[str, int]:
-        """The file's categories by their numbers, whether or not an object has them."""
+        """The file's categories by their numbers, whether or not an object has them; {} before a
+        list was asked for."""
+        if self._file == self.root:
+            return {}
         return {name: number for number, name in self._content.categories.items()}
 
     def result_id(self, image_id: str) -> int:
