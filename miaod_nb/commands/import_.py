@@ -55,7 +55,7 @@ def import_(
     that nobody touched go on waiting.
     """
     from miaod_nb.experiment.opening import open_run
-    from miaod_nb.labeling import exporting, importing
+    from miaod_nb.labeling import checking, exporting, importing
 
     renamed = importing.parse_renames(rename)
     opened = open_run(run_dir=run, needs_labels=False)
@@ -70,6 +70,7 @@ def import_(
         result = importing.import_labels(opened, file, one, cycle, complete, by, renamed)
         what = f"import {result.name}" if result.name else "nothing new"
         typer.echo(f"{file} ({result.format}): {what}")
-        for line in result.lines():
+        doubtful = checking.imported_lines(opened, result.labeled) if cycle >= 0 else []
+        for line in [*result.lines(), *doubtful]:
             typer.echo(f"  {line}")
     typer.echo(f"next: miaod run --run-dir {run} --set cycles={cycle + 2}")

@@ -21,6 +21,7 @@ from miaod_nb.labeling import reviewing
 from miaod_nb.labeling.exchange import Batch, Suggestion, Task
 from miaod_nb.labeling.export import TOOLS, Tool
 from miaod_nb.passes.inference import detect_images
+from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.progress import progress
 from miaod_nb.runs.files import RunFolder, written_whole
 from miaod_nb.runs.identity import has_begun
@@ -113,6 +114,7 @@ def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch
         found = detect_images(
             run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
         )
+        keep_detections(run.folder, cycle, found)  # to be compared with the labels to come
     short = pixels_short(run)
     boxes = {
         i: _suggestions(one, classes, scores, run.dataset.records[i], short)

@@ -1,10 +1,10 @@
-"""What a cycle's detector finds in the evaluated images: on the way, and kept so that nobody needs
-to detect again.
+"""What a cycle's detector finds in the evaluated images, on the way and at the end, and in images
+that people label: kept so that nobody needs to detect again.
 
 A box takes 22 bytes; to find those of a large test list again takes hours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -68,31 +68,64 @@ def forget_unfinished(folder: RunFolder, cycle: int) -> None:
 
 def save_detections(folder: RunFolder, cycle: int, found: Mapping[str, Detections]) -> None:
     """Writes the detections of all evaluated images."""
-    arrays = {
-        name: np.concatenate([getattr(one, name).astype(kind) for one in found.values()])
-        for name, kind in FIELDS.items()
-    }
-    counts = [len(one) for one in found.values()]
-    folder.save_npz(_file(cycle), ids=np.array(list(found)), counts=np.array(counts), **arrays)
+    _save(folder, _evaluated(cycle), found)
 
 
 def load_detections(
     folder: RunFolder, cycle: int, ids: Sequence[str]
 ) -> dict[str, Detections] | None:
-    """The detections of these images; None if the file is missing, is damaged or lacks an image."""
-    try:
-        file = folder.load_npz(_file(cycle))
-        ends = np.cumsum(file["counts"])[:-1]
-        boxes, scores, labels = (np.split(file[name], ends) for name in FIELDS)
-        parts = zip(boxes, scores, [one.astype(np.int64) for one in labels], strict=True)
-        found = dict(zip(file["ids"].tolist(), parts, strict=True))
-        return {image_id: Detections(*found[image_id]) for image_id in ids}
-    except (RunFolderError, ValueError, KeyError):
+    """The detections of these evaluated images; None if the file is missing, is damaged or lacks
+    an image."""
+    found = _load(folder, _evaluated(cycle))
+    if not all(image_id in found for image_id in ids):
         return None
+    return {image_id: found[image_id] for image_id in ids}
 
 
-def _file(cycle: int) -> str:
+def keep_detections(folder: RunFolder, cycle: int, found: Mapping[str, Detections]) -> None:
+    """Adds the detections of images that people label."""
+    if found:
+        _save(folder, _asked_for(cycle), {**_load(folder, _asked_for(cycle)), **found})
+
+
+def kept_detections(
+    folder: RunFolder, cycle: int, evaluated: Container[str]
+) -> dict[str, Detections]:
+    """All that is kept of what the cycle's detector finds, by image id. evaluated: ids that mean
+    evaluated images, which may be called as others of the pool are."""
+    of_evaluated = _load(folder, _evaluated(cycle)).items()
+    kept = {image_id: one for image_id, one in of_evaluated if image_id in evaluated}
+    return kept | _load(folder, _asked_for(cycle))
+
+
+def _save(folder: RunFolder, file: str, found: Mapping[str, Detections]) -> None:
+    arrays = {
+        name: np.concatenate([getattr(one, name).astype(kind) for one in found.values()])
+        for name, kind in FIELDS.items()
+    }
+    counts = [len(one) for one in found.values()]
+    folder.save_npz(file, ids=np.array(list(found)), counts=np.array(counts), **arrays)
+
+
+def _load(folder: RunFolder, name: str) -> dict[str, Detections]:
+    """The detections of a file by image id; {} if it is missing or damaged."""
+    try:
+        file = folder.load_npz(name)
+        ends = np.cumsum(file["counts"])[:-1]
+        boxes, scores, labels = (np.split(file[field], ends) for field in FIELDS)
+        parts = zip(boxes, scores, [one.astype(np.int64) for one in labels], strict=True)
+        rows = zip(file["ids"].tolist(), parts, strict=True)
+        return {image_id: Detections(*part) for image_id, part in rows}
+    except (RunFolderError, ValueError, KeyError):
+        return {}
+
+
+def _evaluated(cycle: int) -> str:
     return f"cycle{cycle}/detections.npz"
+
+
+def _asked_for(cycle: int) -> str:
+    return f"cycle{cycle}/detections_asked.npz"
 
 
 def _unfinished(folder: RunFolder, cycle: int) -> list[str]:
