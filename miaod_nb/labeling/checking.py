@@ -54,11 +54,15 @@ class Check:
     unchecked: Sequence[str]
     faults: FaultCounts
 
+    @property
+    def kinds(self) -> str:
+        """How many doubts of each kind there are, in words, the most frequent first."""
+        counts = Counter(self.table["doubt"]).most_common()
+        return ", ".join(f"{count} {kind}" for kind, count in counts)
+
     def summary(self) -> str:
-        """How much of what is to be looked at again."""
-        counts = Counter(self.table["doubt"])
-        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-        return f"{len(self.table)} to look at again" + f": {kinds}" * bool(kinds)
+        """How much is to be looked at again."""
+        return f"{len(self.table)} to look at again" + f": {self.kinds}" * bool(self.kinds)
 
     def lines(self) -> list[str]:
         """What was compared, for people; the rows of the table are not among them."""

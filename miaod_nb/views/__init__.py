@@ -7,6 +7,7 @@ batches: the batch that a cycle chose, as the views ask for it
 cards: what the review board says of each image of a batch
 looked_at: one cycle of a run as a view asks it: scores, what is labeled, what was selected
 payload: all that the viewer's script needs to show one image, as JSON. Arrays are base64 texts
+doubtful: labels of a run that may be wrong, as the review board shows them
 board: the review board of the next batch: people decide, the run folder keeps what they decided
 space: the selection space: the images of a cycle by what the detector's features have in common
 viewer: the uncertainty viewer: why an image was chosen, layer by layer and anchor by anchor

@@ -19,6 +19,8 @@ function render({ model, el }) {
   when(model, ["applied"], () => say(view, model.get("message") || model.get("status")));
   when(model, ["enlarged"], () => view.isOpen && enlarge(view));
   when(model, ["mix"], () => showMix(view));
+  when(model, ["doubted", "doubts"], soon(() => showDoubts(view)));
+  showDoubts(view);
   build(view);
   fit(view);
 }

@@ -17,6 +17,7 @@ from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
 from miaod_nb.views.batches import Batch, batch_of
 from miaod_nb.views.cards import cards_of
 from miaod_nb.views.contract import ACTIONS, Aside, Card, Mix
+from miaod_nb.views.doubtful import doubtful
 from miaod_nb.views.payload import PHOTO_SIDE, photo
 from miaod_nb.views.stills import TILES, Still, sheet
 
@@ -32,10 +33,13 @@ class Board(View):
     id; aside: an `Aside` by id; mix: a `Mix` for each class. events: what the script decided, each
     an `Event`; saved: the last n that was dealt with. apply: grows with every wish to rewrite the
     batch, and applied follows it. replace: whether others take free places. closed: why nothing can
-    be decided any more.
+    be decided any more. doubted: how many labels of the run may be wrong, in words; doubts: each a
+    `Doubtful`, the most doubtful ones.
     """
 
-    _esm = source("decisions.js", "cards.js", "drawer.js", "boardparts.js", "board.js")
+    _esm = source(
+        "decisions.js", "cards.js", "drawer.js", "doubtful.js", "boardparts.js", "board.js"
+    )
     _css = styles("board.css")
     heading = Unicode("").tag(sync=True)
     cards: List[Any] = List().tag(sync=True)
@@ -54,6 +58,8 @@ class Board(View):
     wanted = Unicode("").tag(**FROM_SCRIPT)
     enlarged = Dict().tag(sync=True)
     closed = Unicode("").tag(sync=True)
+    doubts: List[Any] = List().tag(sync=True)
+    doubted = Unicode("").tag(sync=True)
 
     def look_at(self, run: Run, cycle: int | None) -> None:
         """Shows the batch of a cycle. Raises DecisionError and others."""
@@ -61,6 +67,7 @@ class Board(View):
         with self.hold_sync():
             self._read_decisions(batch.cycle)
             self._show(batch)
+            self.doubted, self.doubts = doubtful(run)
 
     def still(self) -> Still | None:
         """The first images of the batch, with what was decided about them."""

@@ -20,7 +20,7 @@ function boardParts() {
     head: part("head"), bar: part("bar"), saved: part("saved", "p"),
     folds: element("div", { class: "miaod-folds" }, hints, mix), noteBar: part("note-bar"),
     grid: part("grid", "div", { role: "list", "aria-label": "the images of the batch" }),
-    large: part("large"), left: part("left-out", "details"),
+    large: part("large"), left: part("left-out", "details"), doubts: part("doubts", "details"),
     said: part("said", "div", { role: "status" }),
   };
   return { shown: Object.values(parts), ...parts, hints, mix };

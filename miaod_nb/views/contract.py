@@ -129,6 +129,19 @@ class Mix(TypedDict):
     labeled: int
 
 
+class Doubtful(TypedDict):
+    """A label that may be wrong, or that is missing: the part of its image around it, a data URL
+    ("": its file is gone), of `size` (H, W) pixels, in which the boxes are; None: there is none."""
+
+    id: str
+    score: float
+    what: str
+    source: str
+    size: list[int]
+    label: Box | None
+    predicted: Box | None
+
+
 # ----------------------------------------------------------------------------------- the viewer
 
 

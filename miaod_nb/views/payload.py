@@ -20,7 +20,15 @@ LARGEST = 65535  # of uint16
 def photo(record: ImageRecord, longest: int = PHOTO_SIDE) -> str:
     """The image as a JPEG data URL, its longer side at most `longest` pixels. Raises DataError if
     its file cannot be read."""
-    image = Image.fromarray(pixels(record))
+    return _data_url(Image.fromarray(pixels(record)), longest)
+
+
+def part_of_photo(record: ImageRecord, part: tuple[int, int, int, int], longest: int) -> str:
+    """As `photo`, what lies in a box of whole pixels."""
+    return _data_url(Image.fromarray(pixels(record)).crop(part), longest)
+
+
+def _data_url(image: Image.Image, longest: int) -> str:
     image.thumbnail((longest, longest))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)

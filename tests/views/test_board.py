@@ -3,17 +3,22 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from miaod_nb import views
+from miaod_nb.boxes import Detections
 from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
 from miaod_nb.inspection.reasons import places, where_in_words
+from miaod_nb.labeling.checking import SIDES
 from miaod_nb.labeling.reviewing import decide
+from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.selection.decisions import decision_file
 from miaod_nb.selection.uncertainty import num_averaged
-from miaod_nb.views import as_html
+from miaod_nb.views import as_html, doubtful
 from miaod_nb.views.board import Board
 
 
@@ -302,3 +307,33 @@ def test_a_picture_of_the_drawer_that_is_gone_is_said_until_it_is_there_again(ru
         moved.rename(path)
     board.events = [event(2, first, "note", "here it is")]
     assert board.aside[first]["source"] and board.aside[first]["fault"] == ""
+
+
+def test_labels_that_may_be_wrong_are_shown_with_what_was_found_there(run):
+    image_id = next(i for i in run.record.test if len(run.dataset.test_objects[i].labels))
+    labeled = run.dataset.test_objects[image_id]
+    found = Detections(labeled.boxes, np.full(len(labeled), 0.9, np.float32), 1 - labeled.labels)
+    keep_detections(run.folder, 1, {image_id: found})
+    view = views.board(run)
+    assert view.message == "" and view.doubted.endswith(
+        f"; {len(run.record.labeled(1))} more by miaod review {run.folder.root} --labels"
+    )
+    doubt = view.doubts[0]
+    assert (doubt["id"], doubt["score"]) == (image_id, 0.9)
+    assert doubt["source"].startswith("data:image/jpeg") and " (0.90)" in doubt["what"]
+    height, width = doubt["size"]
+    assert doubt["label"] == pytest.approx(doubt["predicted"], abs=0.02)
+    x1, y1, x2, y2 = doubt["label"]
+    assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+    sides = labeled.boxes[:, 2:] - labeled.boxes[:, :2]
+    assert np.abs(sides - [x2 - x1, y2 - y1]).sum(axis=1).min() < 0.05
+
+
+def test_a_doubtful_label_of_a_lost_image_has_words_alone(run):
+    image_id = run.record.test[0]
+    row = {"image": image_id, "score": 0.5, "what": "not labeled, found: disc (0.50)"}
+    row |= {f"{whose}_{side}": 2.0 for whose in ("label", "predicted") for side in SIDES}
+    lost = replace(run.record.image(image_id), image_path=Path("lost.jpg"))
+    run.image = lambda _: lost
+    shown = doubtful._shown(run, row)
+    assert (shown["source"], shown["label"], shown["what"]) == ("", None, row["what"])
