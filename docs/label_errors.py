@@ -127,6 +127,7 @@ def measure(run: Run, cycle: int, seed: int) -> dict[str, float]:
     """How many planted errors of each kind stand among the first of the list, and what else is to
     be told of it."""
     dataset, known = run.dataset, len(run.record.classes_of(cycle))
+    assert known > 1, "the class of a label cannot be swapped where there is one class"
     labels = dataset.test_objects
     found = load_detections(run.folder, cycle, list(labels))
     assert found is not None, f"cycle {cycle} was not evaluated"

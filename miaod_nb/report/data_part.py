@@ -8,11 +8,13 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.boxes import Objects, count_labels
+from miaod_nb.labeling.checking import check_labels
 from miaod_nb.report.drawing import drawn
 from miaod_nb.report.measured import one_of_each
 from miaod_nb.report.pieces import Caution, Picture, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 
+MOST_DOUBTS = 10  # labels that may be wrong
 MOST_CLASSES = 40  # in a figure; tables have all
 
 
@@ -40,7 +42,23 @@ def the_data(runs: Sequence[ReportedRun]) -> Section:
     if faults:
         pieces.append(Table("What is special about images and labels, counted by reason.",
                             pd.DataFrame(faults)))  # fmt: skip
-    return Section("The data", pieces)
+    return Section("The data", [*pieces, *_doubts(runs[0])])
+
+
+def _doubts(run: ReportedRun) -> list[Piece]:
+    """The labels of a run that may be wrong, the most doubtful first, as far as it is known what a
+    detector finds in their images."""
+    if run.experiment is None or run.trouble or not run.record.trained:
+        return []
+    check = check_labels(run.experiment, only_kept=True)
+    if not len(check.table):
+        return []
+    shown = check.table.head(MOST_DOUBTS)
+    return [Table(
+        f"Labels of {run.name} to look at again: the {len(shown)} most doubtful of "
+        f"{len(check.table)}, in {check.images} images. A detector sees something else there; "
+        "`miaod review RUN --labels` has all.", shown[["score", "image", "what"]],
+    )]  # fmt: skip
 
 
 def _classes(runs: Sequence[ReportedRun]) -> str:
