@@ -6,6 +6,7 @@ export: one file a label tool: how a batch is written for it
 ingest: one file a label tool: what its files say of images
 agreement: what people made of the boxes that a detector suggested
 doubts: labels of an image that its predictions speak against
+doubt_table: doubts about labels as rows of a table, in words and numbers
 reviewing: the review of a batch: what people decide about the images that a cycle chose is applied
 exporting: a batch for a label tool, with the boxes that the cycle's detector suggests
 checking: the labels of a run, compared with what detectors find that were not trained on them

@@ -2,31 +2,26 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Detections, Objects
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.labeling.doubts import Doubt, doubts, num_confirmed
+from miaod_nb.labeling.doubt_table import COLUMNS, described
+from miaod_nb.labeling.doubts import doubts, num_confirmed
+from miaod_nb.labeling.exchange import Suggestion
+from miaod_nb.labeling.exporting import suggested
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.passes.kept_detections import keep_detections, kept_detections
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 
 LEAST = 0.4  # score of a doubt that people are shown
-OTHER_SIZE = 1.5  # how many times as large a box is called larger
-SIDES = ("x1", "y1", "x2", "y2")
-# label, predicted: class names, "" where there is none. detector: the cycle that trained it. seen:
-# whether it was trained on this label. The boxes: in pixels of the upright image, as everywhere.
-COLUMNS = (
-    "score", "image", "doubt", "label", "predicted", "probability", "detector", "seen", "what",
-    *(f"label_{side}" for side in SIDES), *(f"predicted_{side}" for side in SIDES),
-)  # fmt: skip
 
 
 class Judge(NamedTuple):
@@ -92,7 +87,7 @@ def check_labels(
     faults = FaultCounts()
     labeled, classes = _labels(run, ids, faults)
     judges = judges_of(run, labeled)
-    found = _found(run, judges, only_kept)
+    found, shown = _found(run, judges, only_kept), _suggestions(run)
     rows, confirmed = [], 0
     for image_id in found:
         judge, objects = judges[image_id], labeled[image_id]
@@ -103,7 +98,7 @@ def check_labels(
         confirmed += num_confirmed(objects, found[image_id])
         rows += [
             {"image": image_id, "detector": judge.cycle, "seen": judge.seen}
-            | _described(doubt, objects, found[image_id], classes)
+            | described(doubt, objects, found[image_id], classes, shown.get(image_id, ()))
             for doubt in doubts(objects, found[image_id], len(known))
             if round(doubt.score, 4) >= least
         ]
@@ -194,45 +189,16 @@ def _found(run: Run, judges: Mapping[str, Judge], only_kept: bool) -> dict[str, 
                 seen = detect_images(
                     run.load_model(cycle), new, run.config, f"cycle {cycle}: labels to compare"
                 )
-            keep_detections(run.folder, cycle, seen)
+            with suppress(RunFolderError):  # a folder that cannot be written is read on
+                keep_detections(run.folder, cycle, seen)
             kept |= seen
         found |= {i: kept[i] for i in wanted if i in kept}
     return found
 
 
-def _described(
-    doubt: Doubt, labeled: Objects, found: Detections, classes: Sequence[str]
-) -> dict[str, Any]:
-    """The part of a row that tells of a doubt."""
-    row: dict[str, Any] = {"score": round(doubt.score, 4), "doubt": doubt.kind,
-                           "label": "", "predicted": ""}  # fmt: skip
-    if doubt.label is not None:
-        row["label"] = classes[labeled.labels[doubt.label]]
-        row |= _sides("label", labeled.boxes[doubt.label])
-    if doubt.prediction is not None:
-        row["predicted"] = classes[found.labels[doubt.prediction]]
-        row["probability"] = round(float(found.scores[doubt.prediction]), 4)
-        row |= _sides("predicted", found.boxes[doubt.prediction])
-    return row | {"what": _in_words(row)}
-
-
-def _sides(whose: str, box: np.ndarray) -> dict[str, float]:
-    return {
-        f"{whose}_{side}": round(value, 2) for side, value in zip(SIDES, box.tolist(), strict=True)
-    }
-
-
-def _in_words(row: Mapping[str, Any]) -> str:
-    label = f"labeled {row['label']}" if row["label"] else "not labeled"
-    found = f"{row['predicted']} ({row['probability']:.2f})" if row["predicted"] else "nothing"
-    words = f"{label}, found: {found}"
-    if row["doubt"] != "badly placed box":
-        return words
-    larger = _area(row, "label") / _area(row, "predicted")
-    placed = "larger" if larger > OTHER_SIZE else "smaller" if larger < 1 / OTHER_SIZE else ""
-    return f"{words}, the box is {placed}" if placed else f"{words} beside the box"
-
-
-def _area(row: Mapping[str, Any], whose: str) -> float:
-    x1, y1, x2, y2 = (row[f"{whose}_{side}"] for side in SIDES)
-    return float((x2 - x1) * (y2 - y1))
+def _suggestions(run: Run) -> dict[str, list[Suggestion]]:
+    """The boxes that were suggested to those who labeled, by image."""
+    shown: dict[str, list[Suggestion]] = {}
+    for cycle in range(run.record.cycles):
+        shown |= suggested(run.folder, cycle)
+    return shown

@@ -8,7 +8,8 @@ import numpy as np
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.errors import MiaodError
 from miaod_nb.experiment.run import Run
-from miaod_nb.labeling.checking import SIDES, check_labels
+from miaod_nb.labeling.checking import check_labels
+from miaod_nb.labeling.doubt_table import SIDES
 from miaod_nb.progress import progress
 from miaod_nb.views.contract import Box, Doubtful
 from miaod_nb.views.payload import part_of_photo

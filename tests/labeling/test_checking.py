@@ -13,7 +13,8 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment import open_run
 from miaod_nb.labeling import checking
-from miaod_nb.labeling.checking import COLUMNS, Judge, check_labels, judges_of
+from miaod_nb.labeling.checking import Judge, check_labels, judges_of
+from miaod_nb.labeling.doubt_table import COLUMNS, SIDES
 from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.runs.label_store import Answer, AnsweredObject, LabelStore
 from tests.experiment.helpers import miaod
@@ -76,7 +77,7 @@ def test_a_row_tells_what_is_doubtful_and_where(run):
     assert {row["label"], row["predicted"]} == {label, predicted}
     assert row["what"] == f"labeled {row['label']}, found: {row['predicted']} (0.90)"
     assert (row["detector"], row["seen"]) == (0, False)
-    sides = check.table[[f"label_{side}" for side in checking.SIDES]].to_numpy()
+    sides = check.table[[f"label_{side}" for side in SIDES]].to_numpy()
     np.testing.assert_allclose(np.sort(sides, 0), np.sort(labeled.boxes, 0), atol=0.01)
     assert (check.images, check.labels, check.confirmed) == (1, len(labeled), 0)
     assert check.summary() == f"{len(labeled)} to look at again: {len(labeled)} swapped class"
@@ -157,6 +158,19 @@ def test_an_import_tells_what_is_doubtful_in_what_came_back(asking):
     assert f"to see which may be wrong: miaod review {root} --labels" in out
 
 
+def test_a_missed_object_that_was_suggested_is_told_from_others(asking):
+    image_id, other = asking.record.selected(0)[:2]
+    box, name = (2.0, 2.0, 30.0, 30.0), asking.record.classes[0]
+    asking.folder.save_json("labels/exported/cycle0.json", {"images": {image_id: [[name, box, 1]]}})
+    answers = [Answer(id=i, objects=(), by="", source="", time=0.0) for i in (image_id, other)]
+    LabelStore(asking.folder).answer(answers, asking.record.pool)
+    found = Detections(np.array([box], np.float32), np.array([0.9], np.float32), np.array([0]))
+    keep_detections(asking.folder, 0, {image_id: found, other: found})
+    table = check_labels(asking, ids=[image_id, other], only_kept=True).table.set_index("image")
+    assert table.loc[other, "what"] == f"not labeled, found: {name} (0.90)"
+    assert table.loc[image_id, "what"] == f"not labeled, found: {name} (0.90), which was suggested"
+
+
 def test_labels_made_without_an_export_are_not_compared_at_once(asking):
     root = asking.folder.root
     task = {"data": {"image_id": asking.record.selected(0)[0]}, "annotations": [{"result": []}]}
@@ -169,7 +183,7 @@ def test_the_command_shows_the_list_and_writes_all_of_it(run, tmp_path):
     image_id = with_objects(run, run.record.selected(0))
     keep(run, 0, image_id, objects_of(run, image_id), other_class=True)
     root, out = run.folder.root, tmp_path / "doubts.csv"
-    outcome = miaod("review", root, "--labels", "--score", "0.9", "--out", out)
+    outcome = miaod("review", root, "--labels", "--score", "0.6", "--out", out)
     assert outcome.code == 0, outcome.err
     assert f"  0.90  {image_id}: labeled " in outcome.out
     table = pd.read_csv(out, dtype={"image": str})

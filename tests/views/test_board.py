@@ -13,7 +13,7 @@ from miaod_nb.boxes import Detections
 from miaod_nb.experiment import open_run
 from miaod_nb.inspection import anchor_values, features
 from miaod_nb.inspection.reasons import places, where_in_words
-from miaod_nb.labeling.checking import SIDES
+from miaod_nb.labeling.doubt_table import SIDES
 from miaod_nb.labeling.reviewing import decide
 from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.selection.decisions import decision_file
