@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
+from miaod_nb.boxes import Detections
 from miaod_nb.experiment import Run, open_run
+from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.views import board
 from miaod_nb.views import page as page_of
 from miaod_nb.wording import number_text
@@ -51,6 +53,7 @@ def still(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of a board of which two images were set aside, one of them to come back."""
     folder = tmp_path_factory.mktemp("board")
     own = open_run(run_dir=shutil.copytree(run.folder.root, folder / "run"))
+    doubt_labels(own)
     made = board(own)
     first, second, _ = (card["id"] for card in made.cards)
     for n, (image_id, action, note) in enumerate(
@@ -63,6 +66,15 @@ def still(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "board.html"
     path.write_text(page_of(made, "board"), encoding="utf-8")
     return path
+
+
+def doubt_labels(run: Run) -> None:
+    """Keeps that the detector sees other objects a little beside those of an evaluated image."""
+    found = run.dataset.test_objects
+    image_id = next(i for i, one in found.items() if len(one))
+    boxes, labels = found[image_id].boxes, found[image_id].labels
+    others = Detections(boxes + 2, np.full(len(labels), 0.9, np.float32), 1 - labels)
+    keep_detections(run.folder, 1, {image_id: others})
 
 
 @pytest.fixture
@@ -123,6 +135,21 @@ def test_pictures_come_first_in_every_window(opened, pictures, window, theme):
         part(view, "left-out").scroll_into_view_if_needed()
         assert 0 <= box(part(view, "apply"))["y"] < window[1]  # Apply stays in reach
         view.page.screenshot(path=pictures / f"{name}-drawer.png")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_labels_to_look_at_again_are_shown_with_both_boxes(opened, pictures, theme):
+    with opened(WINDOWS[0], color_scheme=theme) as view:
+        fold = part(view, "doubts")
+        assert not fold.evaluate("one => one.open")
+        fold.locator("summary").click()
+        first = part(view, "doubt").first
+        expect(first).to_contain_text("(0.90)")
+        fold.screenshot(path=pictures / f"board-doubts-{theme}.png")
+        assert view.evaluate(FAINT_TEXTS) == [] and set(parts_outside(view)) <= SCROLLED
+        picture = seen(first.locator("canvas"))
+        for color in ((0, 0, 0), (0, 0x72, 0xB2)):  # the label's box, and the predicted one
+            assert (np.abs(picture - color).max(axis=2) < 40).any()
 
 
 @pytest.mark.parametrize("window", WINDOWS)

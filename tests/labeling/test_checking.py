@@ -15,7 +15,7 @@ from miaod_nb.experiment import open_run
 from miaod_nb.labeling import checking
 from miaod_nb.labeling.checking import Judge, check_labels, judges_of
 from miaod_nb.labeling.doubt_table import COLUMNS, SIDES
-from miaod_nb.passes.kept_detections import keep_detections
+from miaod_nb.passes.kept_detections import keep_detections, kept_detections
 from miaod_nb.runs.label_store import Answer, AnsweredObject, LabelStore
 from tests.experiment.helpers import miaod
 
@@ -143,6 +143,7 @@ def test_without_a_detector_it_is_said_what_to_do(run):
 def test_an_import_tells_what_is_doubtful_in_what_came_back(asking):
     root = asking.folder.root
     assert miaod("export", root, "--to", "label-studio").code == 0
+    assert set(kept_detections(asking.folder, 0, ())) == set(asking.record.selected(0))
     first, second = asking.record.selected(0)[:2]
     tasks = [{"data": {"image_id": i}, "annotations": [{"result": []}]} for i in (first, second)]
     (root / "back.json").write_text(json.dumps(tasks))
