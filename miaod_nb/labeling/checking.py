@@ -18,6 +18,7 @@ from miaod_nb.labeling.exchange import Suggestion
 from miaod_nb.labeling.exporting import suggested
 from miaod_nb.passes.inference import detect_images
 from miaod_nb.passes.kept_detections import keep_detections, kept_detections
+from miaod_nb.progress import progress
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 
@@ -65,7 +66,7 @@ class Check:
                  f"finds there; it is sure of {self.confirmed} of them"]  # fmt: skip
         if self.seen:
             lines.append(f"every detector was trained on the labels of {len(self.seen)} of these "
-                         "images, and repeats their errors")  # fmt: skip
+                         "images, and tends to repeat their errors")  # fmt: skip
         return [*lines, *(f"not compared: {line}" for line in self.faults.lines())]
 
 
@@ -89,7 +90,7 @@ def check_labels(
     judges = judges_of(run, labeled)
     found, shown = _found(run, judges, only_kept), _suggestions(run)
     rows, confirmed = [], 0
-    for image_id in found:
+    for image_id in progress(found, "labels compared"):
         judge, objects = judges[image_id], labeled[image_id]
         known = run.record.classes_of(judge.cycle)
         new = int((objects.labels >= len(known)).sum())

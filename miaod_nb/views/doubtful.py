@@ -31,7 +31,7 @@ def doubtful(run: Run) -> tuple[str, list[Doubtful]]:
         return "", []
     text = f"{len(check.table)} in {check.images} images" + f": {check.kinds}" * bool(check.kinds)
     if check.unchecked:
-        text += f"; {len(check.unchecked)} more by miaod review {run.folder.root} --labels"
+        text += f"; in {len(check.unchecked)} more: miaod review {run.folder.root} --labels"
     rows = check.table.head(MOST).to_dict("records")
     return text, [_shown(run, row) for row in progress(rows, "labels to look at again")]
 

@@ -110,7 +110,7 @@ def test_what_is_not_kept_is_detected_once_and_kept(run, monkeypatch):
     labeled = run.record.labeled(1)
     assert check.images == len(labeled) + len(run.record.test) and not check.unchecked
     assert check.seen == run.record.labeled(0)
-    assert "images, and repeats their errors" in "\n".join(check.lines())
+    assert "images, and tends to repeat their errors" in "\n".join(check.lines())
     monkeypatch.setattr(checking, "detect_images", None)  # is not called again
     pd.testing.assert_frame_equal(check_labels(run, least=0.0).table, check.table)
 

@@ -14,15 +14,18 @@ import pytest
 
 from miaod_nb import plots
 from miaod_nb.authors.work_folder_import import import_work_folder
+from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config, parse_settings
 from miaod_nb.errors import DataError, MiaodError
 from miaod_nb.evaluation import VOC12_AP
 from miaod_nb.experiment import Run, open_run
 from miaod_nb.inspection.anchor_values import anchor_values
 from miaod_nb.inspection.reasons import places, where_in_words
+from miaod_nb.passes.kept_detections import keep_detections
 from miaod_nb.plots import pictures as pictures_module
 from miaod_nb.report import gallery, make_report, write_report
 from miaod_nb.report.beginning import in_short
+from miaod_nb.report.data_part import the_data
 from miaod_nb.report.detectors import judge_cycles
 from miaod_nb.report.loading import load_runs
 from miaod_nb.report.making import how_it_was_made, stage_minutes
@@ -292,6 +295,20 @@ def test_the_detections_of_an_evaluation_are_kept_and_found_again(copies):
         again = dict(np.load(kept))
         assert again.keys() == arrays.keys()
         assert all(np.array_equal(again[name], array) for name, array in arrays.items())
+
+
+def test_labels_that_may_be_wrong_are_a_table_of_the_data(copies):
+    (run,) = load_runs(copies[1][:1])
+    found = run.experiment.dataset.test_objects
+    others = {
+        i: Detections(one.boxes, np.full(len(one), 0.9, np.float32), 1 - one.labels)
+        for i, one in found.items()
+    }
+    keep_detections(run.record.folder, 1, others)
+    table = the_data([run]).pieces[-1]
+    count = sum(map(len, found.values()))
+    assert f"most doubtful of {count}, in {len(found)} images" in table.caption
+    assert list(table.frame["score"]) == [0.9] * min(count, 10)
 
 
 def test_runs_without_test_images_have_no_map(make_voc, tmp_path):

@@ -316,7 +316,7 @@ def test_labels_that_may_be_wrong_are_shown_with_what_was_found_there(run):
     keep_detections(run.folder, 1, {image_id: found})
     view = views.board(run)
     assert view.message == "" and view.doubted.endswith(
-        f"; {len(run.record.labeled(1))} more by miaod review {run.folder.root} --labels"
+        f"; in {len(run.record.labeled(1))} more: miaod review {run.folder.root} --labels"
     )
     doubt = view.doubts[0]
     assert (doubt["id"], doubt["score"]) == (image_id, 0.9)
