@@ -16,8 +16,3 @@ def number_text(value: float | None) -> str:
     rounded = _THREE_DIGITS.create_decimal_from_float(float(value))
     is_plain = 1e-4 <= abs(value) < 1e6
     return f"{rounded.normalize():f}" if is_plain else f"{rounded:.2e}"
-
-
-def no_formula(text: str) -> str:
-    """A text of people's that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -88,7 +88,6 @@ def _show_doubts(run: Path, score: float | None, out: Path | None) -> None:
     from miaod_nb.labeling.checking import LEAST, check_labels
     from miaod_nb.runs.files import RunFolder
     from miaod_nb.runs.outputs import check_file
-    from miaod_nb.wording import no_formula
 
     if out:
         check_file(out)
@@ -99,6 +98,5 @@ def _show_doubts(run: Path, score: float | None, out: Path | None) -> None:
     if len(check.table) > MOST_ROWS and not out:
         typer.echo(f"  and {len(check.table) - MOST_ROWS} more: --out FILE has all")
     if out:
-        names = check.table[["label", "predicted"]].map(no_formula)
-        RunFolder(out.parent).save_csv(out.name, check.table.assign(**names))
+        RunFolder(out.parent).save_csv(out.name, check.table)
         typer.echo(f"written: {out}")
