@@ -12,6 +12,7 @@ from miaod_nb.commands import (
     bench,
     convert,
     curves,
+    doctor,
     evaluate,
     export,
     history,
@@ -29,8 +30,8 @@ from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
 VERBS = (
-    new, info, run, lab, notebooks, review, export, import_, history, curves, report, evaluate,
-    predict, convert, bench,
+    new, info, doctor, run, lab, notebooks, review, export, import_, history, curves, report,
+    evaluate, predict, convert, bench,
 )  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 

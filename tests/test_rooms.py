@@ -19,9 +19,10 @@ FLOORS = {
     "trained": 8, "views": 8,
     "compare": 9, "bench": 9,
     "report": 10,
-    "commands": 11,
-    "cli": 12,
-    "__main__": 13,
+    "doctor": 11,
+    "commands": 12,
+    "cli": 13,
+    "__main__": 14,
 }  # fmt: skip
 SAME_FLOOR = {  # besides the modules of floor 1, which may use each other
     ("selection", "learning"),  # the discrepancy of the loss is that of the uncertainty

@@ -11,6 +11,7 @@ info: `miaod info`: what a path holds, in lines for people
 options: what several verbs are given
 bench: `miaod bench`: how fast this machine is
 convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
+doctor: `miaod doctor`: data and machine looked at before training
 export: `miaod export`: the next batch for a label tool
 history: `miaod history`: every image's story
 import_: `miaod import`: labels that a label tool gives back

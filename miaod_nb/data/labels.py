@@ -41,7 +41,7 @@ def to_objects(
     """
     kept: dict[tuple[int, Box], RawObject] = {}  # by label and box
     for item in raw:
-        box, fault = _usable_box(item.box, record.width, record.height)
+        box, fault = usable_box(item.box, record.width, record.height)
         if item.name not in classes and box is not None:
             faults.add("object of a class left out by `classes`", record.id)
             continue
@@ -75,7 +75,7 @@ def _box_area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | None]:
+def usable_box(box: Box, width: int, height: int) -> tuple[Box | None, str | None]:
     """The box inside the image, None for a useless one; and its fault, if it has one."""
     x1, y1, x2, y2 = box
     shortest = min(x2 - x1, y2 - y1)
@@ -210,7 +210,7 @@ class Oracle:
 
     def class_names(self, ids: Iterable[str], faults: FaultCounts) -> list[str]:
         """The class names that occur in the annotations of these images, sorted."""
-        return sorted({item.name for _, raw in self._read(ids, faults) for item in raw})
+        return sorted({item.name for _, raw in self.read_raw(ids, faults) for item in raw})
 
     def any_certain(self, ids: Iterable[str]) -> bool:
         """Whether one of these images, which have usable labels, was labeled for certain."""
@@ -242,7 +242,7 @@ class Oracle:
 
         Faults are counted by reason, objects of other classes among them.
         """
-        found = self._read(ids, faults)
+        found = self.read_raw(ids, faults)
         return {record.id: to_objects(raw, classes, record, faults) for record, raw in found}
 
     def read_growing(
@@ -251,11 +251,11 @@ class Oracle:
         """As `read`, but classes that are new, in boxes that can be used, join behind the others,
         sorted: the objects, and all classes. Raises DataError for a name that is another spelling
         of a class."""
-        found = list(self._read(ids, faults))
+        found = list(self.read_raw(ids, faults))
         new: set[str] = set()
         for record, raw in found:
             size = record.width, record.height
-            usable = {item.name for item in raw if _usable_box(item.box, *size)[0] is not None}
+            usable = {item.name for item in raw if usable_box(item.box, *size)[0] is not None}
             for name in sorted(usable - {*classes, *new}):
                 self._refuse_respelled(name, [*classes, *sorted(new)], record.id)
                 refuse_unfit_classes([name], self.labels_at(record.id))
@@ -272,9 +272,11 @@ class Oracle:
                 remedy=f"write '{known}' there, as the other labels do",
             )
 
-    def _read(
+    def read_raw(
         self, ids: Iterable[str], faults: FaultCounts
     ) -> Iterator[tuple[ImageRecord, Sequence[RawObject]]]:
+        """The objects of these images as their files have them, boxes in the frame of the upright
+        image but not checked; an image without usable annotation is left out and counted."""
         for image_id in progress(list(ids), "reading annotations"):
             self._opened[image_id] = None
             record = self.records[image_id]

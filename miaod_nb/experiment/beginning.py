@@ -39,7 +39,7 @@ def new_run(
                              "name")  # fmt: skip
     data_root = _data_root(root, named_folder(images), labels and named_folder(labels))
     try:
-        settings = {**_lists(open_source(data_root), overrides or {}), **(overrides or {})}
+        settings = {**lists_of(open_source(data_root), overrides or {}), **(overrides or {})}
         run = open_run(
             preset, data_root=data_root, run_dir=root, overrides=settings, needs_labels=False
         )
@@ -87,8 +87,9 @@ def _data_root(root: Path, images: Path, labels: Path | None) -> Path:
     return root / DESCRIPTION
 
 
-def _lists(source: Source, overrides: Mapping[str, Any]) -> dict[str, str]:
-    """The lists of a data set that has none of the usual names."""
+def lists_of(source: Source, overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that name the lists of a data set that has none of the usual names; overrides:
+    settings that somebody gave, which stand."""
     names, found = source.list_names(), {}
     for setting, wished in (("train_list", POOLS), ("test_list", TESTS)):
         there = [name for name in wished if name in names]

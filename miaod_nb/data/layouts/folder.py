@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from miaod_nb.data.images import IMAGE_SUFFIXES, NOT_READ, is_image
-from miaod_nb.data.layouts.label_files import LabelFiles, files_below, find_labels
+from miaod_nb.data.layouts.label_files import (
+    LabelFiles,
+    files_below,
+    find_labels,
+    read_text,
+)
 from miaod_nb.data.layouts.voc import WHOLE
 from miaod_nb.data.records import FaultCounts, ImageRecord, Labels
 from miaod_nb.errors import DataError
@@ -42,7 +47,7 @@ class FolderSource:
         return self._labels.form if self._labels else ""
 
     def list_names(self) -> list[str]:
-        """The one that has all images."""
+        """The one that has all images; others lie elsewhere, and are named by their whole path."""
         return [WHOLE]
 
     def list_file(self, name: str) -> Path:
@@ -54,7 +59,8 @@ class FolderSource:
         return str(self.root)
 
     def images(self, list_name: str, faults: FaultCounts) -> list[ImageRecord]:
-        """All images, sorted, not opened. Raises DataError when one id stands for two images."""
+        """All images, sorted, not opened; of a list that lies elsewhere, those with its ids. Raises
+        DataError when one id stands for two images."""
         found: dict[str, Path] = {}
         for path in files_below(self.root):
             if is_image(path) and path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -70,6 +76,8 @@ class FolderSource:
                 found[image_id] = path
         if self._labels:
             self._labels.match(found, faults)
+        if Path(list_name).is_absolute():
+            found = _listed(self.list_file(list_name), found, faults)
         return [ImageRecord(image_id, SOURCE, path) for image_id, path in found.items()]
 
     def labels(self, image_id: str) -> Labels | None:
@@ -98,6 +106,15 @@ class FolderSource:
     def result_id(self, image_id: str) -> str:
         """What result files name the image by."""
         return image_id
+
+
+def _listed(path: Path, there: Mapping[str, Path], faults: FaultCounts) -> dict[str, Path]:
+    """Those of the images whose ids, a line each, a list has; others of it are counted."""
+    ids = [line for line in read_text(path).splitlines() if line.strip()]
+    for image_id in ids:
+        if image_id not in there:
+            faults.add("listed image missing", image_id)
+    return {image_id: there[image_id] for image_id in ids if image_id in there}
 
 
 def _described(path: Path) -> tuple[Path, Path]:

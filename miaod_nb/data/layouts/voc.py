@@ -138,7 +138,10 @@ def listed_ids(data_root: Path, name: str) -> list[str]:
 
 
 def _list_path(year: Path, list_name: str) -> Path:
-    return year / "ImageSets/Main" / f"{list_name}.txt"
+    """The list's file in the year; one that is named by its whole path lies there, or is a folder
+    with a file a year."""
+    place = year / "ImageSets/Main" / list_name
+    return place / f"{year.name}.txt" if place.is_dir() else place.with_name(f"{place.name}.txt")
 
 
 def _list_files(year: Path) -> list[Path]:

@@ -1,0 +1,117 @@
+"""Labeled objects that the detector will hardly learn: anchors do not reach them, odd shapes."""
+
+import copy
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from miaod_nb.config import Config
+from miaod_nb.data.transforms import InputSize
+from miaod_nb.detector import build_detector
+from miaod_nb.detector.model import DetectionModel
+from miaod_nb.doctor.examined import Examined, Labeled
+from miaod_nb.doctor.finding import Example, Finding, Severity, size_text
+from miaod_nb.experiment.training import without_pretrained
+from miaod_nb.progress import progress
+
+THIN = 10  # times that one side of a box is longer than the other; more is a slip of the mouse
+MANY = 0.1  # share of the objects from which it hurts that anchors do not reach them
+
+
+def object_findings(examined: Examined) -> list[Finding]:
+    """Objects that no anchor overlaps enough at the run's image size, and very thin ones. Raises
+    ConfigError for a detector that cannot be built."""
+    labeled = [one for one in examined.labels.images or () if len(one.objects)]
+    if not labeled:
+        return []
+    config = examined.images.config
+    model = build_detector(without_pretrained(config), len(examined.labels.classes) or 1)
+    return [*_out_of_reach(labeled, config, model), *_thin(labeled)]
+
+
+def _out_of_reach(
+    labeled: Sequence[Labeled], config: Config, model: DetectionModel
+) -> list[Finding]:
+    """Findings of objects below the overlap from which every anchor answers for an object: each has
+    its best anchor alone, and is learned from little."""
+    reach = Reach(config, model)
+    total = sum(int((~one.objects.ignored).sum()) for one in labeled)
+    cases: dict[str, list[Example]] = {"smaller": [], "larger": [], "another": []}
+    counts = dict.fromkeys(cases, 0)
+    for one in progress(labeled, "matching anchors"):
+        for case, places in reach.missed(one).items():
+            if len(places):
+                boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
+                cases[case].append(Example(one.record.id, one.record, boxes=boxes))
+                counts[case] += len(places)
+    at = f"at image_size={size_text(config)} no anchor overlaps it by "
+    at += f"{model.matching.positive_iou:g}"
+    words = {
+        "smaller": (f"object too small: {at}, the smallest anchor has {reach.smallest:.0f} px",
+                    "raise image_size, or lower anchor_scale"),
+        "larger": (f"object too large: {at}, the largest anchor has {reach.largest:.0f} px",
+                   "raise num_levels or anchor_scale, or lower image_size"),
+        "another": (f"object of a shape or at a place that anchors do not have: {at}",
+                    "add to anchor_ratios (height / width), or raise scales_per_octave"),
+    }  # fmt: skip
+    found = []
+    for case, (what, remedy) in words.items():
+        share = counts[case] / max(total, 1)
+        severity = Severity.HURTS if share >= MANY else Severity.NOTE
+        if counts[case]:
+            what += f" ({100 * share:.1f} % of the {total} objects)"
+            found.append(Finding(severity, what, counts[case], remedy, cases[case]))
+    return found
+
+
+class Reach:
+    """Which objects the anchors of a detector reach. smallest, largest: anchor, the root of its
+    area in pixels of the input."""
+
+    def __init__(self, config: Config, model: DetectionModel) -> None:
+        self._size, self._model = InputSize.of(config), model
+        self._shapes = copy.deepcopy(model).to("meta")  # tells sizes of features, computes nothing
+        bases = model.grid([(1, 1)] * len(model.strides)).boxes
+        areas = (bases[:, 2:] - bases[:, :2]).prod(dim=1).sqrt()
+        self.smallest, self.largest = float(areas.min()), float(areas.max())
+        self._anchors = lru_cache(maxsize=8)(self._anchors_of)  # images of one size have the same
+
+    def missed(self, one: Labeled) -> dict[str, np.ndarray]:
+        """Places of the image's objects that no anchor overlaps enough: those smaller than every
+        anchor, those larger, and others."""
+        width, height = self._size.fitted(one.record.width, one.record.height)
+        scale = torch.tensor([width / one.record.width, height / one.record.height] * 2)
+        boxes = torch.from_numpy(one.objects.boxes) * scale
+        anchors = self._anchors(self._size.padded(height), self._size.padded(width))
+        best = box_iou(boxes, anchors).amax(dim=1).numpy()
+        side = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt().numpy()
+        is_missed = (best < self._model.matching.positive_iou) & ~one.objects.ignored
+        small, large = side < self.smallest, side > self.largest
+        return {
+            "smaller": np.flatnonzero(is_missed & small),
+            "larger": np.flatnonzero(is_missed & large),
+            "another": np.flatnonzero(is_missed & ~small & ~large),
+        }
+
+    def _anchors_of(self, height: int, width: int) -> Tensor:
+        images = torch.zeros(1, 3, height, width, device="meta")
+        features = self._shapes.features(images)
+        return self._model.grid([(f.shape[-2], f.shape[-1]) for f in features]).boxes
+
+
+def _thin(labeled: Sequence[Labeled]) -> list[Finding]:
+    examples, count = [], 0
+    for one in labeled:
+        sides = one.objects.boxes[:, 2:] - one.objects.boxes[:, :2]
+        places = np.flatnonzero(sides.max(axis=1) >= THIN * sides.min(axis=1))
+        if len(places):
+            boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
+            examples.append(Example(one.record.id, one.record, boxes=boxes))
+            count += len(places)
+    what = f"box {THIN} times longer than wide, or more"
+    remedy = "look at them: often a slip of the mouse, else objects that anchors fit badly"
+    return [Finding(Severity.NOTE, what, count, remedy, examples)] if count else []

@@ -1,0 +1,88 @@
+"""The findings as a page with pictures, in the style of the report."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from miaod_nb import plots
+from miaod_nb.data.images import load_image
+from miaod_nb.doctor.checkup import Checkup
+from miaod_nb.doctor.finding import Example, Finding, Severity
+from miaod_nb.errors import DataError
+from miaod_nb.progress import progress
+from miaod_nb.report.drawing import card
+from miaod_nb.report.page import as_html
+from miaod_nb.report.pieces import Card, Cards, Caution, Facts, Piece, Report, Section, Table, Text
+
+MOST_CARDS = 8  # of a finding
+LONGEST = 640  # pixels of a picture's longer side
+
+
+def page_of(checkup: Checkup, title: str) -> str:
+    """The page; every text is escaped, and nothing is loaded from elsewhere."""
+    sections = [_in_short(checkup)]
+    for finding in progress(checkup.findings, "drawing"):
+        sections.append(Section(_title(finding), _pieces(finding)))
+    return as_html(Report(f"Before training: {title}", sections))
+
+
+def _in_short(checkup: Checkup) -> Section:
+    rows = [
+        {"": one.severity.words, "count": one.count, "what": one.what, "what to do": one.remedy}
+        for one in checkup.findings
+    ]
+    verdict = "Nothing was found that stops training."
+    if checkup.stops:
+        verdict = "Training would not begin, or end early: see what stops it."
+    pieces: list[Piece] = [Caution(verdict) if checkup.stops else Text(verdict)]
+    if rows:
+        pieces.append(Table("What was found, the worst first.", pd.DataFrame(rows)))
+    return Section("In short", [*pieces, Facts(checkup.facts)])
+
+
+def _title(finding: Finding) -> str:
+    what = finding.what if len(finding.what) < 60 else finding.what[:60].rpartition(" ")[0] + " ..."
+    return f"{finding.count} x {what}"
+
+
+def _pieces(finding: Finding) -> list[Piece]:
+    head = f"{finding.severity.words.capitalize()}: {finding.what}."
+    pieces: list[Piece] = [
+        Caution(head) if finding.severity is Severity.STOPS else Text(head),
+        Text(f"What to do: {finding.remedy}."),
+    ]
+    shown = [one for one in finding.examples if one.record][:MOST_CARDS]
+    cards = [found for one in shown if (found := _card(one))]
+    if cards:
+        pieces.append(Cards(cards))
+    if len(finding.examples) > len(cards):
+        pieces.append(Text(_named(finding.examples)))
+    return pieces
+
+
+def _named(examples: Sequence[Example]) -> str:
+    names = dict.fromkeys(
+        f"{one.name} ({one.words})" if one.words else one.name for one in examples
+    )
+    return f"Named: {', '.join(names)}."
+
+
+def _card(example: Example) -> Card | None:
+    """The image with its boxes; None if it cannot be read any more."""
+    record = example.record
+    assert record is not None  # the caller has looked
+    try:
+        whole = load_image(record.image_path, record.gray).permute(1, 2, 0).numpy()
+    except DataError:
+        return None
+    small = Image.fromarray(whole)
+    small.thumbnail((LONGEST, LONGEST))
+    boxes = np.reshape(example.boxes, (-1, 4)) * (small.width / record.width)
+    alt = f"image {example.name}" + f" with {len(boxes)} boxes" * bool(len(boxes))
+    picture = card(
+        np.asarray(small), lambda axes: plots.boxes_on_image(axes, np.asarray(small), boxes,
+                                                             role="missed"), alt, example.words
+    )  # fmt: skip
+    return Card(picture, example.name)
