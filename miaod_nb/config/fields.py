@@ -90,7 +90,8 @@ class Config(BaseModel):
                                   "None: those found in the labels, new ones joining later")
     train_list: str = Field("trainval", description="list that holds the pool: "
                             "ImageSets/Main/<list>.txt (VOC), annotations/instances_<list>.json "
-                            "(COCO)")
+                            "(COCO), or a list elsewhere by its whole path without suffix (VOC, "
+                            "COCO, image folder)")
     test_list: str = Field("test", description="list used for evaluation, found in the same way")
     voc_pixels_from: int = Field(1, ge=0, le=1, description="number of the first pixel in VOC "
                                  "files in which nothing tells it: 1 in VOC's own, 0 in those of "

@@ -18,7 +18,7 @@ def class_findings(examined: Examined) -> list[Finding]:
     images, classes = examined.labels.images, examined.labels.classes
     found = [*_spellings(classes)]
     if not images:
-        return found
+        return [one for one in found if one.count]
     trained = _images_by_class((one for one in images if not one.is_tested), len(classes))
     tested = _images_by_class((one for one in images if one.is_tested), len(classes))
     known = sum(not one.is_tested for one in images)

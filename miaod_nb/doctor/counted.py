@@ -42,6 +42,7 @@ KNOWN: dict[str, tuple[Severity, str]] = {
     "object of a class left out": (NOTE, "nothing, if `classes` is meant so"),
     "image without objects": (NOTE, "nothing, if the images show none: they are background"),
 }  # fmt: skip
+FEW = 8  # examples of how something was read
 READ_SO = "nothing, if it is read as it is meant"
 # Said by another finding, with more words.
 SAID_ELSEWHERE = "file that is byte for byte another one of the list"
@@ -71,7 +72,7 @@ def _findings(
         severity, remedy = KNOWN[begins] if begins else (Severity.NOTE, READ_SO)
         examples = [
             Example(name, records.get(name), boxes=boxes.get((reason, name), ()))
-            for name in one["examples"]
+            for name in one["examples"][: None if begins else FEW]
         ]
         found.append(Finding(severity, reason, one["count"], remedy, examples))
     return found

@@ -48,16 +48,21 @@ def _out_of_reach(
                 boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
                 cases[case].append(Example(one.record.id, one.record, boxes=boxes))
                 counts[case] += len(places)
-    at = f"at image_size={size_text(config)} no anchor overlaps it by "
-    at += f"{model.matching.positive_iou:g}"
+    at = f"at image_size={size_text(config)}: none overlaps it by {model.matching.positive_iou:g}"
     words = {
-        "smaller": (f"object too small: {at}, the smallest anchor has {reach.smallest:.0f} px",
-                    "raise image_size, or lower anchor_scale"),
-        "larger": (f"object too large: {at}, the largest anchor has {reach.largest:.0f} px",
-                   "raise num_levels or anchor_scale, or lower image_size"),
-        "another": (f"object of a shape or at a place that anchors do not have: {at}",
-                    "add to anchor_ratios (height / width), or raise scales_per_octave"),
-    }  # fmt: skip
+        "smaller": (
+            f"object too small for the anchors {at}, the smallest has {reach.smallest:.0f} px",
+            "raise image_size, or lower anchor_scale",
+        ),
+        "larger": (
+            f"object too large for the anchors {at}, the largest has {reach.largest:.0f} px",
+            "raise num_levels or anchor_scale, or lower image_size",
+        ),
+        "another": (
+            f"object of a shape or at a place that no anchor has {at}",
+            "add to anchor_ratios (height / width), or raise scales_per_octave",
+        ),
+    }
     found = []
     for case, (what, remedy) in words.items():
         share = counts[case] / max(total, 1)

@@ -1,5 +1,6 @@
 """The findings as a page with pictures, in the style of the report."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,9 @@ from miaod_nb.report.page import as_html
 from miaod_nb.report.pieces import Card, Cards, Caution, Facts, Piece, Report, Section, Table, Text
 
 MOST_CARDS = 8  # of a finding
+MOST_NAMED = 200
 LONGEST = 640  # pixels of a picture's longer side
+LEAST_SIDE = 12  # of a box that is drawn
 
 
 def page_of(checkup: Checkup, title: str) -> str:
@@ -43,8 +46,8 @@ def _in_short(checkup: Checkup) -> Section:
 
 
 def _title(finding: Finding) -> str:
-    what = finding.what if len(finding.what) < 60 else finding.what[:60].rpartition(" ")[0] + " ..."
-    return f"{finding.count} x {what}"
+    """The finding as far as its first pause."""
+    return f"{finding.count} x {re.split('[:(,]', finding.what)[0].strip()}"
 
 
 def _pieces(finding: Finding) -> list[Piece]:
@@ -63,10 +66,9 @@ def _pieces(finding: Finding) -> list[Piece]:
 
 
 def _named(examples: Sequence[Example]) -> str:
-    names = dict.fromkeys(
-        f"{one.name} ({one.words})" if one.words else one.name for one in examples
-    )
-    return f"Named: {', '.join(names)}."
+    names = [f"{one.name} ({one.words})" if one.words else one.name for one in examples]
+    more = f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
+    return f"By name: {', '.join(names[:MOST_NAMED])}{more}."
 
 
 def _card(example: Example) -> Card | None:
@@ -80,6 +82,8 @@ def _card(example: Example) -> Card | None:
     small = Image.fromarray(whole)
     small.thumbnail((LONGEST, LONGEST))
     boxes = np.reshape(example.boxes, (-1, 4)) * (small.width / record.width)
+    grown = np.maximum(LEAST_SIDE - (boxes[:, 2:] - boxes[:, :2]), 0) / 2  # of what has no area
+    boxes += np.hstack([-grown, grown])
     alt = f"image {example.name}" + f" with {len(boxes)} boxes" * bool(len(boxes))
     picture = card(
         np.asarray(small), lambda axes: plots.boxes_on_image(axes, np.asarray(small), boxes,
