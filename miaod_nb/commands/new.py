@@ -43,6 +43,7 @@ def new(
     run = beginning.new_run(name, images, labels, preset, parse_settings(settings))
     root = run.folder.root
     typer.echo("\n".join([f"{root}:", *(f"  {line}" for line in beginning.describe_data(run))]))
+    typer.echo(f"to find faults, copies and leaks before training: miaod doctor {root}")
     if run.dataset.classes:
         typer.echo(f"next: miaod run --run-dir {root} --set cycles=1")
     else:

@@ -20,9 +20,8 @@ def alike_findings(examined: Examined) -> tuple[list[Finding], str]:
     except MiaodError as error:
         return [], f"not looked for: {error.what}"
     examples = [
-        Example(name, run.image(name), f"looks like {other} (cosine {similarity:.2f})")
-        for pair in pairs
-        for name, other, similarity in (pair, (pair[1], pair[0], pair[2]))
+        Example(one, run.image(one), f"cosine {similarity:.2f}", twin=run.image(other))
+        for one, other, similarity in pairs
     ]
     what = f"pair of images of the batch of cycle {cycle} that look alike to the detector"
     remedy = f"skip one of each (miaod review {run.folder.root}), if they show one scene"

@@ -73,7 +73,9 @@ def _refused(error: MiaodError) -> Finding:
 def _labels_said(examined: Examined) -> str:
     read = examined.labels.images
     if read is None:
-        return "none was read; --audit reads those of a data set that is labeled wholly"
+        has_labels = examined.images.sources.pool.labeled_ids()  # known without opening any
+        count = sum(one.id in has_labels for one in examined.images.pool)
+        return f"{count} pool images have some; none was read (--audit reads those of a data set)"
     tested = sum(one.is_tested for one in read)
     return f"those of {len(read) - tested} images to train on and {tested} to test on were read"
 

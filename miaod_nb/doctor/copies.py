@@ -17,10 +17,10 @@ from miaod_nb.doctor.looks import Look, looks_of
 MOST_BITS, LEAST_CORRELATION = 6, 0.98
 LEAST_CONTRAST = 2.0  # standard deviation of gray values; less is a black frame, or as good as one
 EQUAL, SAVED_ANEW, MIRRORED = "equal", "saved anew", "mirrored"
-WHAT = {
-    EQUAL: "image that is another one's copy, byte for byte or by its pixels",
-    SAVED_ANEW: "image that is another one saved anew (compressed, resized or in other light)",
-    MIRRORED: "image that is another one mirrored",
+WHAT = {  # what it is, and how one knows
+    EQUAL: ("copy", "equal bytes or pixels"),
+    SAVED_ANEW: ("copy saved anew", "compressed, resized or in other light"),
+    MIRRORED: ("mirrored copy", "left and right exchanged"),
 }
 TWICE = (
     "take the second ones off the list (--fix writes it): people would label a picture twice, and "
@@ -131,16 +131,16 @@ def in_both_lists(examined: Examined) -> list[Finding]:
 def copy_findings(examined: Examined, copies: Copies) -> list[Finding]:
     """Leaks and copies, by how they are made, and images without contrast."""
     leaks = set(copies.leaks)
-    where = "the pool" if examined.images.test else "another labeled one or the pool"
-    findings = []
-    for how, what in WHAT.items():
-        leaked = [one for one in copies.leaks if one.how == how]
-        twice = [one for one in copies.found if one.how == how and one not in leaks]
+    measured = "held-out" if examined.held_out else "test"
+    leaked, twice = [], []
+    for how, (what, known_by) in WHAT.items():
+        leak = f"{measured} image that is a {what} of one of the pool: a leak ({known_by})"
+        mine = [one for one in copies.leaks if one.how == how]
+        leaked.append(_finding(Severity.HURTS, leak, LEAK, mine))
         severity = Severity.NOTE if how == MIRRORED else Severity.HURTS
-        findings += [
-            _finding(Severity.HURTS, f"leak: test {what}, which is in {where}", LEAK, leaked),
-            _finding(severity, what, TWICE, twice),
-        ]
+        mine = [one for one in copies.found if one.how == how and one not in leaks]
+        twice.append(_finding(severity, f"{what} of another image ({known_by})", TWICE, mine))
+    findings = [*leaked, *twice]
     if copies.without_contrast:
         findings.append(
             Finding(
@@ -155,12 +155,5 @@ def copy_findings(examined: Examined, copies: Copies) -> list[Finding]:
 
 
 def _finding(severity: Severity, what: str, remedy: str, copies: Sequence[Copy]) -> Finding:
-    examples = [
-        example
-        for one in copies
-        for example in (
-            Example(one.image.id, one.image, f"{one.how}: shows what {one.of.id} shows"),
-            Example(one.of.id, one.of, "the first"),
-        )
-    ]
+    examples = [Example(one.image.id, one.image, twin=one.of) for one in copies]
     return Finding(severity, what, len(copies), remedy, examples)

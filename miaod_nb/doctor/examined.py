@@ -16,7 +16,7 @@ from miaod_nb.experiment.opening import open_run
 from miaod_nb.experiment.preparing import Sources
 from miaod_nb.experiment.run import Run
 from miaod_nb.runs.files import RunFolder
-from miaod_nb.runs.identity import has_begun
+from miaod_nb.runs.identity import has_begun, refuse_another
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.record import RunRecord
@@ -114,17 +114,21 @@ def examine_run(root: Path) -> Examined:
 
 
 def _opened(root: Path) -> tuple[Run | None, MiaodError | None]:
-    """The run with its data read, and why it cannot be trained; a run that lacks labels alone can
-    be opened all the same."""
-    refusal = None
+    """The run with its data read, and why it cannot be trained. One that lacks labels alone, or
+    whose images are others now, can be opened all the same."""
+    refusal: MiaodError | None = None
     for needs_labels in (True, False):
         try:
             run = open_run(run_dir=root, needs_labels=needs_labels)
-            _ = run.dataset
+            data = run.dataset
         except MiaodError as error:
             refusal = refusal or error
-        else:
-            return run, refusal
+            continue
+        try:
+            refuse_another(run.folder, run.config, run.card, data.identity, data.missing)
+        except MiaodError as error:
+            refusal = refusal or error
+        return run, refusal
     return None, refusal
 
 

@@ -29,13 +29,19 @@ class Example:
     """An image, or a class, that a finding is about.
 
     record: of the image, where it can be shown. words: what is to be said of it. boxes: to be
-    drawn, xyxy in its pixels.
+    drawn, xyxy in its pixels. twin: the image that it is a copy of, or looks like.
     """
 
     name: str
     record: ImageRecord | None = None
     words: str = ""
     boxes: Sequence[Box] = ()
+    twin: ImageRecord | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, and that of its twin."""
+        return f"{self.name} = {self.twin.id}" if self.twin else self.name
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding in a line, with the first examples."""
-        names = list(dict.fromkeys(one.name for one in self.examples))
+        names = list(dict.fromkeys(one.label for one in self.examples))
         named = ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
         return f"{self.severity.words}: {self.count} x {self.what}" + f" ({named})" * bool(names)
 

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from PIL import Image
 
 from miaod_nb import plots
 from miaod_nb.data.images import load_image
+from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.upright import Box
 from miaod_nb.doctor.checkup import Checkup
 from miaod_nb.doctor.finding import Example, Finding, Severity
 from miaod_nb.errors import DataError
@@ -17,7 +20,7 @@ from miaod_nb.report.drawing import card
 from miaod_nb.report.page import as_html
 from miaod_nb.report.pieces import Card, Cards, Caution, Facts, Piece, Report, Section, Table, Text
 
-MOST_CARDS = 8  # of a finding
+MOST_SHOWN = 8  # examples of a finding
 MOST_NAMED = 200
 LONGEST = 640  # pixels of a picture's longer side
 LEAST_SIDE = 12  # of a box that is drawn
@@ -56,37 +59,45 @@ def _pieces(finding: Finding) -> list[Piece]:
         Caution(head) if finding.severity is Severity.STOPS else Text(head),
         Text(f"What to do: {finding.remedy}."),
     ]
-    shown = [one for one in finding.examples if one.record][:MOST_CARDS]
-    cards = [found for one in shown if (found := _card(one))]
+    shown = [one for one in finding.examples if one.record][:MOST_SHOWN]
+    cards = [found for one in shown for found in _cards(one)]
     if cards:
         pieces.append(Cards(cards))
-    if len(finding.examples) > len(cards):
+    if len(finding.examples) > len(shown):
         pieces.append(Text(_named(finding.examples)))
     return pieces
 
 
 def _named(examples: Sequence[Example]) -> str:
-    names = [f"{one.name} ({one.words})" if one.words else one.name for one in examples]
+    names = [one.label + f" ({one.words})" * bool(one.words) for one in examples]
     more = f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
     return f"By name: {', '.join(names[:MOST_NAMED])}{more}."
 
 
-def _card(example: Example) -> Card | None:
-    """The image with its boxes; None if it cannot be read any more."""
-    record = example.record
-    assert record is not None  # the caller has looked
+def _cards(example: Example) -> list[Card]:
+    """The image with its boxes, and its twin; one that cannot be read any more is passed over."""
+    twin = example.twin
+    cards = [_card(example.record, example.name, example.words, example.boxes)]
+    if twin:
+        cards.append(_card(twin, twin.id, f"which {example.name} shows again", ()))
+    return [one for one in cards if one]
+
+
+def _card(record: ImageRecord | None, name: str, words: str, boxes: Sequence[Box]) -> Card | None:
     try:
+        assert record is not None  # the caller has looked
         whole = load_image(record.image_path, record.gray).permute(1, 2, 0).numpy()
     except DataError:
         return None
     small = Image.fromarray(whole)
     small.thumbnail((LONGEST, LONGEST))
-    boxes = np.reshape(example.boxes, (-1, 4)) * (small.width / record.width)
-    grown = np.maximum(LEAST_SIDE - (boxes[:, 2:] - boxes[:, :2]), 0) / 2  # of what has no area
-    boxes += np.hstack([-grown, grown])
-    alt = f"image {example.name}" + f" with {len(boxes)} boxes" * bool(len(boxes))
-    picture = card(
-        np.asarray(small), lambda axes: plots.boxes_on_image(axes, np.asarray(small), boxes,
-                                                             role="missed"), alt, example.words
-    )  # fmt: skip
-    return Card(picture, example.name)
+    drawn = np.reshape(boxes, (-1, 4)) * (small.width / record.width)
+    grown = np.maximum(LEAST_SIDE - (drawn[:, 2:] - drawn[:, :2]), 0) / 2  # of what has no area
+    drawn += np.hstack([-grown, grown])
+    pixels = np.asarray(small)
+
+    def draw(axes: Axes) -> None:
+        plots.boxes_on_image(axes, pixels, drawn, role="missed")
+
+    alt = f"image {name}" + f" with {len(drawn)} boxes" * bool(len(drawn))
+    return Card(card(pixels, draw, alt, words), name)

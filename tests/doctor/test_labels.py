@@ -1,5 +1,6 @@
 """Faults of files and labels, objects that anchors miss, and classes, each found where it is."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,18 @@ def test_a_run_that_cannot_begin_says_why(voc, tmp_path):
     examined = examine_run(run_dir)
     assert "no label to begin with" in str(examined.refusal)
     assert len(examined.images.pool) == 12
+
+
+def test_a_run_whose_image_is_gone_says_so(voc, tmp_path, reference, data_root):
+    run_dir = tmp_path / "run"
+    shutil.copytree(reference, run_dir)
+    described = (run_dir / "config.json").read_text()
+    (run_dir / "config.json").write_text(described.replace(str(data_root), str(voc)))
+    assert examine_run(run_dir).refusal is None
+    (voc / "JPEGImages/000002.jpg").unlink()
+    examined = examine_run(run_dir)
+    assert "000002" in str(examined.refusal) and examined.labels.images
+    assert len(examined.images.pool) == 11
 
 
 # ------------------------------------------------------------------------------------- anchors
