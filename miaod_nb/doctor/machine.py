@@ -21,7 +21,8 @@ BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux calls the instructions, o
 
 def machine_findings(config: Config, device: torch.device) -> list[Finding]:
     """What of the machine stops or slows a run of these settings on the device."""
-    return [*_libraries(device), *_gpu(device), *(_cpu(config) if device.type == "cpu" else [])]
+    on_device = _cpu(config) if device.type == "cpu" else []
+    return [*_libraries(device), *_gpu(device), *on_device, *_weights(config)]
 
 
 def machine_lines(config: Config, device: torch.device) -> dict[str, str]:
@@ -101,3 +102,22 @@ def _cpu(config: Config) -> list[Finding]:
                 "emulated, slower than fp32", 1, "set precision=fp32",
             ))  # fmt: skip
     return found
+
+
+def _weights(config: Config) -> list[Finding]:
+    """A finding if the weights that the backbone begins with are not here."""
+    name, given = config.backbone, config.backbone_weights
+    if given == "none" or (given == "imagenet" and name == "efficientnet_lite0"):
+        return []  # those of Lite0 come with the installation
+    if given != "imagenet":
+        what = f"backbone_weights={given} that is not there"
+        missing = Finding(Severity.STOPS, what, 1, "give the path of a file, imagenet, or none")
+        return [] if Path(given).is_file() else [missing]
+    kind = "IMAGENET1K_FEATURES" if name == "vgg16" else "IMAGENET1K_V1"
+    url = torchvision.models.get_model_weights(name)[kind].url
+    if (Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name).is_file():
+        return []
+    return [Finding(
+        Severity.NOTE, f"ImageNet weights of {name} that are not here: the first training fetches "
+        "them", 1, f"give this machine a network then, or the file beforehand: {url}",
+    )]  # fmt: skip

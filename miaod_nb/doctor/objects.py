@@ -22,15 +22,17 @@ THIN = 10  # times that one side of a box is longer than the other; more is a sl
 MANY = 0.1  # share of the objects from which it hurts that anchors do not reach them
 
 
-def object_findings(examined: Examined) -> list[Finding]:
-    """Objects that no anchor overlaps enough at the run's image size, and very thin ones. Raises
-    ConfigError for a detector that cannot be built."""
+def bare_detector(config: Config, num_classes: int) -> DetectionModel:
+    """The configured detector without pretrained weights, not compiled. Raises ConfigError."""
+    bare = without_pretrained(config).model_copy(update={"compile": False})
+    return build_detector(bare, num_classes)
+
+
+def object_findings(examined: Examined, model: DetectionModel) -> list[Finding]:
+    """Objects that no anchor of the detector overlaps enough at the run's image size, and very thin
+    ones."""
     labeled = [one for one in examined.labels.images or () if len(one.objects)]
-    if not labeled:
-        return []
-    config = examined.images.config
-    model = build_detector(without_pretrained(config), len(examined.labels.classes) or 1)
-    return [*_out_of_reach(labeled, config, model), *_thin(labeled)]
+    return [*_out_of_reach(labeled, examined.images.config, model), *_thin(labeled)]
 
 
 def _out_of_reach(

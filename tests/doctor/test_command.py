@@ -14,6 +14,8 @@ import pytest
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
+from miaod_nb.detector import DETECTORS
+from miaod_nb.detector.retinanet import build_retinanet
 from tests.conftest import write_voc
 from tests.doctor.conftest import begun, scene
 from tests.experiment.helpers import miaod
@@ -110,6 +112,19 @@ def test_look_alikes_wait_for_a_network(voc, tmp_path, reference):
     assert (
         "look-alikes: looked for in the batch of cycle 1, from a cosine of 0.95 on" in outcome.out
     )
+
+
+def test_a_detector_of_ones_own_that_fails_is_a_finding(voc, tmp_path, monkeypatch):
+    def failing(config, num_classes):
+        model = build_retinanet(config, num_classes)
+        model.features = lambda images: images.no_such_thing
+        return model
+
+    monkeypatch.setitem(DETECTORS, "failing", failing)
+    outcome = miaod("doctor", begun(voc, tmp_path / "run", detector="failing"))
+    assert outcome.code == 1 and outcome.err == ""
+    assert "stops training: 1 x the detector 'failing' fails: AttributeError" in outcome.out
+    assert "images: 12 of the pool" in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from miaod_nb.doctor.classes import class_findings
 from miaod_nb.doctor.counted import KNOWN, counted_findings
 from miaod_nb.doctor.examined import Examined, examine_data, examine_run
 from miaod_nb.doctor.finding import Finding, Severity, worst_first
-from miaod_nb.doctor.objects import Reach, object_findings
+from miaod_nb.doctor.objects import Reach, bare_detector, object_findings
 from miaod_nb.doctor.sizes import size_findings
 from tests.doctor.conftest import begun, scene
 
@@ -38,6 +38,10 @@ def named(findings: list[Finding], words: str) -> Finding:
 
 def names(found: Finding) -> list[str]:
     return [one.name for one in found.examples]
+
+
+def of_objects(examined: Examined) -> list[Finding]:
+    return object_findings(examined, bare_detector(examined.images.config, 2))
 
 
 def audited(voc: Path) -> Examined:
@@ -95,7 +99,7 @@ def test_labels_of_a_data_set_stay_closed(voc):
         path.write_text("<torn")
     examined = examine_data(voc, "", False)
     assert examined.labels.images is None and counted_findings(examined) == []
-    assert object_findings(examined) == [] and class_findings(examined) == []
+    assert of_objects(examined) == [] and class_findings(examined) == []
     assert named(counted_findings(audited(voc)), "malformed").count == 16
 
 
@@ -163,10 +167,10 @@ def test_missed_objects_have_no_anchor_of_enough_overlap(voc):
 
 
 def test_small_objects_and_thin_ones_are_findings(voc, annotate):
-    before = object_findings(audited(voc))
+    before = of_objects(audited(voc))
     annotate("000001", *[("disc", (4 * i + 1, 5, 4 * i + 3, 7)) for i in range(12)], size=(64, 48))
     annotate("000003", ("disc", (1, 20, 64, 21)), size=(64, 48))
-    found = object_findings(audited(voc))
+    found = of_objects(audited(voc))
     small, thin = named(found, "too small"), named(found, "longer than wide")
     assert small.severity is Severity.HURTS and small.count >= 12
     assert names(small)[0] == "000001" and len(small.examples[0].boxes) == 12

@@ -135,3 +135,18 @@ def test_a_container_has_few_of_many_cores(monkeypatch, tmp_path):
     for text, there in (("200000 100000", 2), ("50000 100000", 1), ("max 100000", 64)):
         (tmp_path / "cpu.max").write_text(text)
         assert machine.cores() == there
+
+
+def test_weights_that_are_not_here(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    for preset, name in (("voc0712", "resnet50"), ("voc0712_ssd", "vgg16")):
+        (said,) = [one for one in words(make_config(preset)) if "ImageNet weights" in one]
+        assert said.startswith("worth knowing") and name in said
+    (found,) = machine._weights(make_config("voc0712"))
+    (tmp_path / "checkpoints" / found.remedy.rpartition("/")[2]).touch()
+    assert machine._weights(make_config("voc0712")) == machine._weights(make_config("voc")) == []
+    own = make_config("voc", {"backbone_weights": str(tmp_path / "own.pt")})
+    assert machine._weights(own)[0].severity is Severity.STOPS
+    (tmp_path / "own.pt").touch()
+    assert machine._weights(own) == []
