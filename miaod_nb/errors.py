@@ -79,3 +79,18 @@ def disk_fault(error: OSError) -> tuple[str, str]:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "no write permission", "make the folder writable"
     return error.strerror or str(error), "check the folder and its disk"
+
+
+def read_fault(error: OSError) -> tuple[str, str]:
+    """What the system says of a file that cannot be read, and the remedy, in words for the user."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "no permission to read it", "make it readable"
+    if error.errno == errno.ENOENT:
+        return "it is not there any more", "put it back"
+    return error.strerror or str(error), "check the file and its disk"
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error for a file of a data set that cannot be read."""
+    fault, remedy = read_fault(error)
+    return DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy)

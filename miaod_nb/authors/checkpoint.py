@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from miaod_nb.errors import CheckpointError, disk_fault, nearest_path
+from miaod_nb.errors import CheckpointError, nearest_path, read_fault
 
 # What a person who trusts a file can run: it keeps the arrays and the class names, nothing else.
 _AS_PLAIN_ARRAYS = (
@@ -36,7 +36,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError("there is no such file", where=path,
                               remedy=f"{nearest_path(path)}correct the path") from None  # fmt: skip
     except OSError as error:
-        what, remedy = disk_fault(error)
+        what, remedy = read_fault(error)
         raise CheckpointError(f"the file cannot be read ({what})", where=path,
                               remedy=remedy) from None  # fmt: skip
     except pickle.UnpicklingError as error:

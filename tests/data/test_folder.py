@@ -1,8 +1,10 @@
 """A folder of images with labels of any format, and YOLO data sets: what is found, what is said."""
 
+import errno
 import json
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from miaod_nb.data.layouts.voc import WHOLE
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import DataError
+from tests.experiment.disk import at_opening
 
 IMAGES = ("cam1/a.jpg", "cam1/b.PNG", "cam2/deep/a.jpg", "c d.jpg")
 BOX = (10.0, 20.0, 40.0, 44.0)  # of every labeled object, in a picture of 80 x 64
@@ -256,3 +259,25 @@ def test_names_that_no_list_can_hold_are_counted(photos):
     files = image_files(photos)
     records, left_out = records_of_files(files.items())
     assert len(records) == len(files) - 2 and {r"a\nb.jpg", r"\udcff.jpg"} <= left_out.keys()
+
+
+@pytest.mark.parametrize("name", ["cam1/a.txt", "data.yaml", "coco.json"])
+def test_a_file_of_labels_that_may_not_be_read_is_named(photos, name):
+    files = {"coco.json": coco("cam1/a.jpg")}
+    if name != "coco.json":
+        files = {"cam1/a.txt": YOLO, "data.yaml": "names: [dog, cat]"}
+    write(photos, files)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    for number in count(1):
+        with at_opening(photos / name, number, refuse) as openings:
+            try:
+                open_source(photos)
+            except DataError as error:
+                assert error.where == photos / name and error.remedy == "make it readable"
+                assert "cannot be read (no permission to read it)" in error.what
+        if len(openings) < number:
+            break
+    assert number > 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from miaod_nb.data.records import AnnotationFault, FaultCounts, RawObject
-from miaod_nb.errors import DataError, disk_fault
+from miaod_nb.errors import DataError, unreadable
 
 NEEDED: dict[str, dict[str, Any]] = {  # what the entries of each list must have
     "images": {"id": int, "file_name": str},
@@ -44,10 +44,7 @@ class CocoFile(NamedTuple):
                 return before
             content = path.read_bytes()
         except OSError as error:
-            fault, remedy = disk_fault(error)
-            raise DataError(
-                f"the annotation file cannot be read ({fault})", where=path, remedy=remedy
-            ) from None
+            raise unreadable(path, error) from None
         return cls(stamp, *_checked(content, path))
 
     def objects(self, image_id: int) -> list[RawObject]:

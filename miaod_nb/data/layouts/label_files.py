@@ -13,7 +13,7 @@ from miaod_nb.data.layouts.coco_file import CocoFile, size_of
 from miaod_nb.data.layouts.voc import read_voc
 from miaod_nb.data.records import AnnotationFault, FaultCounts, Labels, RawObject
 from miaod_nb.data.upright import upright_size
-from miaod_nb.errors import DataError, disk_fault
+from miaod_nb.errors import DataError, unreadable
 
 NAME_FILES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 
@@ -208,8 +208,13 @@ def is_yolo(path: Path) -> bool:
     """Whether a text file is one of YOLO's: empty, or its first row has five numbers or more."""
     if path.suffix.lower() != ".txt" or path.name in NAME_FILES:
         return False
-    with open(path, encoding="utf-8", errors="replace") as file:
-        first = next((line for line in file if line.strip()), "")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            first = next((line for line in file if line.strip()), "")
+    except FileNotFoundError:  # gone by now
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from None
     return not first or (len(first.split()) >= 5 and all(map(_is_number, first.split())))
 
 
@@ -303,8 +308,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy) from None
+        raise unreadable(path, error) from None
     except UnicodeDecodeError:
         raise DataError("the file is no UTF-8 text", where=path,
                         remedy="save it as UTF-8") from None  # fmt: skip

@@ -15,7 +15,7 @@ from defusedxml.common import DefusedXmlException
 from miaod_nb.data.images import IMAGE_SUFFIXES, is_image
 from miaod_nb.data.records import AnnotationFault, FaultCounts, ImageRecord, Labels, RawObject
 from miaod_nb.data.upright import Box
-from miaod_nb.errors import DataError
+from miaod_nb.errors import DataError, unreadable
 
 SOURCE_NAMES = {"VOC2007": "07", "VOC2012": "12"}  # as the authors' id lists name them
 WHOLE = "trainval"  # the list that a folder without lists has: all of its images
@@ -171,10 +171,13 @@ def _annotations(folder: Path) -> Iterator[Path]:
 
 def _ids_in(path: Path, files: Collection[str]) -> list[str]:
     """The ids in a list file, one a line; of a folder, all. files: ids of the images that are
-    there. Raises DataError for a list that is no text."""
+    there. Raises DataError for a list that cannot be read, or is no text."""
     if path.is_dir():
         return list(files)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from None
     try:
         lines = content.decode(_encoding_of(content)).splitlines()
     except UnicodeDecodeError:

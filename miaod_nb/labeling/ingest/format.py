@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.upright import Box
-from miaod_nb.errors import DataError, disk_fault
+from miaod_nb.errors import DataError, unreadable
 from miaod_nb.labeling.exchange import Returned
 from miaod_nb.labeling.ingest.archives import TEXTS
 from miaod_nb.labeling.names import Images
@@ -62,8 +62,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy) from None
+        raise unreadable(path, error) from None
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"the file is no JSON: {error}", where=path, remedy="export it again as JSON"
