@@ -98,16 +98,18 @@ def _tried(
 ) -> tuple[list[Finding], dict[str, str]]:
     """What the run's detector, without weights, says of objects, memory and disk; that it fails is
     a finding, too."""
-    config = examined.images.config
+    config, run = examined.images.config, examined.run
+    done = len(run.record.trained) if run else 0
+    folder = path if is_run(path) else Path("runs")
     try:
         with memory_explained(), _own_code_explained(config):
             model = bare_detector(config, len(examined.labels.classes) or 1)
             of_objects = object_findings(examined, model)
-            needs = needs_of(config, model, examined.images.pool)
+            needs = needs_of(config, model, examined.images.pool, config.cycles - done)
     except MiaodError as error:
         return [_refused(error)], {}
-    found = [*of_objects, *need_findings(needs, config, device, path)]
-    return found, need_lines(needs, device, path)
+    found = [*of_objects, *need_findings(needs, config, device, folder)]
+    return found, need_lines(needs, device, folder)
 
 
 def _own_code_explained(config: Config) -> AbstractContextManager[None]:

@@ -27,7 +27,7 @@ TWICE = (
     "training counts it twice"
 )
 LEAK = (
-    "take them off the test list (--fix writes it): metrics are measured on pictures that are "
+    "take them off the list (--fix writes it): metrics are measured on pictures that are "
     "trained on, and come out too good"
 )
 
@@ -69,7 +69,7 @@ def find_copies(examined: Examined) -> Copies:
 
 
 def copies_among(
-    records: Sequence[ImageRecord], looks: Iterable[Look | None]
+    records: Sequence[ImageRecord], looks: Iterable[Look]
 ) -> tuple[list[Copy], list[ImageRecord]]:
     """(copies, images without contrast). Each image is compared with the first of every group so
     far, all at once."""
@@ -78,8 +78,6 @@ def copies_among(
     hashes = np.zeros(len(records), np.uint64)  # of the firsts
     same_pixels: dict[bytes, ImageRecord] = {}
     for record, look in zip(records, looks, strict=True):
-        if look is None:
-            continue
         if look.contrast < LEAST_CONTRAST:
             without_contrast.append(record)
             continue

@@ -55,11 +55,16 @@ class Finding:
     examples: Sequence[Example] = ()
 
     @property
+    def times(self) -> str:
+        """How often, as the beginning of a line; "" where there is nothing to count."""
+        return f"{self.count} x " * bool(self.examples)
+
+    @property
     def line(self) -> str:
         """The finding in a line, with the first examples."""
         names = list(dict.fromkeys(one.label for one in self.examples))
         named = ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
-        return f"{self.severity.words}: {self.count} x {self.what}" + f" ({named})" * bool(names)
+        return f"{self.severity.words}: {self.times}{self.what}" + f" ({named})" * bool(names)
 
 
 def size_text(config: Config) -> str:

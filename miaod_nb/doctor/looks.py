@@ -10,7 +10,6 @@ from PIL import Image, ImageStat
 
 from miaod_nb.data.images import load_image
 from miaod_nb.data.records import ImageRecord
-from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 
 SIDE, FREQUENCIES = 32, 8  # of the small picture that is hashed, and of its cosine transform
@@ -32,8 +31,8 @@ class Look(NamedTuple):
     contrast: float
 
 
-def looks_of(records: Sequence[ImageRecord]) -> Iterator[Look | None]:
-    """What is kept of each image, in order; None for one that cannot be read any more."""
+def looks_of(records: Sequence[ImageRecord]) -> Iterator[Look]:
+    """What is kept of each image, in order. Raises DataError for one that is gone since."""
     pool = ThreadPoolExecutor(2)  # decoding leaves the interpreter lock
     try:
         yield from progress(pool.map(_look_of, records), "looking for copies", len(records))
@@ -41,11 +40,8 @@ def looks_of(records: Sequence[ImageRecord]) -> Iterator[Look | None]:
         pool.shutdown(cancel_futures=True)
 
 
-def _look_of(record: ImageRecord) -> Look | None:
-    try:
-        image = load_image(record.image_path, record.gray).numpy()
-    except DataError:
-        return None
+def _look_of(record: ImageRecord) -> Look:
+    image = load_image(record.image_path, record.gray).numpy()
     digest = blake2b(image.data, digest_size=16, salt=f"{record.width}x{record.height}".encode())
     gray = Image.fromarray(image.transpose(1, 2, 0)).convert("L")
     small = np.asarray(gray.resize((SIDE, SIDE), Image.Resampling.LANCZOS))

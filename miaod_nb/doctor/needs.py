@@ -33,10 +33,12 @@ class Needs(NamedTuple):
     cache: int
 
 
-def needs_of(config: Config, model: DetectionModel, pool: Sequence[ImageRecord]) -> Needs:
-    """What a run on these images needs. An estimate: what a real step on one small picture keeps
-    for its gradients, times the pixels of a batch; weights, gradients and the optimizer's copies
-    are counted. Measured on a CPU a step took 10 % less."""
+def needs_of(
+    config: Config, model: DetectionModel, pool: Sequence[ImageRecord], cycles: int
+) -> Needs:
+    """What so many cycles on these images need. An estimate: what a real step on one small picture
+    keeps for its gradients, times the pixels of a batch; weights, gradients and the optimizer's
+    copies are counted. Measured on a CPU a step took 10 % less."""
     size = InputSize.of(config)
     side = (size.shortest, size.longest) if size.stretch else (SIDE, SIDE)
     kept = _kept_by_a_step(config, model, Shape(1, *side))
@@ -47,7 +49,7 @@ def needs_of(config: Config, model: DetectionModel, pool: Sequence[ImageRecord])
     return Needs(
         memory=kept * full // (side[0] * side[1]) + weights + trained * (1 + copies),
         # The state is written beside the one that it replaces.
-        disk=config.cycles * weights + 2 * (weights + trained * copies),
+        disk=cycles * weights + 2 * (weights + trained * copies),
         cache=min(config.cache_mb * MIB, pixels),
     )
 

@@ -14,7 +14,6 @@ from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.upright import Box
 from miaod_nb.doctor.checkup import Checkup
 from miaod_nb.doctor.finding import Example, Finding, Severity
-from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 from miaod_nb.report.drawing import card
 from miaod_nb.report.page import as_html
@@ -36,7 +35,12 @@ def page_of(checkup: Checkup, title: str) -> str:
 
 def _in_short(checkup: Checkup) -> Section:
     rows = [
-        {"": one.severity.words, "count": one.count, "what": one.what, "what to do": one.remedy}
+        {
+            "how bad": one.severity.words,
+            "count": one.count,
+            "what": one.what,
+            "what to do": one.remedy,
+        }
         for one in checkup.findings
     ]
     verdict = "Nothing was found that stops training."
@@ -50,7 +54,7 @@ def _in_short(checkup: Checkup) -> Section:
 
 def _title(finding: Finding) -> str:
     """The finding as far as its first pause."""
-    return f"{finding.count} x {re.split('[:(,]', finding.what)[0].strip()}"
+    return finding.times + re.split("[:(,]", finding.what)[0].strip()
 
 
 def _pieces(finding: Finding) -> list[Piece]:
@@ -75,21 +79,17 @@ def _named(examples: Sequence[Example]) -> str:
 
 
 def _cards(example: Example) -> list[Card]:
-    """The image with its boxes, and its twin; one that cannot be read any more is passed over."""
-    twin = example.twin
-    cards = [_card(example.record, example.name, example.words, example.boxes)]
+    """The image with its boxes, and its twin."""
+    record, twin = example.record, example.twin
+    cards = [_card(record, example.words, example.boxes)] if record else []
     if twin:
-        cards.append(_card(twin, twin.id, f"which {example.name} shows again", ()))
-    return [one for one in cards if one]
+        cards.append(_card(twin, f"which {example.name} shows again", ()))
+    return cards
 
 
-def _card(record: ImageRecord | None, name: str, words: str, boxes: Sequence[Box]) -> Card | None:
-    try:
-        assert record is not None  # the caller has looked
-        whole = load_image(record.image_path, record.gray).permute(1, 2, 0).numpy()
-    except DataError:
-        return None
-    small = Image.fromarray(whole)
+def _card(record: ImageRecord, words: str, boxes: Sequence[Box]) -> Card:
+    whole = load_image(record.image_path, record.gray).permute(1, 2, 0)
+    small = Image.fromarray(whole.numpy())
     small.thumbnail((LONGEST, LONGEST))
     drawn = np.reshape(boxes, (-1, 4)) * (small.width / record.width)
     grown = np.maximum(LEAST_SIDE - (drawn[:, 2:] - drawn[:, :2]), 0) / 2  # of what has no area
@@ -99,5 +99,5 @@ def _card(record: ImageRecord | None, name: str, words: str, boxes: Sequence[Box
     def draw(axes: Axes) -> None:
         plots.boxes_on_image(axes, pixels, drawn, role="missed")
 
-    alt = f"image {name}" + f" with {len(drawn)} boxes" * bool(len(drawn))
-    return Card(card(pixels, draw, alt, words), name)
+    alt = f"image {record.id}" + f" with {len(drawn)} boxes" * bool(len(drawn))
+    return Card(card(pixels, draw, alt, words), record.id)

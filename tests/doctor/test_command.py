@@ -74,7 +74,7 @@ def test_what_stops_training_ends_with_1(voc, tmp_path):
         file.write("000001\n")
     outcome = miaod("doctor", run_dir)
     assert outcome.code == 1 and outcome.err == ""
-    assert "stops training: 1 x 1 images stand in both lists" in outcome.out
+    assert "stops training: 1 images stand in both lists" in outcome.out
     assert "Training would not begin" in (run_dir / "doctor.html").read_text()
     outcome = miaod("doctor", voc)
     assert outcome.code == 1 and "stops training: 1 x image that is in both lists" in outcome.out
@@ -123,7 +123,7 @@ def test_a_detector_of_ones_own_that_fails_is_a_finding(voc, tmp_path, monkeypat
     monkeypatch.setitem(DETECTORS, "failing", failing)
     outcome = miaod("doctor", begun(voc, tmp_path / "run", detector="failing"))
     assert outcome.code == 1 and outcome.err == ""
-    assert "stops training: 1 x the detector 'failing' fails: AttributeError" in outcome.out
+    assert "stops training: the detector 'failing' fails: AttributeError" in outcome.out
     assert "images: 12 of the pool" in outcome.out
 
 

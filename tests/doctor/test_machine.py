@@ -23,23 +23,17 @@ def pool(count: int) -> list[ImageRecord]:
 
 
 def test_memory_grows_with_the_batch_and_disk_with_the_cycles():
+    model = build_detector(CONFIG, 2)
     found = {
-        name: needs_of(make_config("tiny", settings), build_detector(CONFIG, 2), pool(3))
-        for name, settings in {
-            "": {},
-            "4": {"batch_size": 4},
-            "8": {"batch_size": 8},
-            "cycles": {"cycles": 12},
-        }.items()
+        size: needs_of(make_config("tiny", {"batch_size": size}), model, pool(3), 2)
+        for size in (2, 4, 8)
     }
-    weights = sum(
-        one.numel() * one.element_size() for one in build_detector(CONFIG, 2).state_dict().values()
-    )
-    step = found["4"].memory - found[""].memory
-    assert found["8"].memory - found[""].memory == 3 * step > 10**6 / 2
-    assert found["cycles"].disk - found[""].disk == 10 * weights
-    assert found[""].cache == 3 * 3 * 100 * 50
-    assert needs_of(CONFIG, build_detector(CONFIG, 2), pool(10**5)).cache == 1024 * 2**20
+    step = found[4].memory - found[2].memory
+    assert found[8].memory - found[2].memory == 3 * step > 10**6 / 2
+    weights = sum(one.numel() * one.element_size() for one in model.state_dict().values())
+    assert needs_of(CONFIG, model, pool(3), 12).disk - found[2].disk == 10 * weights
+    assert found[2].cache == 3 * 3 * 100 * 50
+    assert needs_of(CONFIG, model, pool(10**5), 2).cache == 1024 * 2**20
 
 
 def test_what_a_step_keeps_is_as_much_as_the_whole_step_keeps():
