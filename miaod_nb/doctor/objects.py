@@ -40,21 +40,20 @@ def _out_of_reach(
 ) -> list[Finding]:
     """Findings of objects below the overlap from which every anchor answers for an object: each has
     its best anchor alone, and is learned from little."""
-    reach = Reach(config, model)
-    total = sum(int((~one.objects.ignored).sum()) for one in labeled)
-    cases: dict[str, list[Example]] = {"smaller": [], "larger": [], "another": []}
-    counts = dict.fromkeys(cases, 0)
+    reach, small = Reach(config, model), np.zeros(0)
+    examples: dict[str, list[Example]] = {"smaller": [], "larger": [], "another": []}
     for one in progress(labeled, "matching anchors"):
-        for case, places in reach.missed(one).items():
-            if len(places):
-                boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
-                cases[case].append(Example(one.record.id, one.record, boxes=boxes))
-                counts[case] += len(places)
+        missed = reach.missed(one)
+        small = np.append(small, reach.sides(one)[missed["smaller"]])
+        for case, places in missed.items():
+            examples[case] += _examples(one, places)
     at = f"at image_size={size_text(config)}: none overlaps it by {model.matching.positive_iou:g}"
+    factor = reach.smallest / np.median(small) if len(small) else 1
     words = {
         "smaller": (
             f"object too small for the anchors {at}, the smallest has {reach.smallest:.0f} px",
-            "raise image_size, or lower anchor_scale",
+            f"raise image_size, or lower anchor_scale; by {factor:.2g}, and half of them are as "
+            "large as the smallest anchor",
         ),
         "larger": (
             f"object too large for the anchors {at}, the largest has {reach.largest:.0f} px",
@@ -65,14 +64,21 @@ def _out_of_reach(
             "add to anchor_ratios (height / width), or raise scales_per_octave",
         ),
     }
-    found = []
-    for case, (what, remedy) in words.items():
-        share = counts[case] / max(total, 1)
-        severity = Severity.HURTS if share >= MANY else Severity.NOTE
-        if counts[case]:
-            what += f" ({100 * share:.1f} % of the {total} objects)"
-            found.append(Finding(severity, what, counts[case], remedy, cases[case]))
-    return found
+    total = sum(int((~one.objects.ignored).sum()) for one in labeled)
+    return [_finding(*words[case], found, total) for case, found in examples.items() if found]
+
+
+def _finding(what: str, remedy: str, examples: Sequence[Example], total: int) -> Finding:
+    count = sum(len(one.boxes) for one in examples)
+    severity = Severity.HURTS if count >= MANY * total else Severity.NOTE
+    share = f" ({100 * count / total:.1f} % of the {total} objects)"
+    return Finding(severity, what + share, count, remedy, examples)
+
+
+def _examples(one: Labeled, places: np.ndarray) -> list[Example]:
+    """The image with its objects at these places; [] if there are none."""
+    boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
+    return [Example(one.record.id, one.record, boxes=boxes)] if boxes else []
 
 
 class Reach:
@@ -91,11 +97,9 @@ class Reach:
         """Places of the image's objects that no anchor overlaps enough: those smaller than every
         anchor, those larger, and others."""
         width, height = self._size.fitted(one.record.width, one.record.height)
-        scale = torch.tensor([width / one.record.width, height / one.record.height] * 2)
-        boxes = torch.from_numpy(one.objects.boxes) * scale
         anchors = self._anchors(self._size.padded(height), self._size.padded(width))
-        best = box_iou(boxes, anchors).amax(dim=1).numpy()
-        side = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt().numpy()
+        best = box_iou(self._boxes(one), anchors).amax(dim=1).numpy()
+        side = self.sides(one)
         is_missed = (best < self._model.matching.positive_iou) & ~one.objects.ignored
         small, large = side < self.smallest, side > self.largest
         return {
@@ -104,6 +108,16 @@ class Reach:
             "another": np.flatnonzero(is_missed & ~small & ~large),
         }
 
+    def sides(self, one: Labeled) -> np.ndarray:
+        """Of the image's objects at the input size: the root of the area, in pixels."""
+        boxes = self._boxes(one)
+        return (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).sqrt().numpy()
+
+    def _boxes(self, one: Labeled) -> Tensor:
+        width, height = self._size.fitted(one.record.width, one.record.height)
+        scale = torch.tensor([width / one.record.width, height / one.record.height] * 2)
+        return torch.from_numpy(one.objects.boxes) * scale
+
     def _anchors_of(self, height: int, width: int) -> Tensor:
         images = torch.zeros(1, 3, height, width, device="meta")
         features = self._shapes.features(images)
@@ -111,14 +125,11 @@ class Reach:
 
 
 def _thin(labeled: Sequence[Labeled]) -> list[Finding]:
-    examples, count = [], 0
+    examples: list[Example] = []
     for one in labeled:
         sides = one.objects.boxes[:, 2:] - one.objects.boxes[:, :2]
-        places = np.flatnonzero(sides.max(axis=1) >= THIN * sides.min(axis=1))
-        if len(places):
-            boxes = [tuple(box) for box in one.objects.boxes[places].tolist()]
-            examples.append(Example(one.record.id, one.record, boxes=boxes))
-            count += len(places)
+        examples += _examples(one, np.flatnonzero(sides.max(axis=1) >= THIN * sides.min(axis=1)))
+    count = sum(len(one.boxes) for one in examples)
     what = f"box {THIN} times longer than wide, or more"
     remedy = "look at them: often a slip of the mouse, else objects that anchors fit badly"
     return [Finding(Severity.NOTE, what, count, remedy, examples)] if count else []
