@@ -9,4 +9,5 @@ reviewing: the review of a batch: what people decide about the images that a cyc
 exporting: a batch for a label tool, with the boxes that the cycle's detector suggests
 history: every image's story in one table
 importing: labels that come back: checked, compared with what was suggested, and merged
+drawing: a batch that people label in the notebook itself
 """

@@ -72,11 +72,18 @@ def export_batch(
     """
     batch, faults = make_batch(run, cycle, scores)
     write_batch(batch, tool, out, link)
-    run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
-    event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
-             "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
-    run.folder.append_line(LEDGER, json.dumps(event))
+    note_export(run, batch, tool.name, out)
     return batch, faults
+
+
+def note_export(run: Run, batch: Batch, tool: str, out: Path) -> None:
+    """Notes in the run folder where the batch went, and what was suggested for its images; what was
+    for others stays."""
+    about = {"cycle": batch.cycle, "tool": tool, "out": str(out), "time": time.time()}
+    now = {task.id: task.suggestions for task in batch.tasks}
+    images = {**suggested(run.folder, batch.cycle), **now}
+    run.folder.save_json(exported_file(batch.cycle), {**about, "images": images})
+    run.folder.append_line(LEDGER, json.dumps({"event": "exported", **about, "images": [*now]}))
 
 
 def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None:
@@ -87,9 +94,13 @@ def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None
     tool.write(replace(batch, tasks=tasks), folder)
 
 
-def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:
+def make_batch(
+    run: Run, cycle: int, scores: Mapping[str, float],
+    known: Mapping[str, Sequence[Suggestion]] | None = None,
+) -> tuple[Batch, FaultCounts]:  # fmt: skip
     """The images of a cycle's batch that nobody answered for, and those that cannot be used. Before
-    a detector was trained nothing is suggested."""
+    a detector was trained nothing is suggested. known: what was suggested before, by image: the
+    detector is asked about the others alone."""
     record, faults = run.record, FaultCounts()
     classes = run.dataset.classes if cycle == FIRST else record.classes_of(cycle)
     for name in scores.keys() - {"", *classes}:
@@ -105,12 +116,11 @@ def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch
             where=run.folder.root,
             remedy=f"miaod run --run-dir {run.folder.root} goes on",
         )
-    found: Mapping[str, Detections] = {}
-    if cycle != FIRST:
-        found = detect_images(
-            run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
-        )
-    boxes = {i: _suggestions(one, classes, scores) for i, one in found.items()}
+    boxes = dict(known or {})
+    new = [image for image_id, image in images.items() if image_id not in boxes]
+    if new and cycle != FIRST:
+        found = detect_images(run.load_model(cycle), new, run.config, "boxes to suggest")
+        boxes |= {i: _suggestions(one, classes, scores) for i, one in found.items()}
     tasks = [
         _task(row, images[row["id"]], boxes.get(row["id"], ()))
         for row in rows
@@ -232,10 +242,3 @@ def _is_shown(path: Path) -> bool:
     """Whether browsers show the image; of gray they show 8 bits."""
     with Image.open(path) as image:
         return image.format in SHOWN and not image.mode.startswith(("I", "F"))
-
-
-def _described(batch: Batch, tool: Tool, out: Path) -> dict[str, Any]:
-    return {
-        "tool": tool.name, "cycle": batch.cycle, "out": str(out), "time": time.time(),
-        "images": {task.id: [list(one) for one in task.suggestions] for task in batch.tasks},
-    }  # fmt: skip

@@ -1,0 +1,205 @@
+// The annotator: a batch is labeled image by image, by keys and mouse; Python keeps what is drawn.
+// A view: model, root, parts, at (number of the image), selected (number of its box, -1: none), name
+// (class of the next box), added (names that were typed), isShown (whether the picture is there),
+// lies (where: see easel.js), drag (see strokes.js), isPushing (whether Space is held), undoing and
+// redoing ({ id, before, after } each), seconds (by id), seen (when somebody last did something).
+
+const IDLE = 20_000; // milliseconds without mouse and keys, after which nobody is taken to work
+const STEP = 1.5; // by which the keys + and - zoom
+
+function render({ model, el }) {
+  const root = rootOf(el, "annotator", model);
+  const view = { model, root, parts: null, at: 0, selected: -1, name: "", added: [], isShown: false,
+    lies: null, drag: null, isPushing: false, undoing: [], redoing: [], seconds: new Map(),
+    seen: -Infinity, timer: null };
+  view.parts = annotatorParts(view);
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "Annotator");
+  root.append(...view.parts.shown);
+  for (const kind of ["pointermove", "pointerdown", "wheel", "keydown"]) {
+    root.addEventListener(kind, () => countTime(view), { capture: true, passive: true });
+  }
+  keys(root, annotatorKeys(view));
+  root.addEventListener("keyup", ({ key }) => key === " " && (view.isPushing = false));
+  followStrokes(view);
+  new ResizeObserver(() => fitEasel(view)).observe(view.parts.easel);
+  when(model, ["tasks"], () => build(view));
+  when(model, ["picture"], () => showPicture(view));
+  when(model, ["events", "saved", "drawings", "status", "handed", "result", "closed", "classes"],
+    () => refresh(view));
+  build(view);
+}
+
+function annotatorKeys(view) {
+  const press = (otherwise) => ({ target }) =>
+    (target.matches("button, summary") ? target.click() : otherwise());
+  const once = (work) => ({ repeat }) => repeat || work(view); // not while it is held down
+  const undoOrRedo = ({ shiftKey }) => (shiftKey ? redo(view) : undo(view));
+  const digits = Array.from({ length: 9 }, (_, i) =>
+    [i + 1, () => chooseName(view, namesOf(view.model, view.added)[i])]);
+  return {
+    ArrowLeft: () => go(view, view.at - 1), ArrowRight: () => go(view, view.at + 1),
+    Enter: (event) => event.repeat || press(() => finish(view))(event),
+    n: once(finishEmpty), s: once(askWhy),
+    Delete: () => removeBox(view), Backspace: () => removeBox(view),
+    "Ctrl+z": undoOrRedo, "Ctrl+Z": undoOrRedo, "Ctrl+y": () => redo(view),
+    "+": () => zoom(view, STEP), "=": () => zoom(view, STEP), "-": () => zoom(view, 1 / STEP),
+    f: () => fitEasel(view), " ": press(() => (view.isPushing = true)),
+    Escape: () => (view.drag ? leaveStroke(view) : select(view, -1)),
+    ...Object.fromEntries(digits),
+  };
+}
+
+function currentTask({ model, at }) {
+  return model.get("tasks")[at];
+}
+
+/** Adds the time since somebody last did something to the image, if it is not too long. */
+function countTime(view) {
+  const [task, now] = [currentTask(view), performance.now()];
+  if (task && now - view.seen < IDLE) {
+    view.seconds.set(task.id, secondsOf(view, task.id) + (now - view.seen) / 1000);
+  }
+  view.seen = now;
+}
+
+function secondsOf({ model, seconds }, id) {
+  return seconds.get(id) ?? drawingOf(model, id).seconds;
+}
+
+// ------------------------------------------------------------------------------------ the boxes
+
+function select(view, number) {
+  view.selected = number;
+  const one = drawingOf(view.model, currentTask(view).id).boxes[number];
+  if (one) view.name = one.name;
+  refresh(view);
+}
+
+function setBoxes(view, boxes) {
+  const { state } = drawingOf(view.model, currentTask(view).id);
+  act(view, { boxes, state: stateWith(boxes, state) });
+}
+
+function addBox(view, box) {
+  if (!view.name) {
+    say(view, "Name the first class, then draw.");
+    return view.parts.newName.focus();
+  }
+  const { boxes } = drawingOf(view.model, currentTask(view).id);
+  view.selected = boxes.length;
+  setBoxes(view, [...boxes, { name: view.name, box, score: null, origin: "drawn" }]);
+}
+
+function replaceBox(view, number, more) {
+  const { boxes } = drawingOf(view.model, currentTask(view).id);
+  setBoxes(view, boxes.map((one, i) => (i === number ? changed(one, more) : one)));
+}
+
+function removeBox(view) {
+  const [{ boxes }, number] = [drawingOf(view.model, currentTask(view).id), view.selected];
+  if (!boxes[number]) return;
+  view.selected = -1; // so that a second press takes no other box away
+  setBoxes(view, boxes.filter((_, i) => i !== number));
+}
+
+/** Takes a class for the selected box, and for the next ones. */
+function chooseName(view, name) {
+  if (!name) return;
+  view.name = name;
+  const one = drawingOf(view.model, currentTask(view).id).boxes[view.selected];
+  if (one && one.name !== name) replaceBox(view, view.selected, { name });
+  takeKeys(view.root);
+  refresh(view);
+}
+
+/** Takes a name that was typed; one that is spelled almost so is meant. */
+function addName(view, typed) {
+  const names = namesOf(view.model, view.added);
+  const known = sameName(typed, names);
+  if (!known) view.added = [...view.added, typed];
+  chooseName(view, known || typed);
+  if (known && known !== typed) say(view, `${typed} is the class ${known}.`);
+}
+
+// ----------------------------------------------------------------------------------- the images
+
+function finish(view) {
+  const { boxes } = drawingOf(view.model, currentTask(view).id);
+  if (!boxes.length) return say(view, "No box is here: if nothing is there, say so (n).");
+  if (act(view, { state: "done", note: "" })) go(view, view.at + 1);
+}
+
+function finishEmpty(view) {
+  view.selected = -1;
+  if (act(view, { state: "done", boxes: [], note: "" })) go(view, view.at + 1);
+}
+
+function skip(view, note) {
+  if (act(view, { state: "skip", note })) go(view, view.at + 1);
+}
+
+/** Shows another image; after the last one it stays. */
+function go(view, at) {
+  const place = within(at, view.model.get("tasks").length - 1);
+  takeKeys(view.root);
+  if (place === view.at) {
+    if (at > place) say(view, "This is the last image.");
+    return refresh(view);
+  }
+  Object.assign(view, { at: place, selected: -1, drag: null });
+  leaveWhy(view);
+  showPicture(view);
+}
+
+// ----------------------------------------------------------------------------- what was changed
+
+/** Changes what was made of the current image; true if it may be changed. */
+function act(view, more) {
+  const { model } = view;
+  const isUnseen = !view.isShown && more.state !== "skip";
+  const fault = model.get("closed") || (isUnseen && "The picture is not there yet.");
+  if (fault) return say(view, fault);
+  const { id } = currentTask(view);
+  const before = drawingOf(model, id);
+  const after = { ...before, ...more };
+  view.undoing.push({ id, before, after });
+  view.redoing = [];
+  keep(view, id, after);
+  return true;
+}
+
+function undo(view) {
+  const last = view.drag ? null : view.undoing.pop();
+  if (!last) return;
+  view.redoing.push(last);
+  keepAgain(view, last.id, last.before);
+}
+
+function redo(view) {
+  const last = view.drag ? null : view.redoing.pop();
+  if (!last) return;
+  view.undoing.push(last);
+  keepAgain(view, last.id, last.after);
+}
+
+/** Goes to an image and makes of it what was made before. */
+function keepAgain(view, id, drawing) {
+  go(view, view.model.get("tasks").findIndex((one) => one.id === id));
+  view.selected = -1;
+  keep(view, id, drawing);
+}
+
+function keep(view, id, { state, boxes, note }) {
+  say(view, "");
+  const seconds = secondsOf(view, id);
+  request(view, "events", withEvent(view.model, { id, state, boxes, note, seconds }));
+}
+
+/** Tells Python what is wanted, and says so if no answer comes. */
+function request(view, name, value) {
+  tell(view.model, name, value);
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => refresh(view, true), PATIENCE);
+  refresh(view);
+}
