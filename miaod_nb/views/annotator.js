@@ -144,8 +144,8 @@ function go(view, at) {
   const place = within(at, view.model.get("tasks").length - 1);
   takeKeys(view.root);
   if (place === view.at) {
-    if (at > place) say(view, "This is the last image.");
-    return refresh(view);
+    refresh(view);
+    return say(view, at > place ? endText(countStates(view.model)) : "");
   }
   Object.assign(view, { at: place, selected: -1, drag: null });
   leaveWhy(view);

@@ -45,3 +45,9 @@ function countsText(counts, total) {
   return [`${counts.done} of ${total} ${CONTRACT.drawing.done.word}`,
     ...more.map(([count, { word }]) => `${count} ${word}`)].join(", ");
 }
+
+/** What is said after the last image. */
+function endText({ waits, begun }) {
+  if (waits + begun) return `This is the last image; ${waits + begun} more to look at.`;
+  return "All images are looked at: hand them in.";
+}

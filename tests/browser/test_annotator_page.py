@@ -5,30 +5,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 
 from miaod_nb.experiment import Run
-from miaod_nb.labeling.exporting import exported_file
 from miaod_nb.views import annotator
 from miaod_nb.views import page as page_of
+from tests.browser.easel import NEAR, SUGGESTED, Easel, between
 from tests.browser.lab import WINDOWS, part, parts_outside
 from tests.browser.test_board_page import FAINT_TEXTS
 
 pytestmark = pytest.mark.slow
 
 Opened = Callable[..., Any]
-Box = tuple[float, float, float, float]
-
-SUGGESTED = [["disc", [10.0, 8.0, 30.0, 26.0], 0.83], ["square", [22.0, 16.0, 44.0, 40.0], 0.46]]
-NEAR = 0.01  # pixels: what the browser rounds of a picture's place
-
-
-@pytest.fixture
-def labeled_here(own_run: Run) -> Run:
-    """The run, each image of whose batch comes with two suggested boxes."""
-    ids = own_run.record.selected(1)
-    own_run.folder.save_json(exported_file(1), {"images": dict.fromkeys(ids, SUGGESTED)})
-    return own_run
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def opened(browser: Browser, labeled_here: Run, tmp_path) -> Opened:
     path.write_text(html.replace(given, "model: window.model = stillModel(state)"), "utf-8")
 
     @contextmanager
-    def show(window: tuple[int, int] = WINDOWS[0], **more: Any) -> Iterator["Easel"]:
+    def show(window: tuple[int, int] = WINDOWS[0], **more: Any) -> Iterator["Still"]:
         width, height = window
         context = browser.new_context(viewport={"width": width, "height": height}, **more)
         page = context.new_page()
@@ -51,53 +39,15 @@ def opened(browser: Browser, labeled_here: Run, tmp_path) -> Opened:
         page.goto(path.as_uri())
         view = page.locator('.miaod-annotator[data-ready="1"]')
         view.wait_for()
-        yield Easel(view)
+        yield Still(view)
         assert faults == []
         context.close()
 
     return show
 
 
-class Easel:
-    """The picture in the browser and the mouse over it. Places are pixels of the picture, as the
-    browser itself says where it has drawn it."""
-
-    def __init__(self, view: Locator) -> None:
-        self.view, self.mouse, self.keyboard = view, view.page.mouse, view.page.keyboard
-        self.size = view.locator("img").evaluate("(one) => [one.naturalWidth, one.naturalHeight]")
-
-    @property
-    def frame(self) -> dict[str, float]:
-        frame = self.view.locator("img").bounding_box()
-        assert frame is not None
-        return dict(frame)
-
-    def spot(self, x: float, y: float) -> tuple[int, int]:
-        """The whole pixel of the window that is nearest to a place."""
-        frame = self.frame
-        return (round(frame["x"] + x * frame["width"] / self.size[0]),
-                round(frame["y"] + y * frame["height"] / self.size[1]))  # fmt: skip
-
-    def place(self, spot: tuple[int, int]) -> tuple[float, float]:
-        """The place under a pixel of the window."""
-        frame = self.frame
-        return ((spot[0] - frame["x"]) * self.size[0] / frame["width"],
-                (spot[1] - frame["y"]) * self.size[1] / frame["height"])  # fmt: skip
-
-    def drag(
-        self, start: tuple[float, float], end: tuple[float, float], button: str = "left"
-    ) -> Any:
-        """Drags from one place to another; returns what lies where the mouse really was."""
-        spots = self.spot(*start), self.spot(*end)
-        before = self.place(spots[0]), self.place(spots[1])
-        self.mouse.move(*spots[0])
-        self.mouse.down(button=button)
-        self.mouse.move(*spots[1], steps=5)
-        self.mouse.up(button=button)
-        return before
-
-    def click(self, x: float, y: float) -> None:
-        self.mouse.click(*self.spot(x, y))
+class Still(Easel):
+    """The same in a page alone, whose model says what Python would have been told."""
 
     def boxes(self) -> list[Any]:
         """The boxes of the image as the script has them last told."""
@@ -109,12 +59,6 @@ class Easel:
     def told(self) -> int:
         """How many changes the script has told of."""
         return int(self.view.page.evaluate("window.model.get('events').length"))
-
-
-def between(start: tuple[float, float], end: tuple[float, float]) -> Any:
-    """The box between two places, to compare with."""
-    (a, b), (c, d) = start, end
-    return pytest.approx([min(a, c), min(b, d), max(a, c), max(b, d)], abs=NEAR)
 
 
 # ---------------------------------------------------------------------------------- the mouse
@@ -357,7 +301,7 @@ def test_undo_and_redo_walk_through_every_change(opened):
         expect(part(easel.view, "redo")).to_be_disabled()
 
 
-def press(easel: Easel, what: str) -> None:
+def press(easel: Still, what: str) -> None:
     """A button by its name, or keys."""
     button = part(easel.view, what)
     if "+" in what:
