@@ -17,9 +17,12 @@ from miaod_nb.labeling.drawing import (
 from miaod_nb.labeling.exporting import export_batch, exported_file, suggested, tool_of
 from miaod_nb.labeling.importing import format_of, undo_import
 from miaod_nb.labeling.ingest import notebook
+from miaod_nb.labeling.ingest.notebook import Drawing, Drawings
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.selection.decisions import decisions_of
 from tests.experiment.helpers import miaod
+from tests.labeling.batches import bring_back, error_of
+from tests.labeling.batches import make_batch as photos_of
 
 BOX = (3.25, 4.5, 30.0, 21.125)
 
@@ -117,6 +120,20 @@ def test_the_file_is_recognized_as_that_of_a_label_tool(asking, batch):
     assert format_of(path) is notebook.FORMAT
     outcome = miaod("import", asking.folder.root, path)
     assert outcome.code == 0 and "1 images labeled" in outcome.out
+
+
+def test_all_names_boxes_and_turned_photos_come_back_as_they_were(tmp_path):
+    """Those that the tests of label tools use: as the view writes them, nothing moves."""
+    photos = photos_of(tmp_path)
+    images = {
+        task.id: Drawing(**made("done", *((n, b, s) for n, b, s in task.suggestions)), time=1.0)
+        for task in photos.tasks
+    }
+    path = tmp_path / "drawn.json"
+    whole = Drawings(tool="miaod-notebook", run=photos.fingerprint, cycle=0, images=images)
+    path.write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+    states, boxes, counts = bring_back(path, photos)
+    assert set(states.values()) == {"labeled"} and counts == {} and error_of(boxes, photos) == 0
 
 
 def test_it_is_too_late_once_the_next_cycle_has_begun(asking, batch):
