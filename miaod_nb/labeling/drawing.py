@@ -12,13 +12,17 @@ from miaod_nb.labeling.exporting import (
     batch_name,
     make_batch,
     note_export,
+    rows_of,
     short_name,
     suggested,
 )
 from miaod_nb.labeling.importing import Import, import_labels
 from miaod_nb.labeling.ingest import notebook
 from miaod_nb.labeling.ingest.notebook import Drawing, Drawings
+from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.record import RunRecord
+
+MOST = 200  # images at a time: the detector is asked about all of them when the view opens
 
 
 def drawing_file(cycle: int) -> str:
@@ -27,10 +31,13 @@ def drawing_file(cycle: int) -> str:
 
 
 def batch_to_draw(run: Run, cycle: int) -> tuple[Batch, list[str]]:
-    """The images of a batch that nobody answered for, with the boxes that were suggested when it
-    was exported, or that its detector suggests now; and what was left out, in words. Raises what
-    `make_batch` raises."""
-    batch, faults = make_batch(run, cycle, {}, suggested(run.folder, cycle))
+    """The images of a batch that nobody answered for, MOST of them, with the boxes that were
+    suggested when it was exported, or that its detector suggests now; and what was left out, in
+    words. Raises what `make_batch` raises."""
+    batch, faults = make_batch(run, cycle, {}, suggested(run.folder, cycle), MOST)
+    answered = LabelStore(run.folder).answers().keys() & {row["id"] for row in rows_of(run, cycle)}
+    for image_id in sorted(answered):
+        faults.add("image labeled already", image_id)
     return batch, faults.lines()
 
 

@@ -96,18 +96,21 @@ def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None
 
 def make_batch(
     run: Run, cycle: int, scores: Mapping[str, float],
-    known: Mapping[str, Sequence[Suggestion]] | None = None,
+    known: Mapping[str, Sequence[Suggestion]] | None = None, most: int | None = None,
 ) -> tuple[Batch, FaultCounts]:  # fmt: skip
     """The images of a cycle's batch that nobody answered for, and those that cannot be used. Before
     a detector was trained nothing is suggested. known: what was suggested before, by image: the
-    detector is asked about the others alone."""
+    detector is asked about the others alone. most: images, those of the first ranks."""
     record, faults = run.record, FaultCounts()
     classes = run.dataset.classes if cycle == FIRST else record.classes_of(cycle)
     for name in scores.keys() - {"", *classes}:
         raise ConfigError(f"this run has no class '{name}'", where="score",
                           remedy=f"choose among {', '.join(classes)}")  # fmt: skip
     answered = LabelStore(run.folder).answers()
-    rows = [row for row in rows_of(run, cycle) if row["id"] not in answered]
+    waiting = [row for row in rows_of(run, cycle) if row["id"] not in answered]
+    rows, later = waiting[:most], waiting[len(waiting[:most]) :]
+    for row in later:
+        faults.add(f"image beyond the first {most}: it comes when these are labeled", row["id"])
     images = _images(run, rows, faults)
     if not images:
         raise DataError(

@@ -24,6 +24,7 @@ function render({ model, el }) {
   followStrokes(view);
   new ResizeObserver(() => fitEasel(view)).observe(view.parts.easel);
   when(model, ["tasks"], () => build(view));
+  when(model, ["wanted"], () => follow(view));
   when(model, ["picture"], () => showPicture(view));
   when(model, ["events", "saved", "drawings", "status", "handed", "result", "closed", "classes"],
     () => refresh(view));
@@ -67,61 +68,6 @@ function secondsOf({ model, seconds }, id) {
   return seconds.get(id) ?? drawingOf(model, id).seconds;
 }
 
-// ------------------------------------------------------------------------------------ the boxes
-
-function select(view, number) {
-  view.selected = number;
-  const one = drawingOf(view.model, currentTask(view).id).boxes[number];
-  if (one) view.name = one.name;
-  refresh(view);
-}
-
-function setBoxes(view, boxes) {
-  const { state } = drawingOf(view.model, currentTask(view).id);
-  act(view, { boxes, state: stateWith(boxes, state) });
-}
-
-function addBox(view, box) {
-  if (!view.name) {
-    say(view, "Name the first class, then draw.");
-    return view.parts.newName.focus();
-  }
-  const { boxes } = drawingOf(view.model, currentTask(view).id);
-  view.selected = boxes.length;
-  setBoxes(view, [...boxes, { name: view.name, box, score: null, origin: "drawn" }]);
-}
-
-function replaceBox(view, number, more) {
-  const { boxes } = drawingOf(view.model, currentTask(view).id);
-  setBoxes(view, boxes.map((one, i) => (i === number ? changed(one, more) : one)));
-}
-
-function removeBox(view) {
-  const [{ boxes }, number] = [drawingOf(view.model, currentTask(view).id), view.selected];
-  if (!boxes[number]) return;
-  view.selected = -1; // so that a second press takes no other box away
-  setBoxes(view, boxes.filter((_, i) => i !== number));
-}
-
-/** Takes a class for the selected box, and for the next ones. */
-function chooseName(view, name) {
-  if (!name) return;
-  view.name = name;
-  const one = drawingOf(view.model, currentTask(view).id).boxes[view.selected];
-  if (one && one.name !== name) replaceBox(view, view.selected, { name });
-  takeKeys(view.root);
-  refresh(view);
-}
-
-/** Takes a name that was typed; one that is spelled almost so is meant. */
-function addName(view, typed) {
-  const names = namesOf(view.model, view.added);
-  const known = sameName(typed, names);
-  if (!known) view.added = [...view.added, typed];
-  chooseName(view, known || typed);
-  if (known && known !== typed) say(view, `${typed} is the class ${known}.`);
-}
-
 // ----------------------------------------------------------------------------------- the images
 
 function finish(view) {
@@ -141,14 +87,22 @@ function skip(view, note) {
 
 /** Shows another image; after the last one it stays. */
 function go(view, at) {
-  const place = within(at, view.model.get("tasks").length - 1);
+  const tasks = view.model.get("tasks");
+  const place = within(at, tasks.length - 1);
   takeKeys(view.root);
   if (place === view.at) {
     refresh(view);
     return say(view, at > place ? endText(countStates(view.model)) : "");
   }
-  Object.assign(view, { at: place, selected: -1, drag: null });
+  tell(view.model, "wanted", tasks[place].id);
+}
+
+/** Shows the image that is wanted, here or where the same view is displayed again. */
+function follow(view) {
+  const at = view.model.get("tasks").findIndex(({ id }) => id === view.model.get("wanted"));
+  Object.assign(view, { at: Math.max(at, 0), selected: -1, drag: null, isShown: false });
   leaveWhy(view);
+  say(view, "");
   showPicture(view);
 }
 

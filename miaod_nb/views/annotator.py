@@ -4,7 +4,7 @@ from typing import Any
 
 from traitlets import Dict, Int, List, Unicode, observe
 
-from miaod_nb.errors import MiaodError
+from miaod_nb.errors import DecisionError, MiaodError
 from miaod_nb.experiment.run import Run
 from miaod_nb.labeling import drawing
 from miaod_nb.labeling.exchange import Task
@@ -31,8 +31,8 @@ class Annotator(View):
     """
 
     _esm = source(
-        "events.js", "picture.js", "handles.js", "drawings.js", "easel.js", "strokes.js",
-        "annotatorparts.js", "annotatorshows.js", "annotator.js",
+        "events.js", "picture.js", "handles.js", "drawings.js", "easel.js", "boxes.js",
+        "strokes.js", "annotatorparts.js", "annotatorshows.js", "annotator.js",
     )  # fmt: skip
     _css = styles("annotator.css")
     heading = Unicode("").tag(sync=True)
@@ -71,7 +71,11 @@ class Annotator(View):
 
     def hand_in(self) -> Import:
         """Takes over what is done and skipped, as `miaod import` does, and shows what came of it.
-        Raises DecisionError where the next cycle has begun, DataError and RunFolderError."""
+        Raises DecisionError where there is no batch or the next cycle has begun, DataError and
+        RunFolderError."""
+        if not self.tasks:
+            raise DecisionError("there is no batch here to hand in", where="annotator",
+                                remedy="see what the view says")  # fmt: skip
         cycle = self._batch.cycle
         result = drawing.hand_in(self._run, cycle)
         first = f"Handed in, import {result.name}" if result.name else "Nothing new was handed in"

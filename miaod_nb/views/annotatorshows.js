@@ -12,12 +12,10 @@ function build(view) {
   const tasks = model.get("tasks");
   for (const one of parts.shown) one.hidden = !tasks.length;
   if (!tasks.length) return ready(root);
-  view.at = Math.max(tasks.findIndex(({ id }) => id === model.get("wanted")), 0);
   view.added = namesOf(model, view.added); // their keys stay what they are
   view.name ||= view.added[0] ?? "";
   parts.head.textContent = model.get("heading");
-  leaveWhy(view);
-  showPicture(view);
+  follow(view);
 }
 
 /** Shows the current image once its picture is there. */
@@ -25,12 +23,12 @@ async function showPicture(view) {
   const { model, root, parts } = view;
   const task = currentTask(view);
   if (!task) return;
-  if (model.get("wanted") !== task.id) tell(model, "wanted", task.id);
   const shown = model.get("picture");
+  const isThere = shown.id === task.id;
+  if (view.isShown && !isThere) return; // it is for another page that shows this view
   view.isShown = false;
   delete root.dataset.ready;
   refresh(view);
-  const isThere = shown.id === task.id;
   parts.photo.hidden = true;
   parts.blank.textContent = isThere ? shown.fault : model.get("still") ? NO_PICTURE : "…";
   if (isThere && shown.source) {

@@ -43,7 +43,7 @@ function zoom(view, factor, at = roomOf(view).map((side) => side / 2)) {
 
 /** Brings the whole picture in sight. */
 function fitEasel(view) {
-  if (!view.isShown || !roomOf(view)[0]) return;
+  if (!view.isShown || !roomOf(view)[0]) return; // it is not displayed yet
   view.drag = null;
   view.lies = fitted(currentTask(view).size, roomOf(view));
   paintEasel(view);
@@ -65,7 +65,7 @@ function paintEasel(view) {
   if (canvas.height !== sides[1]) canvas.height = sides[1];
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, ...sides);
-  if (!view.isShown) return;
+  if (!view.isShown || !lies) return; // lies: not before there is room for it
   const { style } = photo;
   [style.left, style.top] = [`${lies.x}px`, `${lies.y}px`];
   [style.width, style.height] = [1, 0].map((side) => `${task.size[side] * lies.scale}px`);

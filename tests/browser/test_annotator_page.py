@@ -17,6 +17,8 @@ from tests.browser.test_board_page import FAINT_TEXTS
 pytestmark = pytest.mark.slow
 
 Opened = Callable[..., Any]
+WITNESSED = """model: (window.model = Object.assign(stillModel(state), {
+    render: (el) => render({ model: window.model, el }) }))"""
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def opened(browser: Browser, labeled_here: Run, tmp_path) -> Opened:
     html = page_of(annotator(labeled_here), "annotator")
     given = "model: stillModel(state)"
     assert html.count(given) == 1
-    path.write_text(html.replace(given, "model: window.model = stillModel(state)"), "utf-8")
+    path.write_text(html.replace(given, WITNESSED), "utf-8")
 
     @contextmanager
     def show(window: tuple[int, int] = WINDOWS[0], **more: Any) -> Iterator["Still"]:
@@ -338,6 +340,22 @@ def test_images_are_done_empty_or_skipped_and_counted(opened):
         expect(part(view, "counts")).to_have_text("0 of 3 done, 1 begun")
         expect(part(view, "saved")).to_contain_text("Not saved")
         expect(part(view, "hand-in")).to_be_disabled()
+
+
+def test_two_outputs_of_a_view_show_the_same_image(opened):
+    with opened() as easel:
+        page = easel.view.page
+        page.evaluate("""() => {
+            const other = document.body.appendChild(document.createElement("div"));
+            window.model.render(other);
+            window.wanted = 0;
+            window.model.on("change:wanted", () => { window.wanted += 1; });
+        }""")
+        second = page.locator(".miaod-annotator").nth(1)
+        part(second, "next").click()
+        for view in (page.locator(".miaod-annotator").first, second):
+            expect(part(view, "position")).to_have_text("2 of 3")
+        assert page.evaluate("window.wanted") == 1
 
 
 def test_seconds_leave_out_the_time_in_which_nobody_did_anything(opened):

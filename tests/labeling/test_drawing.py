@@ -6,6 +6,7 @@ import pytest
 
 from miaod_nb.errors import DataError, DecisionError, MiaodError
 from miaod_nb.experiment import open_run
+from miaod_nb.labeling import drawing
 from miaod_nb.labeling.agreement import Agreement
 from miaod_nb.labeling.drawing import (
     batch_to_draw,
@@ -76,7 +77,9 @@ def test_what_was_handed_in_is_not_asked_again_unless_it_is_taken_back(asking, b
     first, *others = (task.id for task in batch.tasks)
     keep_drawings(asking, batch, {first: made("done", ("disc", BOX, None))})
     name = hand_in(asking, 0).name
-    assert [task.id for task in batch_to_draw(asking, 0)[0].tasks] == others
+    again, left_out = batch_to_draw(asking, 0)
+    assert [task.id for task in again.tasks] == others
+    assert left_out == [f"1 x image labeled already ({first})"]
     assert undo_import(asking) == (name, [first])
     assert [task.id for task in batch_to_draw(asking, 0)[0].tasks] == [first, *others]
     assert drawings_of(asking.record, 0)[first].boxes[0].box == BOX  # as it was drawn
@@ -110,6 +113,16 @@ def test_what_was_suggested_by_an_export_is_suggested_here(asking):
     here, _ = batch_to_draw(asking, 0)
     assert [(task.id, [*task.suggestions]) for task in here.tasks] == [
         (task.id, [*task.suggestions]) for task in exported.tasks
+    ]
+
+
+def test_a_large_batch_comes_in_parts(asking, batch, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST", 4)
+    ids = [task.id for task in batch.tasks]
+    part, left_out = batch_to_draw(asking, 0)
+    assert [task.id for task in part.tasks] == ids[:4]
+    assert left_out == [
+        f"2 x image beyond the first 4: it comes when these are labeled ({ids[4]}, {ids[5]})"
     ]
 
 

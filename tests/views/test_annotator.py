@@ -10,6 +10,7 @@ from PIL import Image
 
 from miaod_nb import views
 from miaod_nb.data.upright import TURNS
+from miaod_nb.errors import DecisionError
 from miaod_nb.experiment import open_run
 from miaod_nb.experiment.beginning import new_run
 from miaod_nb.labeling.drawing import drawing_file, drawings_of
@@ -109,6 +110,15 @@ def test_nothing_is_handed_in_where_nothing_was_drawn(run, view):
     assert not run.folder.exists("labels/answers.jsonl")
 
 
+def test_what_cannot_be_opened_is_said_and_cannot_be_handed_in(run):
+    run.folder.save_text(drawing_file(1), "{")
+    view = views.annotator(run)
+    assert "not what the notebook writes" in view.message and view.tasks == []
+    with pytest.raises(DecisionError, match="no batch here"):
+        view.hand_in()
+    assert "cycle 7" in views.annotator(run, 7).message
+
+
 def test_looking_writes_nothing(copied):
     before = sorted(copied.folder.root.rglob("*"))
     view = views.annotator(copied)
@@ -117,8 +127,7 @@ def test_looking_writes_nothing(copied):
 
 
 def test_a_batch_that_is_trained_on_is_closed(run):
-    view = views.annotator(run, 0)
-    assert view.message or "Cycle 1 has begun with the batch of cycle 0" in view.closed
+    assert "Cycle 1 has begun with the batch of cycle 0" in views.annotator(run, 0).closed
 
 
 def test_images_to_begin_with_are_upright(tmp_path, monkeypatch):
