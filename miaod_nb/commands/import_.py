@@ -22,8 +22,8 @@ def import_(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help="label-studio, label-studio-min, cvat, x-anylabeling, coco, voc, yolo; left out: "
-            "recognized.",
+            help="label-studio, label-studio-min, cvat, x-anylabeling, coco, voc, yolo, "
+            "notebook; left out: recognized.",
         ),
     ] = "",
     complete: Annotated[

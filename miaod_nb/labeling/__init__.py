@@ -12,4 +12,5 @@ exporting: a batch for a label tool, with the boxes that the cycle's detector su
 checking: the labels of a run, compared with what detectors find that were not trained on them
 history: every image's story in one table
 importing: labels that come back: checked, compared with what was suggested, and merged
+drawing: a batch that people label in the notebook itself
 """

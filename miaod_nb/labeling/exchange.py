@@ -75,6 +75,7 @@ class Returned:
     anybody did. size: width and height of the picture that the boxes are of, where it is told.
     by: who. seconds: that the work took. time: of the answer, seconds since 1970. in_bulk: accepted
     by a command, looked at by nobody. run: fingerprint of the run that the image was exported from.
+    note: why it was skipped.
     """
 
     name: str
@@ -86,3 +87,4 @@ class Returned:
     time: float | None = None
     in_bulk: bool = False
     run: str = ""
+    note: str = ""

@@ -75,11 +75,18 @@ def export_batch(
     with run.folder.lock():
         batch, faults = make_batch(run, cycle, scores)
         write_batch(batch, tool, out, link)
-        run.folder.save_json(exported_file(cycle), _described(batch, tool, out))
-        event = {"event": "exported", "cycle": cycle, "tool": tool.name, "out": str(out),
-                 "images": [task.id for task in batch.tasks], "time": time.time()}  # fmt: skip
-        run.folder.append_line(LEDGER, json.dumps(event))
+        note_export(run, batch, tool.name, out)
     return batch, faults
+
+
+def note_export(run: Run, batch: Batch, tool: str, out: Path) -> None:
+    """Notes in the run folder where the batch went, and what was suggested for its images; what was
+    for others stays."""
+    about = {"cycle": batch.cycle, "tool": tool, "out": str(out), "time": time.time()}
+    now = {task.id: task.suggestions for task in batch.tasks}
+    images = {**suggested(run.folder, batch.cycle), **now}
+    run.folder.save_json(exported_file(batch.cycle), {**about, "images": images})
+    run.folder.append_line(LEDGER, json.dumps({"event": "exported", **about, "images": [*now]}))
 
 
 def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None:
@@ -91,16 +98,23 @@ def write_batch(batch: Batch, tool: Tool, out: Path, link: bool = False) -> None
     tool.write(replace(batch, tasks=tasks), folder)
 
 
-def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch, FaultCounts]:
+def make_batch(
+    run: Run, cycle: int, scores: Mapping[str, float],
+    known: Mapping[str, Sequence[Suggestion]] | None = None, most: int | None = None,
+) -> tuple[Batch, FaultCounts]:  # fmt: skip
     """The images of a cycle's batch that nobody answered for, and those that cannot be used. Before
-    a detector was trained nothing is suggested."""
+    a detector was trained nothing is suggested. known: what was suggested before, by image: the
+    detector is asked about the others alone. most: images, those of the first ranks."""
     record, faults = run.record, FaultCounts()
     classes = run.dataset.classes if cycle == FIRST else record.classes_of(cycle)
     for name in scores.keys() - {"", *classes}:
         raise ConfigError(f"this run has no class '{name}'", where="score",
                           remedy=f"choose among {', '.join(classes)}")  # fmt: skip
     answered = LabelStore(run.folder).answers()
-    rows = [row for row in rows_of(run, cycle) if row["id"] not in answered]
+    waiting = [row for row in rows_of(run, cycle) if row["id"] not in answered]
+    rows, later = waiting[:most], waiting[len(waiting[:most]) :]
+    for row in later:
+        faults.add(f"image beyond the first {most}: it comes when these are labeled", row["id"])
     images = _images(run, rows, faults)
     if not images:
         raise DataError(
@@ -109,17 +123,15 @@ def make_batch(run: Run, cycle: int, scores: Mapping[str, float]) -> tuple[Batch
             where=run.folder.root,
             remedy=f"miaod run --run-dir {run.folder.root} goes on",
         )
-    found: Mapping[str, Detections] = {}
-    if cycle != FIRST:
-        found = detect_images(
-            run.load_model(cycle), list(images.values()), run.config, "boxes to suggest"
-        )
+    boxes = dict(known or {})
+    new = [image for image_id, image in images.items() if image_id not in boxes]
+    if new and cycle != FIRST:
+        found = detect_images(run.load_model(cycle), new, run.config, "boxes to suggest")
         keep_detections(run.folder, cycle, found)  # to be compared with the labels to come
-    short = pixels_short(run)
-    boxes = {
-        i: _suggestions(one, classes, scores, run.dataset.records[i], short)
-        for i, one in found.items()
-    }
+        short = pixels_short(run)
+        boxes |= {
+            i: _suggestions(one, classes, scores, images[i], short) for i, one in found.items()
+        }
     tasks = [
         _task(row, images[row["id"]], boxes.get(row["id"], ()))
         for row in rows
@@ -260,10 +272,3 @@ def _is_shown(path: Path) -> bool:
     """Whether browsers show the image; of gray they show 8 bits."""
     with Image.open(path) as image:
         return image.format in SHOWN and not image.mode.startswith(("I", "F"))
-
-
-def _described(batch: Batch, tool: Tool, out: Path) -> dict[str, Any]:
-    return {
-        "tool": tool.name, "cycle": batch.cycle, "out": str(out), "time": time.time(),
-        "images": {task.id: [list(one) for one in task.suggestions] for task in batch.tasks},
-    }  # fmt: skip

@@ -154,7 +154,7 @@ def import_labels(
     ]
     name = _digest(answers)
     answers = [one.model_copy(update={"imported": name}) for one in answers]
-    skipped = [i for i, one in found.items() if one.state == "skipped"]
+    notes = {i: one.note for i, one in found.items() if one.state == "skipped"}
     with run.folder.lock():
         store = LabelStore(run.folder)
         known = store.answers()
@@ -163,7 +163,7 @@ def import_labels(
             _note(run, {"event": "imported", "import": name, "file": str(path), "cycle": cycle,
                         "format": form.name, "images": [one.id for one in new]})  # fmt: skip
         store.answer(new, record.pool)
-    skipped = _set_aside(run, cycle, skipped, faults)
+    skipped = _set_aside(run, cycle, notes, faults)
     before, batch = suggested(run.folder, cycle), [row["id"] for row in rows_of(run, cycle)]
     asked = {*batch} if cycle == FIRST else {*batch, *record.labeled(cycle)}
     for image_id in boxes.keys() - asked:
@@ -318,9 +318,9 @@ def _note(run: Run, event: Mapping[str, Any]) -> None:
     run.folder.append_line(LEDGER, json.dumps({**event, "time": time.time()}))
 
 
-def _set_aside(run: Run, cycle: int, skipped: Sequence[str], faults: FaultCounts) -> list[str]:
-    """Takes what people skipped out of the cycle's batch, without others in their places; returns
-    the ids that are set aside now."""
+def _set_aside(run: Run, cycle: int, skipped: Mapping[str, str], faults: FaultCounts) -> list[str]:
+    """Takes what people skipped, and noted why, out of the cycle's batch, without others in their
+    places; returns the ids that are set aside now."""
     if cycle == FIRST:  # drawn, not chosen: no other one can take its place
         for image_id in skipped:
             faults.add("skipped, but drawn to begin with: it goes on waiting", image_id)
@@ -334,7 +334,8 @@ def _set_aside(run: Run, cycle: int, skipped: Sequence[str], faults: FaultCounts
             faults.add(f"skipped too late: {what}", image_id)
         return [i for i in skipped if i in barred]
     if new:
-        decide_all(record, cycle, dict.fromkeys(new, "skip"))
+        for note in dict.fromkeys(skipped[i] for i in new):
+            decide_all(record, cycle, {i: "skip" for i in new if skipped[i] == note}, note)
     if not {*skipped}.isdisjoint(record.selected(cycle)):  # or decided before a crash
         apply_decisions(record, cycle, replace=False)
     return [i for i in skipped if i in barred or i in new]

@@ -45,6 +45,14 @@ def batch_of(run: Run, cycle: int | None = None) -> Batch:
     return Batch(cycle, rows)
 
 
+def next_command(run: Run, cycle: int) -> str:
+    """The command that goes on once the batch of a cycle is labeled."""
+    command = f"miaod run --run-dir {run.folder.root}"
+    if cycle + 1 >= run.config.cycles:  # the run ends with this cycle
+        command += f" --set cycles={cycle + 2}"
+    return command
+
+
 def scores_of(run: Run, cycle: int) -> dict[str, float]:
     """The recorded scores of a cycle by image id; {} if its strategy scores none."""
     if not run.card.ranks_by:

@@ -66,13 +66,6 @@ function currentCard(view) {
   return shownCards(view.model)[view.at];
 }
 
-/** Does `work`, which draws parts anew: if the focused part goes with it, the view has the keys. */
-function keepKeys({ root }, work) {
-  const had = root.contains(document.activeElement);
-  work();
-  if (had && !root.contains(document.activeElement)) takeKeys(root);
-}
-
 // -------------------------------------------------------------------------------- what is done
 
 function decide(view, id, action, note = "") {

@@ -14,7 +14,7 @@ from miaod_nb.labeling.reviewing import apply_decisions, batch_to_be, decide, wh
 from miaod_nb.selection.choosing import ASIDE
 from miaod_nb.selection.decisions import decision_file, decisions_of, latest
 from miaod_nb.views.base import FROM_SCRIPT, View, source, styles
-from miaod_nb.views.batches import Batch, batch_of
+from miaod_nb.views.batches import Batch, batch_of, next_command
 from miaod_nb.views.cards import cards_of
 from miaod_nb.views.contract import ACTIONS, Aside, Card, Mix
 from miaod_nb.views.doubtful import doubtful
@@ -38,8 +38,9 @@ class Board(View):
     """
 
     _esm = source(
-        "decisions.js", "cards.js", "drawer.js", "doubtful.js", "boardparts.js", "board.js"
-    )
+        "events.js", "decisions.js", "cards.js", "drawer.js", "doubtful.js", "boardparts.js",
+        "board.js",
+    )  # fmt: skip
     _css = styles("board.css")
     heading = Unicode("").tag(sync=True)
     cards: List[Any] = List().tag(sync=True)
@@ -111,7 +112,8 @@ class Board(View):
                 now = set(self._batch.ids)
                 self.status = (
                     f"The batch is written anew, {len(before - now)} out and {len(now - before)} "
-                    f"in: {self._path('selection.json')}. {_next_step(self._run, cycle)}"
+                    f"in: {self._path('selection.json')}. Next: label these "
+                    f"images, then `{next_command(self._run, cycle)}`"
                 )
             finally:
                 self.applied = self.apply
@@ -208,11 +210,3 @@ def mix_of(run: Run, cycle: int) -> list[Mix]:
         {"name": name, "batch": int(batch), "labeled": int(labeled)}
         for name, batch, labeled in table.itertuples(index=False)
     ]
-
-
-def _next_step(run: Run, cycle: int) -> str:
-    """What a user does with the batch of a cycle once it is reviewed."""
-    command = f"miaod run --run-dir {run.folder.root}"
-    if cycle + 1 >= run.config.cycles:  # the run ends with this cycle
-        command += f" --set cycles={cycle + 2}"
-    return f"Next: label these images, then `{command}`"

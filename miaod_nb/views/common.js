@@ -115,6 +115,13 @@ function takeKeys(root) {
   root.focus({ preventScroll: true });
 }
 
+/** Does `work`, which draws parts anew: if the focused part goes with it, the view has the keys. */
+function keepKeys({ root }, work) {
+  const had = root.contains(document.activeElement);
+  work();
+  if (had && !root.contains(document.activeElement)) takeKeys(root);
+}
+
 /** Calls `react` whenever one of the model's traits changes. */
 function when(model, names, react) {
   for (const name of names) model.on(`change:${name}`, react);

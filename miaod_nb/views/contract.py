@@ -31,6 +31,13 @@ ACTIONS: dict[str, dict[str, str]] = {
     "defer": {"mark": "→", "word": ASIDE["defer"], "key": "d", "text": "Defer",
               "hint": "not in this batch, perhaps in a later one"},
 }  # fmt: skip
+# What became of an image on the canvas of the annotator.
+DRAWING: dict[str, dict[str, str]] = {
+    "waits": {"mark": "○", "word": "waits"},
+    "begun": {"mark": "…", "word": "begun"},
+    "done": {"mark": "✓", "word": "done"},
+    "skip": {"mark": "✕", "word": ASIDE["skip"]},
+}
 UNDECIDED = {"mark": "○", "word": "undecided"}
 DASHES = {"-": [], "--": [6, 4], "-.": [8, 3, 2, 3]}  # lengths, in widths of a thin line
 
@@ -46,6 +53,7 @@ SHARED: dict[str, Any] = {
     "aggregates": AGGREGATES,
     "actions": ACTIONS,
     "undecided": UNDECIDED,
+    "drawing": DRAWING,
 }
 
 
@@ -245,6 +253,53 @@ class Payload(TypedDict):
     image: str
     truth: Truth | None
     panels: list[Panel]
+
+
+# -------------------------------------------------------------------------------- the annotator
+
+
+class Drawn(TypedDict):
+    """A box on the canvas, in pixels of the upright image. score: of a suggested box that nobody
+    touched, None for others; origin: "accepted" (not touched), "changed" or "drawn"."""
+
+    name: str
+    box: Box
+    score: float | None
+    origin: str
+
+
+class Made(TypedDict):
+    """What was made of an image; state: a key of DRAWING. note: why it is skipped."""
+
+    state: str
+    boxes: list[Drawn]
+    note: str
+    seconds: float
+
+
+class Stroke(Made):
+    """The n-th change that the script tells of."""
+
+    id: str
+    n: int
+
+
+class ToLabel(TypedDict):
+    """An image of the batch, with what is suggested. size: (H, W) of the upright image."""
+
+    id: str
+    rank: int
+    reason: str
+    size: list[int]
+    suggested: list[Drawn]
+
+
+class Shown(TypedDict):
+    """The picture of an image, a data URL, or the fault, why there is none."""
+
+    id: str
+    source: str
+    fault: str
 
 
 # -------------------------------------------------------------------------- space and what-if

@@ -12,17 +12,6 @@ function numPages(model) {
   return Math.ceil(model.get("cards").length / model.get("page_size"));
 }
 
-/** The events that are on their way to Python. */
-function waiting(model) {
-  return model.get("events").filter((event) => event.n > model.get("saved"));
-}
-
-/** The events that wait, and another one. */
-function withEvent(model, event) {
-  const numbers = model.get("events").map(({ n }) => n);
-  return [...waiting(model), { ...event, n: Math.max(model.get("saved"), ...numbers) + 1 }];
-}
-
 /** What was decided about an image: what is saved, and then what is on its way. */
 function decisionOf(model, id) {
   const decision = { action: "", note: "", ...model.get("decisions")[id] };

@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from miaod_nb.experiment import Run, open_run
+from miaod_nb.labeling.exporting import exported_file
+from tests.browser.easel import SUGGESTED
 from tests.browser.lab import Lab, chromium, jupyter_lab
 from tests.conftest import write_voc
 
@@ -50,6 +52,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def own_run(run: Run, tmp_path: Path) -> Run:
     """The run in a folder of its own: these tests decide about its images or change its batch."""
     return open_run(run_dir=shutil.copytree(run.folder.root, tmp_path / "run"))
+
+
+@pytest.fixture
+def labeled_here(own_run: Run) -> Run:
+    """The run, each image of whose batch comes with two suggested boxes."""
+    ids = own_run.record.selected(1)
+    own_run.folder.save_json(exported_file(1), {"images": dict.fromkeys(ids, SUGGESTED)})
+    return own_run
 
 
 @pytest.fixture

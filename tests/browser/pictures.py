@@ -31,9 +31,15 @@ def click_and_show_anchors(page: Page) -> None:
     page.locator(".miaod-viewer canvas").first.click()
 
 
+def select_a_box(page: Page) -> None:
+    """The annotator with the box in the middle of the picture selected, if one is there."""
+    page.locator(".miaod-annotator canvas").click()
+
+
 VIEWS: dict[str, tuple[Callable[..., widgets.View], Callable[[Page], None]]] = {
     "viewer": (widgets.uncertainty_viewer, click_and_show_anchors),
     "board": (widgets.board, nothing),
+    "annotator": (widgets.annotator, select_a_box),
     "space": (widgets.selection_space, nothing),
 }
 

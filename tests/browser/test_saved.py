@@ -21,9 +21,9 @@ from tests.browser.lab import PANEL, THEME, TOKEN, WINDOWS, Lab, jupyter_lab
 pytestmark = pytest.mark.slow
 
 LARGEST = 5_000_000  # bytes of a notebook with all views
-NAMES = ("viewer", "board", "space", "whatif")
-VIEWS = ("uncertainty_viewer", "board", "selection_space", "what_if")
-PICTURES = 3  # with the run's own settings the replay changes nothing, so it has none to show
+NAMES = ("viewer", "board", "annotator", "space", "whatif")
+VIEWS = ("uncertainty_viewer", "board", "annotator", "selection_space", "what_if")
+PICTURES = 4  # with the run's own settings the replay changes nothing, so it has none to show
 BROKEN = ("model not found", "Loading widget", "object at 0x", "Failed to")
 SAVE = f"""async () => {{ {PANEL}
     await panel.context.save();

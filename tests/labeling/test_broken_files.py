@@ -51,6 +51,12 @@ JSON: dict[str, Any] = {  # a whole file of each format
         "version": "6.3.1", "checked": True, "imageWidth": 64, "imageHeight": 48,
         "shapes": [{"label": "disc", "shape_type": "polygon", "points": [[1, 2], [9, 9]]}],
     },
+    "notebook": {
+        "tool": "miaod-notebook", "run": "0badcafe", "cycle": 0,
+        "images": {"a": {"state": "done", "note": "", "seconds": 1.5, "time": 9.0, "boxes": [
+            {"name": "disc", "box": [1, 2, 9, 9], "score": None, "origin": "drawn"},
+        ]}},
+    },
 }  # fmt: skip
 XML: dict[str, Any] = {
     "cvat": ["annotations", {}, [

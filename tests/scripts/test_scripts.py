@@ -14,6 +14,7 @@ from miaod_nb.inspection.replay import AGGREGATES
 from miaod_nb.plots.pictures import BOX_LINES
 from miaod_nb.selection.decisions import Action
 from miaod_nb.views import base, contract
+from miaod_nb.views.annotator import Annotator
 from miaod_nb.views.board import Board
 from miaod_nb.views.space import Space
 from miaod_nb.views.viewer import UncertaintyViewer
@@ -21,15 +22,22 @@ from miaod_nb.views.whatif import WhatIf
 from miaod_nb.wording import number_text
 
 HERE = Path(__file__).parent
-VIEWS = {"board": Board, "viewer": UncertaintyViewer, "space": Space, "whatif": WhatIf}
+VIEWS = {
+    "board": Board, "annotator": Annotator, "viewer": UncertaintyViewer, "space": Space,
+    "whatif": WhatIf,
+}  # fmt: skip
 # What the scripts call the things whose keys they read, and what else these names have there: keys
 # of their own, or of the browser's things.
 NAMES: dict[str, tuple[Any, set[str]]] = {
     "card": (contract.Card, set()),
     "event": (contract.Event, {
         "key", "target", "preventDefault", "stopPropagation", "ctrlKey", "altKey", "metaKey",
-        "button", "pointerId", "clientX", "clientY",
+        "button", "buttons", "pointerId", "clientX", "clientY", "shiftKey", "deltaY", "deltaMode",
+        "repeat",
     }),
+    "task": (contract.ToLabel, set()),
+    "drawn": (contract.Drawn, {"map"}),
+    "drawing": (contract.Made, {"done", "skip"}),
     "point": (contract.Point, set()),
     "image": (contract.Listed, {"onload", "onerror", "src", "naturalWidth", "data"}),
     "payload": (contract.Payload, set()),

@@ -13,7 +13,14 @@ from traitlets import Dict
 
 from miaod_nb.errors import ConfigError
 from miaod_nb.plots.pictures import BOX_LINES
-from miaod_nb.views import base, board, selection_space, uncertainty_viewer, what_if
+from miaod_nb.views import (
+    annotator,
+    base,
+    board,
+    selection_space,
+    uncertainty_viewer,
+    what_if,
+)
 from miaod_nb.views.base import (
     EXPORT,
     HERE,
@@ -48,7 +55,7 @@ def test_a_saved_notebook_says_in_words_what_stood_there(displayed):
     assert f"<p>no &lt;scores&gt; {RUN_AGAIN}</p>" in still["text/html"]
 
 
-@pytest.mark.parametrize("make", [board, selection_space, uncertainty_viewer, what_if])
+@pytest.mark.parametrize("make", [annotator, board, selection_space, uncertainty_viewer, what_if])
 def test_a_picture_of_a_view_stands_in_a_saved_notebook(make, copied, displayed):
     view = make(copied)
     if isinstance(view, WhatIf):  # the run's own settings change nothing
@@ -127,7 +134,14 @@ def test_styles_and_scripts_have_the_colors_of_figures():
 def test_scripts_and_styles_load_nothing_from_a_network():
     files = [path for path in HERE.iterdir() if path.suffix in (".js", ".css")]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
-    assert {path.stem for path in files} > {"common", "viewer", "board", "space", "whatif"}
+    assert {path.stem for path in files} > {
+        "common",
+        "viewer",
+        "board",
+        "annotator",
+        "space",
+        "whatif",
+    }
     addresses = set(re.findall(r"https?://[^\"'\s]+", text))
     assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
     assert "import " not in text.replace("important", "") and "@import" not in text

@@ -28,6 +28,12 @@ def check_keys(value: Any, kind: Any) -> None:
 def given(copied):
     """What the views of a run give to their scripts, with its type."""
     board, viewer = views.board(copied), views.uncertainty_viewer(copied)
+    annotator = views.annotator(copied)
+    first = annotator.tasks[0]
+    drawn = {"name": "disc", "box": [1, 2, 9, 9], "score": None, "origin": "drawn"}
+    stroke = {"id": first["id"], "n": 1, "state": "done", "boxes": [drawn], "note": "",
+              "seconds": 1.5}  # fmt: skip
+    annotator.events = [stroke]
     space, what_if = views.selection_space(copied), views.what_if(copied)
     board.events = [{"id": board.cards[0]["id"], "action": "skip", "note": "", "n": 1}]
     board.apply += 1
@@ -44,6 +50,10 @@ def given(copied):
         (list(board.decisions.values()), list[contract.Decided]),
         (list(board.aside.values()), list[contract.Aside]),
         (board.events, list[contract.Event]),
+        (annotator.tasks, list[contract.ToLabel]),
+        (annotator.events, list[contract.Stroke]),
+        (list(annotator.drawings.values()), list[contract.Made]),
+        (annotator.picture, contract.Shown),
         (viewer.index, list[contract.Listed]),
         (viewer.payload, contract.Payload),
         (viewer.payload_of(labeled), contract.Payload),

@@ -9,11 +9,22 @@ labelme: a JSON file beside each image, of X-AnyLabeling and labelme
 coco: a COCO file, of any tool
 voc: an XML file an image, of any tool
 yolo: a text file an image, of any tool
+notebook: what people drew in the notebook itself
 """
 
-from miaod_nb.labeling.ingest import coco, cvat, json_min, label_studio, labelme, voc, yolo
+from miaod_nb.labeling.ingest import (
+    coco,
+    cvat,
+    json_min,
+    label_studio,
+    labelme,
+    notebook,
+    voc,
+    yolo,
+)
 from miaod_nb.labeling.ingest.format import Format
 
 FORMATS: dict[str, Format] = {
-    one.FORMAT.name: one.FORMAT for one in (label_studio, json_min, cvat, labelme, coco, voc, yolo)
+    one.FORMAT.name: one.FORMAT
+    for one in (label_studio, json_min, cvat, labelme, coco, voc, yolo, notebook)
 }
