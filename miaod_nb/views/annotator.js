@@ -1,8 +1,9 @@
 // The annotator: a batch is labeled image by image, by keys and mouse; Python keeps what is drawn.
 // A view: model, root, parts, at (number of the image), selected (number of its box, -1: none), name
 // (class of the next box), added (names that were typed), isShown (whether the picture is there),
-// lies (where: see easel.js), drag (see strokes.js), isPushing (whether Space is held), undoing and
-// redoing ({ id, before, after } each), seconds (by id), seen (when somebody last did something).
+// lies (where: see easel.js), isWhole (whether all of it is in sight), drag (see strokes.js),
+// isPushing (whether Space is held), undoing and redoing ({ id, before, after } each), seconds (by
+// id), seen (when somebody last did something), timer.
 
 const IDLE = 20_000; // milliseconds without mouse and keys, after which nobody is taken to work
 const STEP = 1.5; // by which the keys + and - zoom
@@ -10,8 +11,8 @@ const STEP = 1.5; // by which the keys + and - zoom
 function render({ model, el }) {
   const root = rootOf(el, "annotator", model);
   const view = { model, root, parts: null, at: 0, selected: -1, name: "", added: [], isShown: false,
-    lies: null, drag: null, isPushing: false, undoing: [], redoing: [], seconds: new Map(),
-    seen: -Infinity, timer: null };
+    lies: null, isWhole: true, drag: null, isPushing: false, undoing: [], redoing: [],
+    seconds: new Map(), seen: -Infinity, timer: null };
   view.parts = annotatorParts(view);
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Annotator");
@@ -22,7 +23,7 @@ function render({ model, el }) {
   keys(root, annotatorKeys(view));
   root.addEventListener("keyup", ({ key }) => key === " " && (view.isPushing = false));
   followStrokes(view);
-  new ResizeObserver(() => fitEasel(view)).observe(view.parts.easel);
+  new ResizeObserver(() => refitEasel(view)).observe(view.parts.easel);
   when(model, ["tasks"], () => build(view));
   when(model, ["wanted"], () => follow(view));
   when(model, ["picture"], () => showPicture(view));

@@ -37,15 +37,24 @@ function roomOf({ parts: { canvas } }) {
 /** Zooms around a place on the easel, or around its middle. */
 function zoom(view, factor, at = roomOf(view).map((side) => side / 2)) {
   if (!view.isShown || view.drag) return;
-  view.lies = zoomed(view.lies, factor, at, currentTask(view).size, roomOf(view));
+  const { size } = currentTask(view);
+  view.lies = zoomed(view.lies, factor, at, size, roomOf(view));
+  view.isWhole = view.lies.scale === fitted(size, roomOf(view)).scale;
   paintEasel(view);
 }
 
 /** Brings the whole picture in sight. */
 function fitEasel(view) {
   if (!view.isShown || !roomOf(view)[0]) return; // it is not displayed yet
-  view.drag = null;
+  Object.assign(view, { drag: null, isWhole: true });
   view.lies = fitted(currentTask(view).size, roomOf(view));
+  paintEasel(view);
+}
+
+/** The easel has another size: a picture that was seen in whole still is, another stays as large. */
+function refitEasel(view) {
+  if (!view.lies || view.isWhole || !roomOf(view)[0]) return fitEasel(view);
+  view.lies = held(view.lies, currentTask(view).size, roomOf(view));
   paintEasel(view);
 }
 

@@ -210,8 +210,15 @@ def test_places_hold_when_the_picture_is_zoomed_and_pushed(opened):
         easel.keyboard.press("Escape")
         places = easel.drag((23, 43), (28, 45))
         assert easel.boxes()[-1][1] == between(*places)
+        large = easel.frame["width"]
+        easel.view.page.set_viewport_size({"width": 1265, "height": 800})  # a scroll bar came
+        easel.view.page.wait_for_timeout(200)
+        assert easel.frame["width"] == large
         easel.keyboard.press("f")
         assert easel.frame["width"] == width
+        easel.view.page.set_viewport_size({"width": 900, "height": 600})
+        easel.view.page.wait_for_timeout(200)
+        assert easel.frame["width"] < width  # still seen in whole
 
 
 def test_the_wheel_scrolls_the_page_until_somebody_works_here(opened):
