@@ -16,6 +16,9 @@ from miaod_nb.data.records import FaultCounts
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.detector import DETECTORS
 from miaod_nb.detector.retinanet import build_retinanet
+from miaod_nb.doctor import alike
+from miaod_nb.doctor.examined import examine_run
+from miaod_nb.doctor.finding import Severity
 from tests.conftest import write_voc
 from tests.doctor.conftest import begun, scene
 from tests.experiment.helpers import miaod
@@ -76,8 +79,9 @@ def test_what_stops_training_ends_with_1(voc, tmp_path):
     assert outcome.code == 1 and outcome.err == ""
     assert "stops training: 1 images stand in both lists" in outcome.out
     assert "Training would not begin" in (run_dir / "doctor.html").read_text()
-    outcome = miaod("doctor", voc)
+    outcome = miaod("doctor", voc, "--fix", tmp_path / "lists")
     assert outcome.code == 1 and "stops training: 1 x image that is in both lists" in outcome.out
+    assert (tmp_path / "lists/test.txt").read_text().split() == [f"{n:06d}" for n in range(13, 17)]
 
 
 def test_the_page_is_whole_and_takes_names_for_text(tmp_path):
@@ -125,6 +129,19 @@ def test_a_detector_of_ones_own_that_fails_is_a_finding(voc, tmp_path, monkeypat
     assert outcome.code == 1 and outcome.err == ""
     assert "stops training: the detector 'failing' fails: AttributeError" in outcome.out
     assert "images: 12 of the pool" in outcome.out
+
+
+def test_look_alikes_of_a_batch_are_named(tmp_path, reference, monkeypatch):
+    pairs = []
+
+    def look_alikes(run, cycle, ids):
+        pairs.append((*ids[:2], 0.97))
+        return pairs
+
+    monkeypatch.setattr(alike, "look_alikes", look_alikes)
+    (found,), said = alike.alike_findings(examine_run(reference))
+    assert found.count == 1 and f"({pairs[0][0]} = {pairs[0][1]})" in found.line
+    assert found.severity is Severity.NOTE and "batch of cycle 1" in said
 
 
 @pytest.mark.parametrize(
