@@ -5,6 +5,8 @@ trained on.
 `python docs/label_errors.py runs/toy` measures that with the detector of every cycle of a run, from
 the detections that the run keeps. Of all labels 5 % each are given another class, moved by 25 to
 60 % of their size in both directions, removed, and added where nothing is.
+
+`python docs/label_errors.py --trained runs/toy-errors` trains on such labels of toy first.
 """
 
 import sys
@@ -16,15 +18,20 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Detections, Objects, pairwise_iou
+from miaod_nb.data.labels import Oracle
+from miaod_nb.data.records import FaultCounts
 from miaod_nb.experiment import Run, open_run
-from miaod_nb.labeling.checking import LEAST
+from miaod_nb.labeling.checking import LEAST, check_labels
 from miaod_nb.labeling.doubts import Doubt, doubts
-from miaod_nb.passes.kept_detections import load_detections
+from miaod_nb.passes.kept_detections import kept_detections, load_detections
+from miaod_nb.runs.label_store import Answer, AnsweredObject, LabelStore
+from miaod_nb.runs.schema import Metrics
 
 KINDS = ("swapped", "moved", "removed", "spurious")
 SHARE = 0.05  # of all labels, for each kind of error; and of the list that is looked at first
 MOVED = 0.25, 0.6  # parts of a side by which a box is moved
 SEEDS = range(10)
+LISTS = ("5 % of the labels", "as many as errors", f"score {LEAST} and more")
 
 Labels = Mapping[str, Objects]
 
@@ -123,62 +130,93 @@ def error_of(
     return None
 
 
-def measure(run: Run, cycle: int, seed: int) -> dict[str, float]:
-    """How many planted errors of each kind stand among the first of the list, and what else is to
-    be told of it."""
-    dataset, known = run.dataset, len(run.record.classes_of(cycle))
-    assert known > 1, "the class of a label cannot be swapped where there is one class"
-    labels = dataset.test_objects
-    found = load_detections(run.folder, cycle, list(labels))
-    assert found is not None, f"cycle {cycle} was not evaluated"
-    sizes = {record.id: (record.width, record.height) for record in dataset.test}
+def measure(
+    labels: Labels, sizes: Mapping[str, tuple[int, int]], found: Mapping[str, Detections],
+    known: int, seed: int,
+) -> dict[str, float]:  # fmt: skip
+    """How many planted errors of each kind stand among the first of the list, for lists of three
+    lengths. found: what the detector, which knows `known` classes, finds in the images."""
     given, planted = plant(labels, sizes, known, seed)
     rows = ranked(given, found, known)
     hits = [error_of(image_id, doubt, planted, found) for image_id, doubt in rows]
     total = sum(map(len, given.values()))
     places = total + sum(one.kind == "removed" for one in planted)  # that may be looked at
     shown = sum(doubt.score >= LEAST for _, doubt in rows)
-    result: dict[str, float] = {"labels": total}
-    for name, length in (("", round(SHARE * total)), (" in all", len(planted)), (" shown", shown)):
+    result: dict[str, float] = {}
+    for what, length in zip(LISTS, (round(SHARE * total), len(planted), shown), strict=True):
         right = {hit for hit in hits[:length] if hit is not None}
         counts = Counter(planted[hit].kind for hit in right)
-        result |= {f"{kind}{name}": counts[kind] for kind in KINDS}
-        result |= {f"errors{name}": len(right), f"rows{name}": length}
-        result[f"chance{name}"] = length * len(planted) / places
-    clean = ranked(labels, found, known)
-    return result | {"false alarms": sum(doubt.score >= LEAST for _, doubt in clean)}
+        result |= {f"{what} {kind}": counts[kind] for kind in KINDS}
+        result |= {f"{what} rows": length, f"{what} errors": len(right)}
+        result[f"{what} chance"] = length * len(planted) / places
+    return result
 
 
-def table(run: Run) -> pd.DataFrame:
-    """A row for each cycle and each length of the list: means over the seeds and, in brackets,
-    standard deviations."""
-    rows = []
+def lines_of(cycle: int, metrics: Metrics | None, results: pd.DataFrame) -> list[str]:
+    """A row of the table for each length of the list: means over the seeds, a row each in the
+    results, and, in brackets, standard deviations."""
+    score = metrics["metrics"]["VOC12 AP@0.5 (area)"] if metrics else float("nan")
+    mean, spread = results.mean(), results.std().fillna(0)
+    lines = []
+    for what in LISTS:
+        counts = [f"{mean[key]:.1f} ({spread[key]:.1f})"
+                  for key in (f"{what} {kind}" for kind in ("errors", *KINDS))]  # fmt: skip
+        rows, chance = f"{mean[f'{what} rows']:.0f}", f"{mean[f'{what} chance']:.1f}"
+        lines.append(f"| {' | '.join([str(cycle), f'{score:.2f}', what, rows, *counts, chance])} |")
+    return lines
+
+
+def evaluated(run: Run) -> list[str]:
+    """The table of a run, from what the detector of each cycle found in the evaluated images."""
+    labels, lines = run.dataset.test_objects, []
+    sizes = {record.id: (record.width, record.height) for record in run.dataset.test}
     for cycle in run.record.trained:
-        results = pd.DataFrame([measure(run, cycle, seed) for seed in SEEDS])
-        metrics = run.record.metrics_of(cycle)
-        score = metrics["metrics"]["VOC12 AP@0.5 (area)"] if metrics else float("nan")
-        for name, what in (("", "5 % of the labels"), (" in all", "as many as errors"),
-                           (" shown", f"score {LEAST} and more")):  # fmt: skip
-            mean, spread = results.mean(), results.std()
-            row = {"cycle": cycle, "AP": f"{score:.2f}", "list": what,
-                   "rows": f"{mean[f'rows{name}']:.0f}"}  # fmt: skip
-            for kind in ("errors", *KINDS):
-                row[kind] = f"{mean[kind + name]:.1f} ({spread[kind + name]:.1f})"
-            rows.append(row | {"by chance": f"{mean[f'chance{name}']:.1f}"})
-    return pd.DataFrame(rows)
+        known, found = (
+            len(run.record.classes_of(cycle)),
+            load_detections(run.folder, cycle, [*labels]),
+        )
+        assert known > 1, "the class of a label cannot be swapped where there is one class"
+        assert found is not None, f"cycle {cycle} was not evaluated"
+        results = [measure(labels, sizes, found, known, seed) for seed in SEEDS]
+        lines += lines_of(cycle, run.record.metrics_of(cycle), pd.DataFrame(results))
+        alarms = sum(doubt.score >= LEAST for _, doubt in ranked(labels, found, known))
+        lines.append(f"| {cycle} | | without planted errors, score {LEAST} and more | {alarms} |")
+    return lines
 
 
-def main(run_dirs: Sequence[str]) -> None:
+def trained_on(run_dir: str) -> list[str]:
+    """The table of a run on toy whose detector was trained on planted errors, about these."""
+    settings = {"strategy": "random", "initial": 160, "cycles": 1, "threads": 1}
+    begun = open_run("toy", run_dir=run_dir, overrides=settings)
+    dataset = begun.dataset
+    ids, classes = dataset.ids(dataset.first.labeled), dataset.classes
+    labels = Oracle(dataset.source, dataset.pool).read(ids, classes, FaultCounts())
+    sizes = {i: (dataset.records[i].width, dataset.records[i].height) for i in ids}
+    given, _ = plant(labels, sizes, len(classes), SEEDS[0])
+    answers = [
+        Answer(id=image_id, by="", source="planted", time=0.0, objects=tuple(
+            AnsweredObject(name=classes[label], box=tuple(box), difficult=bool(ignored))
+            for box, label, ignored in zip(one.boxes.tolist(), one.labels, one.ignored, strict=True)
+        ))
+        for image_id, one in given.items()
+    ]  # fmt: skip
+    LabelStore(begun.folder).answer(answers, {record.id for record in dataset.pool})
+    run = open_run("toy", run_dir=run_dir, overrides=settings)
+    run.run()
+    check_labels(run, ids=ids)  # keeps what the detector finds
+    found = kept_detections(run.folder, 0, ())
+    results = [measure(labels, sizes, found, len(classes), SEEDS[0])]
+    return lines_of(0, run.record.metrics_of(0), pd.DataFrame(results))
+
+
+def main(arguments: Sequence[str]) -> None:
     """Prints a Markdown table for each run."""
-    for run_dir in run_dirs:
-        run = open_run(run_dir=run_dir)
-        found = table(run)
-        print(f"\n{run.record.name}, {run.dataset.evaluated_on}:\n")
-        for cells in (found, ["---"] * len(found.columns), *found.itertuples(index=False)):
-            print(f"| {' | '.join(map(str, cells))} |")
-        for cycle in run.record.trained:
-            alarms = measure(run, cycle, SEEDS[0])["false alarms"]
-            print(f"\ncycle {cycle}: {alarms:.0f} rows of score {LEAST} without planted errors")
+    titles = ("cycle", "AP", "list", "rows", "errors", *KINDS, "by chance")
+    trains = arguments[:1] == ["--trained"]
+    for run_dir in arguments[trains:]:
+        lines = trained_on(run_dir) if trains else evaluated(open_run(run_dir=run_dir))
+        print(f"\n{run_dir}\n\n| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

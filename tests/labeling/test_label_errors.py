@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from miaod_nb.boxes import Detections, Objects, pairwise_iou
+from miaod_nb.data.labels import Oracle
+from miaod_nb.data.records import FaultCounts
 from miaod_nb.experiment import open_run
+from miaod_nb.experiment.dataset import digest_of
+from miaod_nb.runs.label_store import LabelStore
 from tests.conftest import PROJECT
+from tests.experiment.helpers import SETTINGS
+from tests.labeling.conftest import QUICK
 
 sys.path.insert(0, str(PROJECT / "docs"))
 label_errors = importlib.import_module("label_errors")  # no package: a script
@@ -72,10 +78,41 @@ def test_a_detector_that_sees_everything_finds_every_error_first(labels, planted
     assert set(hits) == set(range(len(errors)))  # and every row points at one
 
 
-def test_the_table_has_every_cycle_of_a_run(reference, capsys, monkeypatch):
+@pytest.fixture
+def few(monkeypatch):
+    """Many errors in few images, planted twice."""
     monkeypatch.setattr(label_errors, "SEEDS", range(2))
     monkeypatch.setattr(label_errors, "SHARE", 0.25)
+
+
+def rows_of(text):
+    """The cells of the table's rows."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines[1:]]
+
+
+def test_the_table_has_every_cycle_of_a_run(reference, few, capsys):
     label_errors.main([str(reference)])
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    rows = rows_of(capsys.readouterr().out)
     cycles = open_run(run_dir=reference).record.trained
-    assert [row.split(" | ")[0] for row in rows[2:]] == [f"| {c}" for c in cycles for _ in range(3)]
+    assert [row[0] for row in rows] == [str(c) for c in cycles for _ in range(4)]
+    assert all(float(row[3]) >= float(row[4].split()[0]) for row in rows if len(row) == 10)
+
+
+def test_a_detector_is_trained_on_planted_errors(data_root, few, tmp_path, monkeypatch, capsys):
+    def tiny(preset, run_dir, overrides):
+        few_images = SETTINGS | QUICK | {"initial": 8}
+        return open_run("tiny", data_root=data_root, run_dir=run_dir,
+                        overrides=overrides | few_images)  # fmt: skip
+
+    monkeypatch.setattr(label_errors, "open_run", tiny)
+    label_errors.main(["--trained", str(tmp_path / "run")])
+    assert [row[0] for row in rows_of(capsys.readouterr().out)] == ["0"] * 3
+    run = open_run(run_dir=tmp_path / "run")
+    ids = run.record.labeled(0)
+    assert run.record.labels(0)["images"] == len(ids) == 8
+    trained, true = (
+        Oracle(reader, run.dataset.pool).read(ids, run.dataset.classes, FaultCounts())
+        for reader in (LabelStore(run.folder), run.dataset.source)
+    )
+    assert run.record.labels(0)["sha256"] == digest_of(trained) != digest_of(true)
