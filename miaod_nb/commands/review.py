@@ -49,7 +49,7 @@ def review(
         Path | None, typer.Option(help="With --labels: CSV file to write all of it to.")
     ] = None,
 ) -> None:
-    """Set images of the next batch aside, as people decided; or find labels that may be wrong.
+    """Set images of the next batch aside; find doubtful labels.
 
     Decisions are lines of cycle0/decisions.jsonl in the run folder, which the review board and
     this command add to. An image that is skipped comes in no later batch either, a deferred one
