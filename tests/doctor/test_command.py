@@ -17,8 +17,6 @@ from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.detector import DETECTORS
 from miaod_nb.detector.retinanet import build_retinanet
 from miaod_nb.doctor import alike
-from miaod_nb.doctor.examined import examine_run
-from miaod_nb.doctor.finding import Severity
 from tests.conftest import write_voc
 from tests.doctor.conftest import begun, scene
 from tests.experiment.helpers import miaod
@@ -139,9 +137,11 @@ def test_look_alikes_of_a_batch_are_named(tmp_path, reference, monkeypatch):
         return pairs
 
     monkeypatch.setattr(alike, "look_alikes", look_alikes)
-    (found,), said = alike.alike_findings(examine_run(reference))
-    assert found.count == 1 and f"({pairs[0][0]} = {pairs[0][1]})" in found.line
-    assert found.severity is Severity.NOTE and "batch of cycle 1" in said
+    shutil.copytree(reference, tmp_path / "run")
+    outcome = miaod("doctor", tmp_path / "run")
+    words = "worth knowing: 1 x pair of images of the batch of cycle 1 that look alike"
+    assert outcome.code == 0 and words in outcome.out
+    assert f"({pairs[0][0]} = {pairs[0][1]})" in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ def test_a_run_that_cannot_begin_says_why(voc, tmp_path):
         path.unlink()
     examined = examine_run(run_dir)
     assert "no label to begin with" in str(examined.refusal)
-    assert len(examined.images.pool) == 12
+    assert len(examined.images.pool) == 12 and examined.labels.images == []
+    assert named(counted_findings(examined), "annotation missing").count == 8  # of 4 and the test
 
 
 def test_a_run_whose_image_is_gone_says_so(voc, tmp_path, reference, data_root):
