@@ -41,7 +41,7 @@ def import_(
         bool,
         typer.Option(
             "--undo",
-            help="Take the labels of the newest import back instead; what was skipped stays so.",
+            help="Take the newest import back instead: its labels, and what was skipped.",
         ),
     ] = False,
     cycle: Annotated[
@@ -55,13 +55,16 @@ def import_(
     that nobody touched go on waiting.
     """
     from miaod_nb.experiment.opening import open_run
-    from miaod_nb.labeling import checking, exporting, importing
+    from miaod_nb.labeling import checking, exporting, importing, imports
 
     renamed = importing.parse_renames(rename)
     opened = open_run(run_dir=run, needs_labels=False)
     if undo:
-        name, ids = importing.undo_import(opened)
-        typer.echo(f"import {name} is taken back: {len(ids)} images")
+        undone = imports.undo_import(opened)
+        typer.echo(f"import {undone.name} is taken back: {len(undone.labeled)} images labeled, "
+                   f"{len(undone.skipped)} skipped")  # fmt: skip
+        if undone.why_closed:
+            typer.echo(f"what it skipped stays so: {undone.why_closed}")
         return
     importing.refuse_no_file(files)
     cycle = exporting.newest_batch(opened) if cycle is None else cycle

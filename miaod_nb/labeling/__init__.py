@@ -11,6 +11,7 @@ reviewing: the review of a batch: what people decide about the images that a cyc
 exporting: a batch for a label tool, with the boxes that the cycle's detector suggests
 checking: the labels of a run, compared with what detectors find that were not trained on them
 history: every image's story in one table
+imports: the imports of a run as its ledger has them, and how one is taken back
 importing: labels that come back: checked, compared with what was suggested, and merged
 drawing: a batch that people label in the notebook itself
 """

@@ -5,11 +5,10 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from miaod_nb.data.labels import fitted_objects, respelled
 from miaod_nb.data.records import (
@@ -25,12 +24,12 @@ from miaod_nb.experiment.run import Run
 from miaod_nb.labeling.agreement import Agreement, compare
 from miaod_nb.labeling.exchange import Returned, ReturnedBox
 from miaod_nb.labeling.exporting import FIRST, batch_name, pixels_short, rows_of, suggested
+from miaod_nb.labeling.imports import imports_of, note_event
 from miaod_nb.labeling.ingest import FORMATS, Format
 from miaod_nb.labeling.ingest.archives import unpacked
 from miaod_nb.labeling.names import Images
 from miaod_nb.labeling.reviewing import apply_decisions, decide_all, why_closed
-from miaod_nb.runs.label_store import ANSWERS, Answer, AnsweredObject, LabelStore, Undo
-from miaod_nb.runs.pool_file import LEDGER
+from miaod_nb.runs.label_store import Answer, AnsweredObject, LabelStore
 from miaod_nb.selection.decisions import verdicts_of
 
 STATES = ("untouched", "listed", "skipped", "labeled")  # of several about one image the last counts
@@ -152,16 +151,20 @@ def import_labels(
     answers = [
         _answer(i, found[i], given, form, by or found[i].by, short) for i, given in boxes.items()
     ]
-    name = _digest(answers)
-    answers = [one.model_copy(update={"imported": name}) for one in answers]
     notes = {i: one.note for i, one in found.items() if one.state == "skipped"}
+    name = _digest(answers, notes)
+    answers = [one.model_copy(update={"imported": name}) for one in answers]
     with run.folder.lock():
         store = LabelStore(run.folder)
         known = store.answers()
         new = [one for one in answers if not _is_known(one, known)]
-        if new and not _is_noted(run, name):
-            _note(run, {"event": "imported", "import": name, "file": str(path), "cycle": cycle,
-                        "format": form.name, "images": [one.id for one in new]})  # fmt: skip
+        to_skip = _to_set_aside(run, cycle, notes)
+        noted = imports_of(run.folder).get(name)
+        if (new or to_skip) and (noted is None or noted.undone):
+            note_event(run.folder, {
+                "event": "imported", "import": name, "file": str(path), "cycle": cycle,
+                "format": form.name, "images": [one.id for one in new], "skipped": to_skip,
+            })  # fmt: skip
         store.answer(new, record.pool)
     skipped = _set_aside(run, cycle, notes, faults)
     before, batch = suggested(run.folder, cycle), [row["id"] for row in rows_of(run, cycle)]
@@ -171,7 +174,8 @@ def import_labels(
     looked_at = [i for i in boxes if i in before and not found[i].in_bulk]
     seconds = [one.seconds for one in answers if one.seconds is not None]
     return Import(
-        name if new else "", form.label, cycle, list(boxes), [i for i in boxes if not boxes[i]],
+        name if new or to_skip else "",
+        form.label, cycle, list(boxes), [i for i in boxes if not boxes[i]],
         skipped, [i for i, one in found.items() if one.state == "untouched"],
         [i for i in batch if i not in store.answers()],
         [one.id for one in new if one.id in known],
@@ -195,27 +199,6 @@ def read_labels(
             if placed is not None:
                 boxes[image_id] = [box for box in placed if _is_usable(box, image_id, faults)]
     return found, boxes
-
-
-def undo_import(run: Run, name: str = "") -> tuple[str, list[str]]:
-    """Takes the answers of an import back, of the newest if none is named: its name, and the ids of
-    its images. What was answered before holds again. Raises DataError where there is none."""
-    with run.folder.lock():
-        store = LabelStore(run.folder)
-        names = [one.imported for one in store.answers().values() if one.imported]
-        name = name or next(reversed(names), "")
-        ids = [i for i, one in store.answers().items() if one.imported == name]
-        if not name or not ids:
-            raise DataError(
-                f"there is no import '{name}' to take back" if name
-                else "there is no import to take back",
-                where=run.folder.path(ANSWERS),
-                remedy=f"choose one of {', '.join(dict.fromkeys(names))}" if names
-                else "nothing was imported, or all of it was taken back",
-            )  # fmt: skip
-        _note(run, {"event": "import undone", "import": name, "images": ids})
-        store.undo(Undo(undo=name, time=time.time()))
-    return name, ids
 
 
 def _by_image(
@@ -291,9 +274,10 @@ def _answer(
                   time=one.time or time.time(), seconds=one.seconds)  # fmt: skip
 
 
-def _digest(answers: Sequence[Answer]) -> str:
-    """A short name of what these answers say."""
+def _digest(answers: Sequence[Answer], skipped: Mapping[str, str]) -> str:
+    """A short name of what these answers say, and of what was skipped, and why."""
     said = [one.model_dump_json(exclude={"time", "imported"}) for one in answers]
+    said += [json.dumps(one) for one in skipped.items()]
     return hashlib.sha256("\n".join(sorted(said)).encode()).hexdigest()[:8]
 
 
@@ -303,19 +287,13 @@ def _is_known(answer: Answer, known: Mapping[str, Answer]) -> bool:
     return before is not None and (before.objects, before.by) == (answer.objects, answer.by)
 
 
-def _is_noted(run: Run, name: str) -> bool:
-    """Whether the ledger has an import of that name that was not taken back."""
-    if not run.folder.exists(LEDGER):
-        return False
-    events = [
-        line for line in run.folder.load_text(LEDGER).splitlines() if f'"import": "{name}"' in line
-    ]
-    return bool(events) and '"event": "imported"' in events[-1]
-
-
-def _note(run: Run, event: Mapping[str, Any]) -> None:
-    """Adds a line to the ledger."""
-    run.folder.append_line(LEDGER, json.dumps({**event, "time": time.time()}))
+def _to_set_aside(run: Run, cycle: int, skipped: Iterable[str]) -> list[str]:
+    """The ids among those skipped that are to leave the cycle's batch, and have not been decided
+    about so."""
+    if cycle == FIRST or why_closed(run.record, cycle):
+        return []
+    barred, labeled = verdicts_of(run.record, cycle).barred, {*run.record.labeled(cycle)}
+    return [i for i in skipped if i not in barred and i not in labeled]
 
 
 def _set_aside(run: Run, cycle: int, skipped: Mapping[str, str], faults: FaultCounts) -> list[str]:
@@ -327,15 +305,13 @@ def _set_aside(run: Run, cycle: int, skipped: Mapping[str, str], faults: FaultCo
         return []
     record = run.record
     barred = verdicts_of(record, cycle).barred
-    labeled = {*record.labeled(cycle)}
-    new = [i for i in skipped if i not in barred and i not in labeled]
     if what := why_closed(record, cycle):
-        for image_id in new:
+        for image_id in skipped.keys() - barred.keys() - {*record.labeled(cycle)}:
             faults.add(f"skipped too late: {what}", image_id)
         return [i for i in skipped if i in barred]
-    if new:
-        for note in dict.fromkeys(skipped[i] for i in new):
-            decide_all(record, cycle, {i: "skip" for i in new if skipped[i] == note}, note)
+    new = _to_set_aside(run, cycle, skipped)
+    for note in dict.fromkeys(skipped[i] for i in new):
+        decide_all(record, cycle, {i: "skip" for i in new if skipped[i] == note}, note)
     if not {*skipped}.isdisjoint(record.selected(cycle)):  # or decided before a crash
         apply_decisions(record, cycle, replace=False)
     return [i for i in skipped if i in barred or i in new]

@@ -16,7 +16,8 @@ from miaod_nb.labeling.drawing import (
     keep_drawings,
 )
 from miaod_nb.labeling.exporting import export_batch, exported_file, suggested, tool_of
-from miaod_nb.labeling.importing import format_of, undo_import
+from miaod_nb.labeling.importing import format_of
+from miaod_nb.labeling.imports import undo_import
 from miaod_nb.labeling.ingest import notebook
 from miaod_nb.labeling.ingest.notebook import Drawing, Drawings
 from miaod_nb.runs.label_store import LabelStore
@@ -81,7 +82,7 @@ def test_what_was_handed_in_is_not_asked_again_unless_it_is_taken_back(asking, b
     again, left_out = batch_to_draw(asking, 0)
     assert [task.id for task in again.tasks] == others
     assert left_out == [f"1 x image labeled already ({first})"]
-    assert undo_import(asking) == (name, [first])
+    assert undo_import(asking)[:2] == (name, [first])
     assert [task.id for task in batch_to_draw(asking, 0)[0].tasks] == [first, *others]
     assert drawings_of(asking.record, 0)[first].boxes[0].box == BOX  # as it was drawn
 

@@ -7,7 +7,7 @@ import pytest
 
 from miaod_nb.errors import ConfigError
 from miaod_nb.labeling.history import COLUMNS, history, history_lines
-from miaod_nb.labeling.importing import undo_import
+from miaod_nb.labeling.imports import undo_import
 from miaod_nb.labeling.reviewing import decide
 from tests.experiment.helpers import miaod
 
@@ -43,7 +43,7 @@ def test_an_image_tells_its_story(story):
 
 def test_what_was_taken_back_is_part_of_it(story):
     run, first = story
-    name, _ = undo_import(run)
+    name = undo_import(run).name
     decide(run.record, 0, first, "skip", "blurred")
     table = history(run.record, first)
     undone = table[table["event"] == "import undone"]

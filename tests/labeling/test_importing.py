@@ -10,7 +10,8 @@ from miaod_nb.errors import DataError, RunFolderError
 from miaod_nb.experiment import open_run
 from miaod_nb.labeling import exporting, importing
 from miaod_nb.labeling.agreement import Agreement
-from miaod_nb.labeling.importing import format_of, import_labels, undo_import
+from miaod_nb.labeling.importing import format_of, import_labels
+from miaod_nb.labeling.imports import undo_import
 from miaod_nb.runs.label_store import LabelStore
 from tests.experiment.helpers import miaod
 
@@ -174,15 +175,16 @@ def test_an_image_skipped_in_an_import_that_was_cut_off_leaves_the_batch(
 
 
 def test_undo_brings_back_what_was_answered_before(worked_on):
-    run, (boxes, empty, *_), path = worked_on
+    run, (boxes, empty, skipped, *_), path = worked_on
     first = bring_in(run, path)
     task = {"data": {"image_id": boxes}, "annotations": [annotation(region(1, 1, 9, 9))]}
     second = bring_in(run, give_back(run, [task], "second.json"))
     assert second.replaced == [boxes]
     now = LabelStore(run.folder).answers()[boxes]
-    assert undo_import(run) == (second.name, [boxes])
+    assert undo_import(run) == (second.name, [boxes], [], "")
     assert LabelStore(run.folder).answers()[boxes] != now
-    assert undo_import(run, first.name) == (first.name, [boxes, empty])
+    assert undo_import(run, first.name) == (first.name, [boxes, empty], [skipped], "")
+    assert skipped in run.record.selected(0) and len(run.record.selected(0)) == 6
     assert LabelStore(run.folder).answers() == {}
     with pytest.raises(DataError, match="no import to take back"):
         undo_import(run)
@@ -294,3 +296,29 @@ def test_a_file_of_no_format_is_refused(tmp_path):
         format_of(path)
     with pytest.raises(DataError, match="no such file"):
         format_of(tmp_path / "gone.json")
+
+
+def test_an_import_of_skipped_images_alone_is_taken_back_too(asking):
+    (first, task), (second, other), *_ = export(asking)
+    for one in (task, other):
+        one["annotations"] = [annotation(was_cancelled=True)]
+    result = bring_in(asking, give_back(asking, [task, other]))
+    assert result.name and result.skipped == [first, second]
+    assert not {first, second} & {*asking.record.selected(0)}
+    again = bring_in(asking, give_back(asking, [task, other]))
+    assert again.name == "" and again.skipped == [first, second]
+    outcome = miaod("import", asking.folder.root, "--undo")
+    assert f"import {result.name} is taken back: 0 images labeled, 2 skipped" in outcome.out
+    assert asking.record.selected(0)[:2] == [first, second]
+    with pytest.raises(DataError, match="no import to take back"):
+        undo_import(asking)
+
+
+def test_what_was_skipped_stays_so_once_the_next_cycle_has_begun(worked_on):
+    run, (_, _, skipped, *_), path = worked_on
+    bring_in(run, path)
+    assert miaod("run", "--run-dir", run.folder.root, "--set", "cycles=2").code == 0
+    before = run.record.selected(0)
+    undone = undo_import(open_run(run_dir=run.folder.root))
+    assert undone.labeled and undone.skipped == [] and "cycle 1 has begun" in undone.why_closed
+    assert run.record.selected(0) == before and skipped not in before
