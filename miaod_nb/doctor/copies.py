@@ -26,6 +26,9 @@ TWICE = (
     "take the second ones off the list (--fix writes it): people would label a picture twice, and "
     "training counts it twice"
 )
+MIRROR = (
+    "look at them: training mirrors images by itself, so a mirrored copy teaches next to nothing"
+)
 LEAK = (
     "take them off the list (--fix writes it): metrics are measured on pictures that are "
     "trained on, and come out too good"
@@ -135,9 +138,9 @@ def copy_findings(examined: Examined, copies: Copies) -> list[Finding]:
         leak = f"{measured} image that is a {what} of one of the pool: a leak ({known_by})"
         mine = [one for one in copies.leaks if one.how == how]
         leaked.append(_finding(Severity.HURTS, leak, LEAK, mine))
-        severity = Severity.NOTE if how == MIRRORED else Severity.HURTS
+        severity, remedy = (Severity.NOTE, MIRROR) if how == MIRRORED else (Severity.HURTS, TWICE)
         mine = [one for one in copies.found if one.how == how and one not in leaks]
-        twice.append(_finding(severity, f"{what} of another image ({known_by})", TWICE, mine))
+        twice.append(_finding(severity, f"{what} of another image ({known_by})", remedy, mine))
     findings = [*leaked, *twice]
     if copies.without_contrast:
         findings.append(

@@ -52,7 +52,7 @@ def _out_of_reach(
     words = {
         "smaller": (
             f"object too small for the anchors {at}, the smallest has {reach.smallest:.0f} px",
-            f"raise image_size, or lower anchor_scale; by {factor:.2g}, and half of them are as "
+            f"raise image_size, or lower anchor_scale: {factor:.2g} times, and half of them are as "
             "large as the smallest anchor",
         ),
         "larger": (
