@@ -77,10 +77,12 @@ def undo_import(run: Run, name: str = "") -> Undone:
             else "nothing was imported, or all of it was taken back",
         )  # fmt: skip
     (labeled, skipped), cycle = held[name], imports[name].cycle
-    closed = why_closed(run.record, cycle) if skipped else ""
+    closed = why_closed(run.record, cycle) if imports[name].skipped else ""
     skipped = [] if closed else skipped
-    if skipped:
-        decide_all(run.record, cycle, dict.fromkeys(skipped, "undecided"))
+    with run.folder.lock():  # refused before anything is written
+        if skipped:
+            decide_all(run.record, cycle, dict.fromkeys(skipped, "undecided"))
+    if imports[name].skipped and not closed:  # or decided before a crash
         apply_decisions(run.record, cycle, replace=False)
     with run.folder.lock():
         note_event(run.folder, {"event": "import undone", "import": name,

@@ -176,7 +176,7 @@ def test_small_objects_and_thin_ones_are_findings(voc, annotate):
     assert small.severity is Severity.HURTS and small.count >= 12
     assert names(small)[0] == "000001" and len(small.examples[0].boxes) == 12
     # 2 px (VOC's numbers: 4 to 6) of 64 are 10 at the preset's 320; the smallest anchor has 32.
-    assert "by 3.2, and half of them" in small.remedy
+    assert "3.2 times, and half of them" in small.remedy
     assert names(thin) == ["000003"] and thin.count == 1
     assert not any("longer than wide" in one.what for one in before)
 
