@@ -35,5 +35,5 @@ function doubtPicture({ id, what, source, size: [high, wide], label, predicted }
   draw(label, "truth");
   const style = `width: ${wide * scale}px; height: ${high * scale}px`;
   return element("div", { class: "miaod-picture", style },
-    element("img", { src: source, alt: "" }), canvas);
+    element("img", { src: source, alt: id }), canvas);
 }

@@ -212,7 +212,8 @@ def parts_outside(view: Locator) -> list[str]:
         const frame = root.getBoundingClientRect();
         return [...root.querySelectorAll("[data-role], canvas, svg, table")].filter((part) => {
             const box = part.getBoundingClientRect();
-            return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1 ||
+            return part.checkVisibility() && box.width &&  // nor what a closed fold has
+                (box.left < frame.left - 1 || box.right > frame.right + 1 ||
                 box.top < frame.top - 1 || box.bottom > frame.bottom + 1);
         }).map((part) => part.dataset.role || part.tagName);
     }""")

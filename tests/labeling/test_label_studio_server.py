@@ -82,7 +82,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     for number in range(6):
         take_photo(photos / f"first/{number}.jpg", 1)
         objects = "".join(
-            f"<object><name>{escape(label)}</name><bndbox><xmin>{x1}.0</xmin><ymin>{y1}</ymin>"
+            f"<object><name>{escape(label)}</name><bndbox><xmin>{float(x1)}</xmin><ymin>{y1}</ymin>"
             f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"  # counts from 0
             for label, ((x1, y1, x2, y2), _) in SUGGESTED.items()
         )
