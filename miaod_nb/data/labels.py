@@ -5,6 +5,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,7 +177,11 @@ class CountedFrom0:
         found = self._source.labels(image_id)
         if found is None or not found.from_1:
             return found
-        objects = [one._replace(box=_moved(one.box, 1.0)) for one in found.objects]
+        objects = [
+            one._replace(box=(x1 + 1, y1 + 1, x2 + 1, y2 + 1))
+            for one in found.objects
+            for x1, y1, x2, y2 in [one.box]
+        ]
         note = "annotation taken to count pixels from 0: voc_pixels_from says so"
         return replace(found, objects=objects, notes=(*found.notes, note), from_1=False)
 
@@ -184,11 +189,6 @@ class CountedFrom0:
 def as_counted(source: LabelReader, pixels_from: int) -> LabelReader:
     """The labels of a data set. pixels_from: the setting voc_pixels_from."""
     return source if pixels_from else CountedFrom0(source)
-
-
-def _moved(box: Box, by: float) -> Box:
-    x1, y1, x2, y2 = box
-    return x1 + by, y1 + by, x2 + by, y2 + by
 
 
 class Oracle:
@@ -214,26 +214,20 @@ class Oracle:
 
     def any_certain(self, ids: Iterable[str]) -> bool:
         """Whether one of these images, which have usable labels, was labeled for certain."""
-        return any(map(self._is_certain, ids))
+        return any(labels.certain for labels in self._usable_labels(ids))
 
-    def _is_certain(self, image_id: str) -> bool:
-        try:
-            labels = self._reader.labels(image_id)
-        except AnnotationFault:  # they were usable: somebody is changing them
-            return False
-        return labels is not None and labels.certain
-
-    def pixels_short(self, ids: Sequence[str]) -> int:
+    def pixels_short(self, ids: Iterable[str]) -> int:
         """By how many pixels the boxes of these images, whose labels may be read, end too early at
         the right and at the bottom: 1 where most annotations count from 1, as VOC's own, else 0."""
-        found = [labels.from_1 for i in ids if (labels := self._usable_labels(i)) is not None]
+        found = [labels.from_1 for labels in self._usable_labels(ids)]
         return int(sum(found) > len(found) / 2)
 
-    def _usable_labels(self, image_id: str) -> Labels | None:
-        try:
-            return self._reader.labels(image_id)
-        except AnnotationFault:
-            return None
+    def _usable_labels(self, ids: Iterable[str]) -> Iterator[Labels]:
+        for image_id in ids:
+            with suppress(AnnotationFault):  # also of an annotation that somebody is changing
+                labels = self._reader.labels(image_id)
+                if labels is not None:
+                    yield labels
 
     def read(
         self, ids: Iterable[str], classes: Sequence[str], faults: FaultCounts

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from miaod_nb.data.images import TOO_LARGE
 from miaod_nb.data.labels import usable_box
-from miaod_nb.data.records import FaultCounts, ImageRecord
+from miaod_nb.data.records import UNFIT_NAME, FaultCounts, ImageRecord
 from miaod_nb.data.upright import Box
 from miaod_nb.doctor.examined import Examined
 from miaod_nb.doctor.finding import Example, Finding, Severity
 
 NOTE, HURTS = Severity.NOTE, Severity.HURTS
+READ_SO = "nothing, if it is read as it is meant"
 RESTORE = "restore the file or take it off the list; it is left out until then"
 MEND = "mend the annotation; the image is left out of training until then"
 # By how a reason begins, the first that fits; reasons that tell only how something was read are
@@ -20,11 +21,15 @@ KNOWN: dict[str, tuple[Severity, str]] = {
     "image of a format": (HURTS, "save it as JPEG or PNG; it is left out until then"),
     TOO_LARGE: (HURTS, "cut it into tiles, or save it smaller; it is left out until then"),
     "image with a side under": (HURTS, "take it off the list; it is left out"),
+    UNFIT_NAME: (HURTS, "rename the file; it is left out until then"),
     "listed image missing": (HURTS, "put it there, or take it off the list"),
     "file name leads out": (HURTS, "put the image into the data folder, and name it from there"),
     "listed twice": (NOTE, "take the second line off the list; it counts once"),
     "annotation of an image that is not there": (
         HURTS, "call image and annotation alike; labels of no image are never used"),
+    "annotation whose name several images have": (
+        HURTS, "put it below folders as its image's, or rename both; it is not used until then"),
+    "annotation with several boxes": (NOTE, READ_SO),
     "folder of images passed over": (HURTS, "give it a list, if its images belong to the pool"),
     "deep gray image with less than an eighth": (
         HURTS, "these look flat beside the others: save all with one range of values"),
@@ -43,7 +48,6 @@ KNOWN: dict[str, tuple[Severity, str]] = {
     "image without objects": (NOTE, "nothing, if the images show none: they are background"),
 }  # fmt: skip
 FEW = 8  # examples of how something was read
-READ_SO = "nothing, if it is read as it is meant"
 # Said by another finding, with more words.
 SAID_ELSEWHERE = "file that is byte for byte another one of the list"
 

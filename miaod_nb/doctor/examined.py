@@ -7,7 +7,7 @@ from pathlib import Path
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config, make_config
 from miaod_nb.data.checked import CheckedImages
-from miaod_nb.data.labels import AnswersFirst, Oracle, to_objects
+from miaod_nb.data.labels import AnswersFirst, Oracle, as_counted, to_objects
 from miaod_nb.data.records import FaultCounts, ImageRecord, Range, RawObject
 from miaod_nb.data.sources import open_source, scan_list
 from miaod_nb.errors import MiaodError, RunFolderError
@@ -106,9 +106,10 @@ def examine_run(root: Path) -> Examined:
     dataset, answers, begun = run.dataset, LabelStore(RunFolder(root)), has_begun(run.folder)
     labeled = record.labeled(record.cycles - 1) if begun else dataset.ids(dataset.first.labeled)
     held_out = dataset.ids(dataset.held_out)
-    pool = Oracle(AnswersFirst(answers, images.sources.pool), images.pool)
+    of_pool, of_test = (as_counted(one, run.config.voc_pixels_from) for one in images.sources)
+    pool = Oracle(AnswersFirst(answers, of_pool), images.pool)
     known = [one for one in dict.fromkeys([*labeled, *answers.answers()]) if one in pool.records]
-    readers = [(pool, known, held_out), (Oracle(images.sources.test, images.test), None, None)]
+    readers = [(pool, known, held_out), (Oracle(of_test, images.test), None, None)]
     labels = _read(readers, record.classes if begun else dataset.classes)
     return Examined(images, labels, frozenset(held_out), run, refusal)
 

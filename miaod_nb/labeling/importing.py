@@ -158,7 +158,7 @@ def import_labels(
         store = LabelStore(run.folder)
         known = store.answers()
         new = [one for one in answers if not _is_known(one, known)]
-        to_skip = _to_set_aside(run, cycle, notes)
+        to_skip = [] if why_closed(record, cycle) else _to_set_aside(run, cycle, notes)
         noted = imports_of(run.folder).get(name)
         if (new or to_skip) and (noted is None or noted.undone):
             note_event(run.folder, {
@@ -288,9 +288,8 @@ def _is_known(answer: Answer, known: Mapping[str, Answer]) -> bool:
 
 
 def _to_set_aside(run: Run, cycle: int, skipped: Iterable[str]) -> list[str]:
-    """The ids among those skipped that are to leave the cycle's batch, and have not been decided
-    about so."""
-    if cycle == FIRST or why_closed(run.record, cycle):
+    """The ids among those skipped that nobody has set aside yet, and that are not labeled."""
+    if cycle == FIRST:  # drawn, not chosen: no other one can take its place
         return []
     barred, labeled = verdicts_of(run.record, cycle).barred, {*run.record.labeled(cycle)}
     return [i for i in skipped if i not in barred and i not in labeled]
@@ -299,17 +298,16 @@ def _to_set_aside(run: Run, cycle: int, skipped: Iterable[str]) -> list[str]:
 def _set_aside(run: Run, cycle: int, skipped: Mapping[str, str], faults: FaultCounts) -> list[str]:
     """Takes what people skipped, and noted why, out of the cycle's batch, without others in their
     places; returns the ids that are set aside now."""
-    if cycle == FIRST:  # drawn, not chosen: no other one can take its place
+    if cycle == FIRST:
         for image_id in skipped:
             faults.add("skipped, but drawn to begin with: it goes on waiting", image_id)
         return []
     record = run.record
-    barred = verdicts_of(record, cycle).barred
+    barred, new = verdicts_of(record, cycle).barred, _to_set_aside(run, cycle, skipped)
     if what := why_closed(record, cycle):
-        for image_id in skipped.keys() - barred.keys() - {*record.labeled(cycle)}:
+        for image_id in new:
             faults.add(f"skipped too late: {what}", image_id)
         return [i for i in skipped if i in barred]
-    new = _to_set_aside(run, cycle, skipped)
     for note in dict.fromkeys(skipped[i] for i in new):
         decide_all(record, cycle, {i: "skip" for i in new if skipped[i] == note}, note)
     if not {*skipped}.isdisjoint(record.selected(cycle)):  # or decided before a crash

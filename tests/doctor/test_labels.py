@@ -10,6 +10,7 @@ from PIL import Image
 from torchvision.ops import box_iou
 
 from miaod_nb.config import make_config
+from miaod_nb.data.records import UNFIT_NAME
 from miaod_nb.detector import build_detector
 from miaod_nb.doctor.classes import class_findings
 from miaod_nb.doctor.counted import KNOWN, counted_findings
@@ -85,6 +86,31 @@ def test_reasons_that_tell_how_something_was_read_are_no_fault(voc):
     (voc / "JPEGImages/000001.jpg").unlink()
     found = named(counted_findings(examine_data(voc, "", False)), "laid on white")
     assert found.severity is Severity.NOTE and names(found) == ["000001"]
+
+
+def test_labels_are_read_as_the_run_reads_them(voc, tmp_path):
+    from_0 = examine_run(begun(voc, tmp_path / "run", voc_pixels_from=0))
+    from_1 = examine_run(begun(voc, tmp_path / "other"))
+    sides = [
+        {one.record.id: one.raw[0].box for one in examined.labels.images or () if one.raw}
+        for examined in (from_0, from_1)
+    ]
+    assert sides[0].keys() == sides[1].keys() and sides[0]
+    for image_id, box in sides[0].items():
+        assert box == tuple(side + 1 for side in sides[1][image_id])
+
+
+def test_what_only_looks_like_a_way_of_reading_is_told_from_it(voc):
+    examined = examine_data(voc, "", False)
+    for reason in (
+        UNFIT_NAME,
+        "annotation whose name several images have",
+        "annotation with several boxes in one object, each taken for an object",
+    ):
+        examined.images.faults.add(reason, "a")  # fmt: skip
+    left_out, unused, read = counted_findings(examined)
+    assert left_out.severity is unused.severity is Severity.HURTS
+    assert read.severity is Severity.NOTE and "size" not in read.remedy
 
 
 def test_every_known_reason_has_a_remedy():

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from miaod_nb.data.records import FaultCounts
-from miaod_nb.errors import DataError, disk_fault
+from miaod_nb.errors import DataError, unreadable
 from miaod_nb.labeling.exchange import Returned, ReturnedBox
 from miaod_nb.labeling.ingest.format import Format, start_of
 from miaod_nb.labeling.names import Images
@@ -70,8 +70,7 @@ def read_drawings(path: Path) -> Drawings:
     try:
         return Drawings.model_validate_json(path.read_bytes())
     except OSError as error:
-        fault, remedy = disk_fault(error)
-        raise DataError(f"the file cannot be read ({fault})", where=path, remedy=remedy) from None
+        raise unreadable(path, error) from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the whole file"
