@@ -27,7 +27,7 @@ def registries(tmp_path, monkeypatch):
     """The registries may be changed, and runs land in a folder of the test."""
     monkeypatch.chdir(tmp_path)
     for registry in (STRATEGIES, DETECTORS):
-        for name in {"margin", "shared"}:
+        for name in {"two_things", "shared"}:
             monkeypatch.setitem(registry, name, None)  # taken back after the test
             del registry[name]
 
@@ -35,13 +35,13 @@ def registries(tmp_path, monkeypatch):
 def test_strategy(registries):
     names = executed(STRATEGY)
     run = names["run"]
-    assert run.metrics()["strategy"].tolist() == ["margin"] * 2
+    assert run.metrics()["strategy"].tolist() == ["two_things"] * 2
     scores = run.folder.load_parquet("cycle0/scores.parquet").set_index("index")["score"]
     chosen = run.selection(0)
     assert scores[chosen].min() >= scores.drop(chosen).max()
     assert np.ptp(scores) > 0
 
-    strategy = names["Margin"]()
+    strategy = names["TwoThings"]()
     probs = torch.tensor([[[0.9, 0.1, 0.0], [0.5, 0.1, 0.6]], [[0.1, 0.2, 0.0], [0.0, 0.0, 0.8]]])
     by_hand = torch.tensor([0.5 * (1 - 0.1), 0.1 * (1 - 0.1)])
     said = strategy.observe(lambda *_: Predictions(None, probs.logit()), unlabeled(noise()))

@@ -66,6 +66,7 @@ Size = Annotated[tuple[int, int], BeforeValidator(_numbers), AfterValidator(_pla
 Amount = Annotated[float, AfterValidator(_whole_count)]
 
 _RUN: dict[str, Any] = {"run": True}  # marks a field that does not change the results
+_ADDED: dict[str, Any] = {"added": True}  # one that runs before it had by its default, unnamed
 
 
 class Config(BaseModel):
@@ -95,7 +96,7 @@ class Config(BaseModel):
     test_list: str = Field("test", description="list used for evaluation, found in the same way")
     voc_pixels_from: int = Field(1, ge=0, le=1, description="number of the first pixel in VOC "
                                  "files in which nothing tells it: 1 in VOC's own, 0 in those of "
-                                 "most label tools")
+                                 "most label tools", json_schema_extra=_ADDED)
     empty_images: Literal["keep", "drop"] = Field("keep", description="pool images without "
                                                   "objects: background, or left out (COCO alone)")
     holdout: float = Field(0.2, ge=0, lt=1, description="share of the initial labeled images kept "
@@ -209,9 +210,13 @@ class Config(BaseModel):
 
     # selection
     strategy: str = Field("mi_aod", description="how the next images are chosen: "
-        "mi_aod, coreset, entropy, random, full (all), or a strategy of your own")
+        "see docs/strategies.md, or a strategy of your own")
     entropy_aggregate: Literal["max", "mean", "sum"] = Field(
         "max", description="from detections to the image (strategy=entropy)"
+    )
+    instance_aggregate: Literal["max", "mean", "sum"] = Field(
+        "mean", description="from detections to the image (least_confidence, margin)",
+        json_schema_extra=_ADDED,
     )
     initial: Amount = Field(0.05, gt=0, le=10**7, description="first labeled images: a whole "
                             "count, or below 1 a fraction of the pool")
@@ -269,8 +274,9 @@ class Config(BaseModel):
         fields = self.model_dump(mode="json", exclude=self.run_fields())
         if self.first_labels == "auto":  # what follows from it stands with the data
             del fields["first_labels"]
-        if self.voc_pixels_from == 1:  # as runs had it before there was a choice
-            del fields["voc_pixels_from"]
+        for name, field in type(self).model_fields.items():
+            if field.json_schema_extra == _ADDED and getattr(self, name) == field.default:
+                del fields[name]
         if self.backbone_weights not in ("imagenet", "none"):
             fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
         return fields

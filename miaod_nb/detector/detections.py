@@ -33,12 +33,14 @@ class ImageDetections:
     """Boxes found in one image, best first.
 
     boxes: float (N, 4) xyxy in pixels of the original image; scores: float (N,) in (0, 1];
-    labels: int64 (N,), class index.
+    labels: int64 (N,), class index. class_scores: float (N, C), what the anchor of each box says of
+    every class; None if nobody kept them.
     """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
+    class_scores: Tensor | None = None
 
     def as_arrays(self) -> Detections:
         """The same on the CPU, for everything that is no detector."""
@@ -78,11 +80,16 @@ def _best_of_levels(values: Tensor, level_sizes: Sequence[int], count: int) -> T
 
 def suppress(boxes: Tensor, probs: Tensor, settings: DetectionSettings) -> ImageDetections:
     """The best boxes after class-wise NMS; boxes (N, 4), probs (N, C). The output's size depends
-    on the values, so this step waits for the device."""
+    on the values, so this step waits for the device.
+
+    `batched_nms` may move each class elsewhere by adding to its coordinates: in float64 that rounds
+    nothing away, so that boxes of other classes, their number and the device change nothing.
+    """
     anchor, label = (probs > settings.score_threshold).nonzero(as_tuple=True)
     scores, boxes = probs[anchor, label], boxes[anchor]
-    kept = batched_nms(boxes, scores, label, settings.nms_iou)[: settings.max_detections]
-    return ImageDetections(boxes[kept], scores[kept], label[kept])
+    kept = batched_nms(boxes.double(), scores.double(), label, settings.nms_iou)
+    kept = kept[: settings.max_detections]
+    return ImageDetections(boxes[kept], scores[kept], label[kept], probs[anchor[kept]])
 
 
 def detect(

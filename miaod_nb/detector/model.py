@@ -14,7 +14,7 @@ from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
 from miaod_nb.processes import ALONE, Processes
 
-_OUTPUT_NAMES = {
+OUTPUT_NAMES = {
     "classifier_1": "logits_1",
     "classifier_2": "logits_2",
     "mil_classifier": "mil_logits",
@@ -116,7 +116,7 @@ class DetectionModel(nn.Module):
         """What the named towers say about feature levels."""
         outputs = self.head(features, towers)
         full = {
-            _OUTPUT_NAMES[name]: output.float() if output.dtype == torch.bfloat16 else output
+            OUTPUT_NAMES[name]: output.float() if output.dtype == torch.bfloat16 else output
             for name, output in outputs.items()
         }
         return Predictions(
@@ -130,8 +130,12 @@ class DetectionModel(nn.Module):
         With `autocast` convolutions compute in bfloat16; predictions are float32 all the same, so
         losses and scores lose nothing.
         """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+        with self.autocasting():
             return self.predict(self.features(images), towers)
+
+    def autocasting(self) -> torch.autocast:
+        """The precision that convolutions compute in, for a `with` block."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
     def detection_terms(
         self, predictions: Predictions, batch: LabeledBatch, processes: Processes = ALONE

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import AnchorGrid
@@ -62,7 +61,7 @@ def row_of(
     """What the table says of an image. counts: the `k_grid` of the largest image."""
     found = values.detections
     seen = np.bincount(found.above(SHOWN_SCORE).labels, minlength=len(classes))
-    entropies = binary_entropy(torch.from_numpy(found.scores))
+    entropies = binary_entropy(found.scores)
     entropy = getattr(entropies, config.entropy_aggregate)() if len(entropies) else 0.0
     averaged = {k: own_count(k, config, len(values.discrepancy), counts[-1]) for k in counts}
     weighted = _aggregates(values.weighted, averaged)

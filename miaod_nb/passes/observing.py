@@ -5,6 +5,7 @@ from torch import Tensor
 
 from miaod_nb.data.batches import UnlabeledBatch
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.remembering import remembering
 from miaod_nb.errors import TrainingError
 from miaod_nb.plugins import own_code_explained, place_of
 from miaod_nb.runs.card import PER_CLASS
@@ -21,7 +22,7 @@ def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) ->
     each. Raises TrainingError for other columns, and for values that are not of these images."""
     card, whose = strategy.card, f"the strategy '{strategy.card.name}'"
     with own_code_explained(whose, type(strategy), REMEDY, TrainingError):
-        found = strategy.observe(model, batch)
+        found = strategy.observe(remembering(model, batch.images), batch)
     place = f"{place_of(strategy)}.observe"
     fault = _fault_of(found, strategy, len(batch), model.num_classes)
     if fault:

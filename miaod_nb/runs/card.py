@@ -19,9 +19,11 @@ class Card:
     an image was chosen. paper: where it was published. look: the slot of the palette that is
     reserved for it; "": the next free one.
     ranks_by: the column whose highest values it wants; None: it looks at several images together,
-    or at none. columns: what `observe` says of every image; () if it looks at none. `per_class`
-    (B, C) becomes a column for each class. observes_labeled: the columns of labeled images too.
-    labels_all: every label at once, the ceiling. trains_adversarially: what training=auto means.
+    or at none. passes_over: it may take lower values before higher ones for reasons of its own,
+    such as images that look alike. columns: what `observe` says of every image; () if it looks at
+    none. `per_class` (B, C) becomes a column for each class. observes_labeled: the columns of
+    labeled images too. labels_all: every label at once, the ceiling. trains_adversarially: what
+    training=auto means.
     settings: fields of the configuration that its choice alone reads. explained_by: what views keep
     of an image's anchors that is its score: "discrepancy", "entropy"; "": neither.
     """
@@ -32,6 +34,7 @@ class Card:
     reason: str
     paper: str = ""
     ranks_by: str | None = None
+    passes_over: bool = False
     columns: tuple[str, ...] = ()
     observes_labeled: bool = False
     labels_all: bool = False
@@ -48,7 +51,14 @@ class Card:
     @property
     def behavior(self) -> dict[str, Any]:
         """What others do by it, besides naming it."""
-        names = ("columns", "ranks_by", "observes_labeled", "labels_all", "trains_adversarially")
+        names = (
+            "columns",
+            "ranks_by",
+            "passes_over",
+            "observes_labeled",
+            "labels_all",
+            "trains_adversarially",
+        )
         return {name: getattr(self, name) for name in names}
 
     def as_dict(self) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class CardFields(TypedDict):
     reason: str
     paper: NotRequired[str]
     ranks_by: NotRequired[str | None]
+    passes_over: NotRequired[bool]
     columns: NotRequired[list[str]]
     observes_labeled: NotRequired[bool]
     labels_all: NotRequired[bool]

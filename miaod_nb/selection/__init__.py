@@ -6,7 +6,10 @@ k_center: k-center greedy: points that leave no other point far from all of them
 protocol: what a strategy is: a card that describes it, what it sees in images, and what it chooses
 batch: the batch of a cycle: what a strategy chooses when people have set some images aside
 coreset: core-set: images that are farthest, for the detector, from all that are labeled
+outputs: what any detector says of an image, and strategies that need nothing else of it
 entropy: images whose detections the detector is least sure of
+least_confidence: images whose detections have low scores
+margin: images with detections that could be one class or another
 random: every image is equally likely; what the others are measured against
 full: full supervision: every label at once, the ceiling
 uncertainty: how uncertain the detector is about an anchor, and about an image

@@ -142,7 +142,7 @@ def _refuse_faulty(
 ) -> None:
     """Raises ConfigError for a choice that is not of `budget` different images it may choose, in
     the order that its card says."""
-    ids, expected = list(choice.ids), min(budget, len(allowed.ids))
+    ids, expected, card = list(choice.ids), min(budget, len(allowed.ids)), strategy.card
     repeated = [image_id for image_id, times in Counter(ids).items() if times > 1]
     absent = sorted(set(ids) - _places(allowed.ids, ids).keys())
     counts = {"ranks": len(choice.ranks), "reasons": len(choice.reasons)}
@@ -158,11 +158,11 @@ def _refuse_faulty(
         fault = f"gave {wrong[0]} for {len(ids)} images"
     elif choice.ranks and not _are_ranks(choice.ranks, pool.total):
         fault = f"gave ranks that do not rise from 1 on, to {pool.total} at most"
-    elif not _are_highest(strategy.card.ranks_by, ids, allowed):
-        fault = f"did not choose the highest values of {strategy.card.ranks_by}, as its card says"
+    elif not card.passes_over and not _are_highest(card.ranks_by, ids, allowed):
+        fault = f"did not choose the highest values of {card.ranks_by}, as its card says"
     if fault:
         raise ConfigError(
-            f"the strategy '{strategy.card.name}' {fault}",
+            f"the strategy '{card.name}' {fault}",
             where=f"{place_of(strategy)}.choose",
             remedy=MEND,
         )

@@ -81,7 +81,7 @@ def strategy_of(record: RunRecord) -> Strategy:
     once and that this process does not know."""
     card = card_of_run(record)
     load_plugins()
-    if card.ranks_by is not None and card.name not in STRATEGIES:
+    if card.ranks_by and not card.passes_over and card.name not in STRATEGIES:
         return ByColumn(card)
     return build_strategy(record.config)
 

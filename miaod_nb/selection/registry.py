@@ -11,18 +11,29 @@ from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
+from miaod_nb.selection.least_confidence import LeastConfidence
+from miaod_nb.selection.margin import Margin
 from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 
-BUILT_IN = {s.card.name: s for s in (MiAod, Entropy, Random, Full, CoreSet)}
+BUILT_IN = {
+    s.card.name: s for s in (MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet)
+}
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
+# What a setting adds to any strategy, in this order; each gives the strategy back where it adds
+# nothing.
+COMBINATORS: tuple[Callable[[Config, Strategy], Strategy], ...] = ()
 MEND_CARD = "mend it: `card = Card(name=..., label=..., ...)` of its class (docs/extending.md)"
 
 
 def build_strategy(config: Config) -> Strategy:
-    """The configured strategy. Raises ConfigError for a name that nobody registered."""
-    return _build(config.strategy, config)
+    """The configured strategy, with all that settings add to it. Raises ConfigError for a name that
+    nobody registered."""
+    strategy = _build(config.strategy, config)
+    for combine in COMBINATORS:
+        strategy = combine(config, strategy)
+    return strategy
 
 
 def card_of(name: str) -> Card:

@@ -404,3 +404,11 @@ def test_weight_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> 
     with pytest.raises(ConfigError, match="cannot be read") as caught:
         fingerprint(config, DATA)
     assert str(caught.value.where) == f"backbone_weights = {path}"
+
+
+def test_settings_added_later_leave_older_fingerprints_alone():
+    """At its default such a setting is what every run before it had."""
+    identity = make_config("tiny").identity()
+    assert not {"instance_aggregate", "voc_pixels_from"} & identity.keys()
+    changed = make_config("tiny", {"instance_aggregate": "sum", "voc_pixels_from": 0}).identity()
+    assert changed["instance_aggregate"] == "sum" and changed["voc_pixels_from"] == 0

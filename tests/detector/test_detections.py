@@ -44,6 +44,26 @@ def test_classes_do_not_suppress_each_other():
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
 
 
+@pytest.mark.parametrize("others", [0, 1, 998, 999])
+def test_boxes_of_other_classes_and_their_number_change_nothing(others):
+    """Two boxes overlap by just under a half: both stay, at the far end of the classes too."""
+    pair = [[540.4, 557.4, 561.9, 570.0], [540.4, 557.4, 561.9, 563.7]]
+    boxes = torch.tensor(pair + [[1300.0, 700.0, 1333.0, 800.0]] * others)
+    probs = torch.zeros(len(boxes), 80)
+    probs[0, 79], probs[1, 79], probs[2:, 0] = 0.9, 0.8, 0.5
+    found = suppress(boxes, probs, DetectionSettings())
+    assert found.boxes[found.labels == 79].tolist() == boxes[:2].tolist()
+
+
+def test_what_is_said_of_all_classes_stays_with_the_box():
+    probs = torch.tensor([[0.6, 0.7], [0.9, 0.01], [0.2, 0.1]])
+    found = suppress(torch.tensor([A, B, C]), probs, DetectionSettings())
+    assert found.class_scores is not None
+    assert found.class_scores.tolist() == probs[[1, 0, 2, 2]].tolist()  # C is found as both
+    best = found.class_scores.gather(1, found.labels[:, None])[:, 0]
+    assert best.tolist() == found.scores.tolist()
+
+
 def test_one_anchor_can_be_found_in_several_classes():
     found = suppress(torch.tensor([A]), torch.tensor([[0.2, 0.4, 0.01]]), DetectionSettings())
     assert found.labels.tolist() == [1, 0]

@@ -205,9 +205,9 @@ def test_cards_of_documents():
     row = {"score": 0.5, "reason": "it is so"}
     mi_aod = {"strategy": "mi_aod", "selected": [row]}
     assert recorded_card(mi_aod) == card_of("mi_aod")
-    own = recorded_card({"strategy": "margin", "selected": [row]})
+    own = recorded_card({"strategy": "own_rule", "selected": [row]})
     assert (own.name, own.label, own.ranks_by, own.reason) == (
-        "margin", "margin", "score", "it is so"
+        "own_rule", "own_rule", "score", "it is so"
     )  # fmt: skip
     card = card_of("coreset")
     assert recorded_card({"strategy": "x", "selected": [], "card": card.as_dict()}) == card

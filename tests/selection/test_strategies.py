@@ -103,13 +103,16 @@ def strategies_that_score() -> list[Strategy]:
     return [
         strategy(top_k=20), strategy(top_k=0.09, weighted_selection=True),
         strategy(strategy="entropy", entropy_aggregate="sum", score_threshold=0.3),
-        strategy(strategy="coreset"),
+        strategy(strategy="coreset"), strategy(strategy="least_confidence", score_threshold=0.3),
+        strategy(strategy="margin", score_threshold=0.3, instance_aggregate="sum"),
     ]  # fmt: skip
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "scoring", strategies_that_score(), ids=["plain", "weighted", "entropy", "coreset"]
+    "scoring",
+    strategies_that_score(),
+    ids=["plain", "weighted", "entropy", "coreset", "least confidence", "margin"],
 )
 def test_batch_equals_single(scoring):
     model, images = lively_detector(), noise(3)
@@ -145,9 +148,9 @@ def h(p: float) -> float:
 
 
 def test_binary_entropy_by_hand():
-    probs = torch.tensor([0.0, 0.2, 0.5, 0.8, 1.0])
-    expected = torch.tensor([0.0, h(0.2), log(2), h(0.2), 0.0])
-    torch.testing.assert_close(binary_entropy(probs), expected)
+    expected = [0.0, h(0.2), log(2), h(0.2), 0.0]
+    found = binary_entropy(np.array([0.0, 0.2, 0.5, 0.8, 1.0]))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +171,9 @@ def test_entropy_of_the_detections_by_hand(aggregate, of_image, of_classes):
     )
     config = make_config("tiny", {"entropy_aggregate": aggregate, "score_threshold": 0.05})
     scores = Entropy(config).observe(model, unlabeled(noise(3)))
-    torch.testing.assert_close(scores["score"], torch.tensor([of_image, 0.0, h(0.7)]))
-    expected = torch.tensor([of_classes, [0.0, 0.0], [0.0, h(0.7)]])
-    torch.testing.assert_close(scores["per_class"], expected)
+    np.testing.assert_allclose(scores["score"], [of_image, 0.0, h(0.7)], rtol=1e-5)
+    expected = [of_classes, [0.0, 0.0], [0.0, h(0.7)]]
+    np.testing.assert_allclose(scores["per_class"], expected, rtol=1e-5)
 
 
 # ------------------------------------------------------------------------------------- choices
@@ -237,8 +240,9 @@ def test_registry_builds_every_strategy():
     cards = {name: strategy(strategy=name).card for name in STRATEGIES}
     assert {"mi_aod", "entropy", "random", "full", "coreset"} <= cards.keys()
     assert {name for name, card in cards.items() if card.labels_all} == {"full"}
-    assert {name for name, card in cards.items() if card.ranks_by} == {"mi_aod", "entropy"}
-    assert {n for n, card in cards.items() if card.columns} == {"mi_aod", "entropy", "coreset"}
+    for name in ("mi_aod", "entropy", "least_confidence", "margin"):
+        assert cards[name].ranks_by == "score" and "score" in cards[name].columns
+    assert {n for n, card in cards.items() if not card.columns} == {"random", "full"}
     assert len({card.reason for card in cards.values()}) == len(cards)
     for card in cards.values():
         assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card

@@ -1,0 +1,104 @@
+"""What any detector says of an image, and strategies that need nothing else of it.
+
+Such strategies rank images by the boxes of our detectors and by those of other programs alike.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from miaod_nb.boxes import Detections
+from miaod_nb.config import Config
+from miaod_nb.runs.card import Card
+from miaod_nb.selection.protocol import Candidates, Choice, choose_highest
+
+if TYPE_CHECKING:  # to choose needs no torch
+    from torch import Tensor
+
+    from miaod_nb.data.batches import UnlabeledBatch
+    from miaod_nb.detector.model import DetectionModel
+
+AGGREGATES: dict[str, Callable[[np.ndarray], float]] = {
+    "max": np.max,
+    "mean": np.mean,
+    "sum": np.sum,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a detector says of an image: N boxes, best first, of C classes.
+
+    boxes: in pixels. class_scores: float (N, C) in [0, 1], what it says of every class at each box;
+    they need not sum to one. None where a program gives the score of the best class alone.
+    """
+
+    found: Detections
+    num_classes: int
+    class_scores: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @property
+    def every_score(self) -> np.ndarray:
+        """`class_scores`, or where these are not known the score of the box's class and 0 for all
+        others: float64 (N, C)."""
+        if self.class_scores is not None:
+            return self.class_scores.astype(np.float64)
+        scores = np.zeros((len(self), self.num_classes))
+        scores[np.arange(len(self)), self.found.labels] = self.found.scores
+        return scores
+
+
+@dataclass(frozen=True)
+class OutputStrategy(ABC):
+    """A strategy that goes by the boxes of an image and their scores. `see` says what it sees."""
+
+    config: Config
+    card: ClassVar[Card]
+
+    @abstractmethod
+    def see(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """The card's columns of one image: a number each, or a vector."""
+
+    def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
+        import torch
+
+        rows = [self.see(outputs) for outputs in outputs_of(model, batch, self.config)]
+        return {
+            name: torch.as_tensor(np.stack([np.asarray(row[name], np.float32) for row in rows]))
+            for name in self.card.columns
+        }
+
+    def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+        return choose_highest(pool, "score", budget)
+
+
+def outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) -> list[Outputs]:
+    """What one of our detectors says of the images of a batch; boxes in pixels of its input."""
+    from miaod_nb.detector.detections import DetectionSettings, detect
+
+    predictions = model(batch.images, ("classifier_1", "regressor"))
+    unscaled, settings = [(1.0, 1.0)] * len(batch), DetectionSettings.of(config)
+    found = detect(predictions, batch.image_sizes, unscaled, settings)
+    return [
+        Outputs(image.as_arrays(), model.num_classes, image.class_scores.cpu().numpy())
+        for image in found
+        if image.class_scores is not None  # `detect` keeps them
+    ]
+
+
+def aggregate_by_class(values: np.ndarray, outputs: Outputs, how: str) -> dict[str, np.ndarray]:
+    """The `score` of an image from the values (N,) of its boxes, and `per_class` (C,) from those
+    of each class: 0 without boxes. how: a name in AGGREGATES."""
+    labels = outputs.found.labels
+
+    def together(some: np.ndarray) -> float:
+        return float(AGGREGATES[how](some)) if len(some) else 0.0
+
+    per_class = [together(values[labels == c]) for c in range(outputs.num_classes)]
+    return {"score": np.array(together(values)), "per_class": np.array(per_class)}
