@@ -1,0 +1,36 @@
+"""Every strategy, and what settings add to one, leads a run to its end: killed while it looks and
+while it chooses, and continued, it chooses as if nobody had disturbed it."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from miaod_nb.selection.registry import BUILT_IN
+from tests.experiment.helpers import Fate, results, run_arguments, run_child
+
+LOOKS = "miaod_nb.experiment.steps.observe"
+CHOOSES = "miaod_nb.selection.choosing.choose_batch"
+WAYS: dict[str, dict[str, object]] = {name: {"strategy": name} for name in BUILT_IN}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_and_continued_equals_undisturbed(data_root, tmp_path: Path, way: str):
+    settings = {"save_every": 0.001, "repeats": 1, **WAYS[way]}
+    alone, killed = (
+        run_arguments(data_root, tmp_path / name, **settings) for name in ("alone", "killed")
+    )
+    assert run_child(alone, tmp_path / "alone.txt") == 0, (tmp_path / "alone.txt").read_text()
+    card = BUILT_IN[str(WAYS[way]["strategy"])].card
+    fates = [Fate(LOOKS, 2)] * bool(card.columns) + [Fate(CHOOSES)] * (not card.labels_all)
+    for number, fate in enumerate(fates):
+        code = run_child(killed, tmp_path / f"{number}.txt", fate)
+        assert code == -signal.SIGKILL, (tmp_path / f"{number}.txt").read_text()
+    assert run_child(killed, tmp_path / "last.txt") == 0, (tmp_path / "last.txt").read_text()
+    found = results(tmp_path / "killed")
+    assert found == results(tmp_path / "alone")
+    if not card.labels_all:
+        rows = found["cycle0/selection.json"]["selected"]
+        assert len({row["id"] for row in rows}) == len(rows) == 2
+        assert all(row["reason"] for row in rows)
