@@ -125,7 +125,7 @@ class _Search:
         squares = (1 - self.error) * (points**2).sum(axis=1)
         for start in range(int(self.seen[rows].min()), self.known, CENTERS):
             centers = self.centers[start : min(start + CENTERS, self.known)]
-            least = (1 - self.error) * (centers**2).sum(axis=1) - 2 * points @ centers.T
+            least = (1 - self.error) * (centers**2).sum(axis=1) - 2 * (points @ centers.T)
             near = least.argmin(axis=1)
             distances = np.sqrt(((points - centers[near]) ** 2).sum(axis=1))
             least[np.arange(len(rows)), near] = np.inf
