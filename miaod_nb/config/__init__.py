@@ -1,6 +1,7 @@
 """One validated, frozen configuration: presets, overrides, and a fingerprint of what decides.
 
 counts: how many images or anchors an amount means
+shares: settings that divide a batch among strategies and among classes
 files: files that a setting names, by their content
 fields: `Config`: every setting with its type, bounds and effect
 presets: whole recipes by name, and what a detector needs

@@ -307,7 +307,7 @@ def _candidates(run: RunState, cycle: int) -> tuple[Indices, Candidates]:
         known["labeled"] = _labeled_shards(run, cycle).columns_read()
     pool = run.dataset.pool
     ids, labeled_ids = PoolIds(pool, indices), PoolIds(pool, labeled)
-    return indices, Candidates.of_all(ids, labeled_ids, **known)
+    return indices, Candidates.of_all(ids, labeled_ids, classes=run.classes_of(cycle), **known)
 
 
 def select_images(run: RunState, cycle: int) -> None:
@@ -324,7 +324,10 @@ def select_images(run: RunState, cycle: int) -> None:
     run.folder.save_json(f"cycle{cycle}/selection.json", selection)
     if text := shortage(selection):
         say(f"  {text}")
-    counted = {key: selection[key] for key in ("set_aside", "asked_for") if key in selection}
+    for text in selection.get("remarks", ()):
+        say(f"  {text}")
+    told = ("set_aside", "asked_for", "remarks")
+    counted = {key: value for key, value in selection.items() if key in told}
     run.session.log(
         cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
         budget=run.dataset.budget, **counted,

@@ -46,8 +46,7 @@ def choose_batch(
     An image keeps its rank whatever is decided about others, where a column or chance ranks it.
     """
     allowed = pool if now is not None else pool.without(barred)
-    choice = _choose(strategy, allowed, budget, np.random.default_rng(seed))
-    _refuse_faulty(strategy, choice, allowed, pool, budget)
+    choice = checked_choice(strategy, allowed, budget, np.random.default_rng(seed), pool)
     own = set(choice.ids)
     kept = [i for i, row in (now or {}).items() if i not in own and row["reason"] != ASKED]
     ids = [image_id for image_id in [*choice.ids, *kept] if image_id not in barred]
@@ -63,6 +62,17 @@ def choose_batch(
         rank = ranks.get(i, batch[-1].rank + 1 if batch else 1)
         batch.append(Chosen(i, places[i], rank, reasons.get(i, strategy.card.reason)))
     return sorted(batch, key=lambda one: one.rank)
+
+
+def checked_choice(
+    strategy: Strategy, allowed: Candidates, budget: int, rng: np.random.Generator,
+    pool: Candidates | None = None,
+) -> Choice:  # fmt: skip
+    """What the strategy chooses among the allowed images of a pool, or of all of it. Raises
+    ConfigError for a choice that cannot be one."""
+    choice = _choose(strategy, allowed, budget, rng)
+    _refuse_faulty(strategy, choice, allowed, pool or allowed, budget)
+    return choice
 
 
 def _asked(

@@ -16,6 +16,7 @@ from miaod_nb.runs.schema import VERSION, CardFields, SelectedImage, Selection
 from miaod_nb.runs.score_table import load_column, table_place
 from miaod_nb.selection.batch import ASKED, Chosen, choose_batch
 from miaod_nb.selection.decisions import Verdicts
+from miaod_nb.selection.parts import remarks_of
 from miaod_nb.selection.protocol import (
     Candidates,
     Choice,
@@ -59,7 +60,7 @@ def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
     ids = record.ids_at(indices, origin)
     return indices, Candidates.of_all(
         ids, record.labeled(cycle), columns("scores", indices),
-        columns("labeled", labeled) if card.observes_labeled else None,
+        columns("labeled", labeled) if card.observes_labeled else None, classes,
     )  # fmt: skip
 
 
@@ -116,6 +117,8 @@ def select(
     }  # fmt: skip
     if aside:
         found["set_aside"] = dict(aside)
+    if remarks := remarks_of(strategy, pool, [one.id for one in chosen]):
+        found["remarks"] = remarks
     if asked := sum(one.reason == ASKED for one in chosen):
         found["asked_for"] = asked
     return found

@@ -47,7 +47,9 @@ class Candidates:
 
     columns: what it saw in them, (N, ...) each. positions (N,), total: their places among all
     images that are not labeled, and how many these are: people may have set some aside. labeled:
-    the columns of the labeled images, if the card asks for them.
+    the columns of the labeled images, if the card asks for them. classes: names, in the order of
+    columns with a part for each. whole: the candidates before people set some aside, if they did:
+    what is measured by it does not move when they do.
     """
 
     ids: Sequence[str]
@@ -56,16 +58,18 @@ class Candidates:
     total: int
     labeled_ids: Sequence[str] = ()
     labeled: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    whole: "Candidates | None" = None
 
     @classmethod
     def of_all(
         cls, ids: Sequence[str], labeled_ids: Sequence[str] = (),
         columns: Mapping[str, np.ndarray] | None = None,
-        labeled: Mapping[str, np.ndarray] | None = None,
+        labeled: Mapping[str, np.ndarray] | None = None, classes: Sequence[str] = (),
     ) -> Self:  # fmt: skip
         """The candidates when nothing is set aside."""
         places = np.arange(len(ids))
-        return cls(ids, columns or {}, places, len(ids), labeled_ids, labeled or {})
+        return cls(ids, columns or {}, places, len(ids), labeled_ids, labeled or {}, classes)
 
     def without(self, barred: Collection[str]) -> "Candidates":
         """All but these images."""
@@ -76,6 +80,7 @@ class Candidates:
             [self.ids[int(place)] for place in kept],
             Columns(self.columns.keys(), lambda name: self.columns[name][kept]),
             self.positions[kept], self.total, self.labeled_ids, self.labeled,
+            self.classes, self.whole or self,
         )  # fmt: skip
 
 
