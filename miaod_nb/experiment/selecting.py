@@ -77,7 +77,9 @@ def selection_of(
         tables["columns"].indices if is_seen else run.dataset.unlabeled(run.sets(cycle), cycle)
     )
     columns = {which: shards.columns_read() for which, shards in tables.items()}
-    candidates = Candidates.of_all(PoolIds(pool, indices), PoolIds(pool, labeled), **columns)
+    candidates = Candidates.of_all(
+        PoolIds(pool, indices), PoolIds(pool, labeled), classes=run.classes_of(cycle), **columns
+    )
     budget, prices, count = Budget.of(config.budget), None, 0
     if budget.in_images:
         count = resolve_count(budget.amount, run.dataset.num_images(0))

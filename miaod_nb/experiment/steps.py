@@ -264,9 +264,10 @@ def select_images(run: RunState, cycle: int) -> None:
         say(f"  {len(selection['selected'])} images, {cost_text(selection)}")
     if text := shortage(selection):
         say(f"  {text}")
-    counted = {
-        key: selection[key] for key in ("set_aside", "asked_for", "cost") if key in selection
-    }
+    for text in selection.get("remarks", ()):
+        say(f"  {text}")
+    told = ("set_aside", "asked_for", "cost", "remarks")
+    counted = {key: value for key, value in selection.items() if key in told}
     run.session.log(
         cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
         budget=selection["budget"], **counted,

@@ -21,7 +21,8 @@ from miaod_nb.passes.inference import detect_images
 from miaod_nb.passes.kept_detections import keep_detections, kept_detections
 from miaod_nb.runs.machine import memory_explained
 from miaod_nb.runs.schema import SelectedImage
-from miaod_nb.selection.registry import build_strategy, card_of
+from miaod_nb.selection.protocol import Strategy
+from miaod_nb.selection.registry import build_strategy, plain
 
 COSTING = ("budget", "image_seconds", "box_seconds")  # settings that no strategy sees by
 
@@ -41,8 +42,7 @@ def choose_with(
     """
     run.refuse_cycle(cycle)
     given = {} if budget is None else {"budget": budget}
-    config = _config_with(run, {"strategy": strategy, **(settings or {}), **given})
-    chooser = build_strategy(config)
+    chooser, config = _strategy_with(run, {"strategy": strategy, **(settings or {}), **given})
     tables = tables_of(run, cycle, chooser.card, _prefix(run.config, config))
     missing = {
         which: shards for which, shards in tables.items()
@@ -70,8 +70,9 @@ def strategies_side_by_side(run: Run, cycle: int, names: Sequence[str]) -> pd.Da
         counts = count_labels((found[i].labels for i in ids), len(classes))
         work = len(ids) * seconds.image + counts.sum() * seconds.box
         rows.append({
-            "strategy": card_of(name).label, "images": len(ids), "boxes": int(counts.sum()),
-            "minutes": work / 60, "in_common": difference(taken[names[0]], ids).jaccard,
+            "strategy": _strategy_with(run, {"strategy": name})[0].card.label,
+            "images": len(ids), "boxes": int(counts.sum()), "minutes": work / 60,
+            "in_common": difference(taken[names[0]], ids).jaccard,
             **{f"class {one}": int(n) for one, n in zip(classes, counts, strict=True)},
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -91,22 +92,25 @@ def boxes_seen_in(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, Detecti
     return {image_id: found[image_id].above(SHOWN_SCORE) for image_id in ids}
 
 
-def _config_with(run: Run, changes: Mapping[str, Any]) -> Config:
-    """The run's settings with these changed. Raises ConfigError for a strategy that chooses nothing
-    and for settings that decide more than a choice."""
-    config = validated(run.config.model_dump() | dict(changes))
-    card = card_of(config.strategy)
-    if card.labels_all:
-        raise ConfigError(f"the strategy '{card.name}' chooses no images: it labels all",
+def _strategy_with(run: Run, changes: Mapping[str, Any]) -> tuple[Strategy, Config]:
+    """The strategy that these changes of the run's settings make, and the settings. What the run's
+    settings add to its own strategy another one does without. Raises ConfigError for a strategy
+    that chooses nothing, and for settings that decide more than a choice."""
+    is_own = changes["strategy"] == run.config.strategy
+    before = run.config if is_own else plain(run.config, run.card)
+    config = validated(before.model_dump() | dict(changes))
+    strategy = build_strategy(config)
+    if strategy.card.labels_all:
+        raise ConfigError(f"the strategy '{config.strategy}' chooses no images: it labels all",
                           where="strategy", remedy="choose another strategy")  # fmt: skip
-    own = ("strategy", *COSTING, *card.settings)
+    own = ("strategy", *COSTING, *strategy.card.settings)
     for name in changes:
         if name not in own:
             raise ConfigError(
-                f"{name} is no setting of the choice of '{card.name}'", where=name,
+                f"{name} is no setting of the choice of '{config.strategy}'", where=name,
                 remedy="choose of: " + ", ".join(own[1:]),
             )  # fmt: skip
-    return config
+    return strategy, config
 
 
 def _prefix(own: Config, other: Config) -> str:
