@@ -3,6 +3,7 @@
 decisions: what people decided about the images that a cycle chose
 features: what an image looks like to the detector, as one vector
 k_center: k-center greedy: points that leave no other point far from all of them
+k_medoids: k-medoids: points in the middle of clusters, from distances of few points
 protocol: what a strategy is: a card that describes it, what it sees in images, and what it chooses
 batch: the batch of a cycle: what a strategy chooses when people have set some images aside
 coreset: core-set: images that are farthest, for the detector, from all that are labeled
