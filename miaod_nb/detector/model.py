@@ -13,6 +13,7 @@ from miaod_nb.detector.class_quality import no_quality, quality_seen, updated
 from miaod_nb.detector.detection_losses import focal_loss, l1_box_loss
 from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
+from miaod_nb.errors import ConfigError
 from miaod_nb.processes import ALONE, Processes
 
 OUTPUT_NAMES = {
@@ -142,6 +143,17 @@ class DetectionModel(nn.Module):
     def autocasting(self) -> torch.autocast:
         """The precision that convolutions compute in, for a `with` block."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+    def classified(self, features: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """What the last layer of classifier 1 reads on each feature level, (B, F, h, w) with one F
+        for all, and the logits (B, A, K) that it makes of it. Raises ConfigError for a detector
+        that has no such maps."""
+        raise ConfigError(
+            "the strategy compares boxes by what the last layer of a classifier reads, and this "
+            "detector has no maps of one kind there",
+            where=f"detector: {type(self).__name__}",
+            remedy="choose another strategy such as coreset, or set detector=retinanet",
+        )
 
     def detection_terms(
         self, predictions: Predictions, batch: LabeledBatch, processes: Processes = ALONE
