@@ -1,6 +1,7 @@
 """What processes exchange, and that the parts of a batch say together what the whole one says."""
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Barrier
@@ -77,11 +78,10 @@ def outcome(
 
 
 def mean_outcome(
-    stage: Stage, make_model: Any, batch: LabeledBatch | UnlabeledBatch
+    stage: Stage, models: Sequence[DetectionModel], batch: LabeledBatch | UnlabeledBatch
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """What two threads with half the batch each find, averaged."""
+    """What two threads with half the batch and a model each find, averaged."""
     table = _Table()
-    models = [make_model() for _ in range(2)]  # here: weights come from a global generator
 
     def work(index: int) -> tuple[dict[str, Tensor], list[Tensor]]:
         own = TwoThreads(index, table=table)
@@ -118,8 +118,11 @@ def test_parts_say_together_what_the_whole_batch_says(stage_type, kind, make_mod
     images = noise(4, side, side)
     batch = labeled(images, OBJECTS) if kind is labeled else unlabeled(images)
     stage = stage_type(Method())
-    terms, gradients = outcome(stage, make_model(), batch)
-    found, found_gradients = mean_outcome(stage, make_model, batch)
+    whole_model, models = make_model(), [make_model() for _ in range(2)]
+    terms, gradients = outcome(stage, whole_model, batch)
+    found, found_gradients = mean_outcome(stage, models, batch)
+    for model in models:
+        torch.testing.assert_close(model.class_quality, whole_model.class_quality)
     assert found.keys() == terms.keys()
     for name, value in terms.items():
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-7)

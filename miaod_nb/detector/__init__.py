@@ -5,6 +5,7 @@ backbones: feature extractors: an image in, three feature maps of strides 8, 16 
 head: RetinaNet's four towers, which read every feature level, and what towers say about a batch
 detections: from predictions to boxes: decode, clip, threshold, non-maximum suppression
 matching: which anchor answers for which object: training targets of the detection loss
+class_quality: how well each class is found while a detector learns, for strategies that go by it
 detection_losses: detection losses: what anchors should say about labeled objects
 mil: multiple-instance learning: an image is a bag of anchors, and its classes are known or guessed
 model: what every detection model has in common, and what the rest of the package knows of one

@@ -34,13 +34,15 @@ class ImageDetections:
 
     boxes: float (N, 4) xyxy in pixels of the original image; scores: float (N,) in (0, 1];
     labels: int64 (N,), class index. class_scores: float (N, C), what the anchor of each box says of
-    every class; None if nobody kept them.
+    every class; candidates: int64 (N,), which of the boxes that entered the NMS each is. None if
+    nobody kept them.
     """
 
     boxes: Tensor
     scores: Tensor
     labels: Tensor
     class_scores: Tensor | None = None
+    candidates: Tensor | None = None
 
     def as_arrays(self) -> Detections:
         """The same on the CPU, for everything that is no detector."""
@@ -78,6 +80,13 @@ def _best_of_levels(values: Tensor, level_sizes: Sequence[int], count: int) -> T
     return torch.cat([p[v.topk(count).indices] if len(v) > count else p for v, p in levels])
 
 
+def levels_of(candidates: Tensor, level_sizes: Sequence[int], num_candidates: int) -> Tensor:
+    """The feature level that each of these came from: places among what `candidates` gives of
+    levels with so many anchors, int64 (N,) -> int64 (N,)."""
+    sizes = torch.tensor([min(size, num_candidates) for size in level_sizes])
+    return torch.bucketize(candidates, sizes.cumsum(0).to(candidates.device), right=True)
+
+
 def suppress(boxes: Tensor, probs: Tensor, settings: DetectionSettings) -> ImageDetections:
     """The best boxes after class-wise NMS; boxes (N, 4), probs (N, C). The output's size depends
     on the values, so this step waits for the device.
@@ -89,7 +98,8 @@ def suppress(boxes: Tensor, probs: Tensor, settings: DetectionSettings) -> Image
     scores, boxes = probs[anchor, label], boxes[anchor]
     kept = batched_nms(boxes.double(), scores.double(), label, settings.nms_iou)
     kept = kept[: settings.max_detections]
-    return ImageDetections(boxes[kept], scores[kept], label[kept], probs[anchor[kept]])
+    anchor = anchor[kept]
+    return ImageDetections(boxes[kept], scores[kept], label[kept], probs[anchor], anchor)
 
 
 def detect(

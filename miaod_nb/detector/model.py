@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from miaod_nb.data.batches import LabeledBatch
 from miaod_nb.detector.anchors import UNIT_STDS, AnchorGrid, Stds, anchor_grid
+from miaod_nb.detector.class_quality import no_quality, quality_seen, updated
 from miaod_nb.detector.detection_losses import focal_loss, l1_box_loss
 from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.matching import RETINA_MATCHING, DetectionTargets, detection_targets
+from miaod_nb.errors import ConfigError
 from miaod_nb.processes import ALONE, Processes
 
 OUTPUT_NAMES = {
@@ -34,6 +36,9 @@ class DetectionModel(nn.Module):
     levels, in pixels; bases: the anchors of one cell, centered on the origin, (K, 4) a level.
     backbone: a module that says `pixel_mean`, `pixel_std` and its `stages()`, in the order of the
     data.
+
+    class_quality: how well each class is found in training, a record of `class_quality.py`. It is
+    no part of the weights, and stands beside them in files.
     """
 
     parts: tuple[str, ...] = ("backbone", *TOWERS)  # what a training stage can train or freeze
@@ -45,6 +50,7 @@ class DetectionModel(nn.Module):
     fills_zero_gradients = True
     autocast = False  # whether convolutions compute in bfloat16
     memory_format = torch.contiguous_format  # of images and of the convolutions' weights
+    class_quality: Tensor
     head: nn.Module
     backbone: nn.Module
     pixel_mean: tuple[float, ...]
@@ -61,6 +67,7 @@ class DetectionModel(nn.Module):
         self.backbone = backbone
         for i, base in enumerate(bases):
             self.register_buffer(f"base_anchors_{i}", base, persistent=False)
+        self.register_buffer("class_quality", no_quality(num_classes), persistent=False)
         stages = backbone.stages()[:frozen_stages]
         self._frozen = {p for stage in stages for m in stage for p in m.parameters()}
 
@@ -137,13 +144,24 @@ class DetectionModel(nn.Module):
         """The precision that convolutions compute in, for a `with` block."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
+    def classified(self, features: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """What the last layer of classifier 1 reads on each feature level, (B, F, h, w) with one F
+        for all, and the logits (B, A, K) that it makes of it. Raises ConfigError for a detector
+        that has no such maps."""
+        raise ConfigError(
+            "the strategy compares boxes by what the last layer of a classifier reads, and this "
+            "detector has no maps of one kind there",
+            where=f"detector: {type(self).__name__}",
+            remedy="choose another strategy such as coreset, or set detector=retinanet",
+        )
+
     def detection_terms(
         self, predictions: Predictions, batch: LabeledBatch, processes: Processes = ALONE
     ) -> dict[str, Tensor]:
         """Detection loss of a labeled batch, the mean over both classifiers (paper, l_det).
 
         processes: which have the other parts of the batch; then the mean of their terms is the loss
-        of the whole batch.
+        of the whole batch. `class_quality` is brought up to date.
         """
         logits_1, logits_2, deltas = predictions.need("logits_1", "logits_2", "box_deltas")
         targets = detection_targets(
@@ -151,6 +169,8 @@ class DetectionModel(nn.Module):
             self.matching, self.delta_stds,
         )  # fmt: skip
         targets = replace(targets, num_positive=processes.mean(targets.num_positive))
+        seen = quality_seen(predictions, targets)
+        self.class_quality = updated(self.class_quality, processes.mean(seen))
         loss_1 = self.classification_loss(logits_1, targets)
         loss_2 = self.classification_loss(logits_2, targets)
         return {"classification": (loss_1 + loss_2) / 2, "box": self.box_loss(deltas, targets)}

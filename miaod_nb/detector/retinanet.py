@@ -10,7 +10,7 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 from miaod_nb.config import Config
 from miaod_nb.detector.anchors import base_anchors
 from miaod_nb.detector.backbones import Backbone, build_backbone
-from miaod_nb.detector.head import TOWERS, RetinaHead
+from miaod_nb.detector.head import TOWERS, RetinaHead, Tower, join_levels
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import ConfigError
 
@@ -84,6 +84,12 @@ class RetinaNet(DetectionModel):
         c3_to_c5 = super().features(images)
         levels = self.fpn(OrderedDict((str(i), c) for i, c in enumerate(c3_to_c5)))
         return list(levels.values())
+
+    def classified(self, features: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        tower = self.head.get_submodule("classifier_1")
+        assert isinstance(tower, Tower)
+        maps = [tower.convs(feature) for feature in features]
+        return maps, join_levels([tower.output(one) for one in maps], self.num_outputs)
 
 
 def build_retinanet(config: Config, num_classes: int) -> RetinaNet:

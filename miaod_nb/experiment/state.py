@@ -17,7 +17,7 @@ from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.experiment.dataset import CycleSets, Dataset
 from miaod_nb.experiment.imported import ImportedSets, load_imported
 from miaod_nb.experiment.preparing import Known, Sources, prepare
-from miaod_nb.experiment.training import load_weights, without_pretrained
+from miaod_nb.experiment.training import load_checkpoint, without_pretrained
 from miaod_nb.learning.train import StagePlan, cycle_stages
 from miaod_nb.plugins import place_of
 from miaod_nb.processes import current_processes, launched
@@ -236,7 +236,7 @@ class RunState:
     def _built(self, checkpoint: Mapping[str, Any], path: Path, num_classes: int) -> DetectionModel:
         """The detector with the weights of a file, ready for inference."""
         model = build_detector(without_pretrained(self.config), num_classes)
-        load_weights(model.to(self.device), checkpoint.get("model", {}), path)
+        load_checkpoint(model.to(self.device), checkpoint, path)
         return model.eval()
 
     def refuse_cycle(self, cycle: int) -> None:

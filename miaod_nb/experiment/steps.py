@@ -162,8 +162,9 @@ def train(run: RunState, cycle: int, index: int) -> None:
     if index == len(run.stages) - 1:
         run.folder.save_tensors(
             f"cycle{cycle}/weights.pt",
-            {"model": model.state_dict(), "classes": list(classes),
-             "settings": run.config.model_dump(mode="json"), "gray": run.dataset.gray},
+            {"model": model.state_dict(), "class_quality": model.class_quality,
+             "classes": list(classes), "settings": run.config.model_dump(mode="json"),
+             "gray": run.dataset.gray},
         )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ class StageTraining:
         config = self.config if state is None else without_pretrained(self.config)
         model = build_detector(config, len(self.data.classes)).to(self.device)
         if state is not None:
-            load_weights(model, state["model"], folder.path(self.state_path))
+            load_checkpoint(model, state, folder.path(self.state_path))
         model.train()
         model.train_only(self.plan.stage.trained_parts(model.parts))
         optimizer = make_optimizer(
@@ -182,6 +182,7 @@ class _Recorder:
             self.training.state_path,
             {
                 "model": self.model.state_dict(),
+                "class_quality": self.model.class_quality,
                 "optimizer": self.optimizer.state_dict(),
                 "stage": self.training.index,
                 "step": self.step,
@@ -225,6 +226,13 @@ class _Recorder:
 def without_pretrained(config: Config) -> Config:
     """The same detector without its pretrained weights, to be filled from a checkpoint."""
     return config.model_copy(update={"backbone_weights": "none"})
+
+
+def load_checkpoint(model: DetectionModel, checkpoint: Mapping[str, Any], path: object) -> None:
+    """Loads a detector as a run saves it: the weights, and what is known of the quality of each
+    class, which files of earlier versions lack. Raises CheckpointError."""
+    load_weights(model, checkpoint.get("model", {}), path)
+    model.class_quality = checkpoint.get("class_quality", model.class_quality)
 
 
 def load_weights(model: DetectionModel, state: Mapping[str, Tensor], path: object) -> None:

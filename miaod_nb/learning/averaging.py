@@ -54,6 +54,8 @@ def _reached(
 ) -> list[nn.Parameter]:
     """The parameters that train and that get a gradient from a batch of this kind."""
     trained = [p for p in model.parameters() if p.requires_grad]
+    quality = model.class_quality  # which the same batch changes again when it trains
     total = torch.stack(list(stage.loss_terms(model, batch).values())).sum()
+    model.class_quality = quality
     gradients = torch.autograd.grad(total, trained, allow_unused=True)
     return [p for p, gradient in zip(trained, gradients, strict=True) if gradient is not None]

@@ -17,6 +17,11 @@ least_confidence: images whose detections have low scores
 margin: images with detections that could be one class or another
 counting: any strategy, and how many boxes an image seems to have, for budgets not in images
 cdal: CDAL-CS: images that mix up classes in ways that no labeled image does
+box_features: what a detector says of an image, and what each box looks like to it, as one row
+matching_distance: how unlike images are, by the boxes that a detector finds in them
+diverse: a second stage for any strategy: of the images that it wants most, those that differ
+ppal: PPAL: images that are uncertain in classes that are hard, and unlike one another
+badge: BADGE: images that would change the detector much, and in different ways
 random: every image is equally likely; what the others are measured against
 full: full supervision: every label at once, the ceiling
 uncertainty: how uncertain the detector is about an anchor, and about an image

@@ -9,6 +9,7 @@ from miaod_nb.config.shares import parse_mix
 from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.selection.badge import Badge
 from miaod_nb.selection.cdal import Cdal
 from miaod_nb.selection.class_coverage import covering_classes
 from miaod_nb.selection.coreset import CoreSet
@@ -20,6 +21,7 @@ from miaod_nb.selection.look_alikes import without_look_alikes
 from miaod_nb.selection.margin import Margin
 from miaod_nb.selection.mi_aod import MiAod, MiAodWeighted
 from miaod_nb.selection.mix import Mix
+from miaod_nb.selection.ppal import Ppal
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 from miaod_nb.selection.typicality import Typicality
@@ -27,8 +29,8 @@ from miaod_nb.selection.typicality import Typicality
 BUILT_IN = {
     s.card.name: s
     for s in (
-        MiAod, MiAodWeighted, Entropy, LeastConfidence, Margin, CoreSet, Cdal, Typicality, Random,
-        Full,
+        MiAod, MiAodWeighted, Entropy, LeastConfidence, Margin, Ppal, Badge, CoreSet, Cdal,
+        Typicality, Random, Full,
     )
 }  # fmt: skip
 

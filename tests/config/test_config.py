@@ -40,6 +40,8 @@ UNBOUNDED = {
     "anchor_ratios": (1.0,),
     "strategy": "other",
     "budget": "400boxes",
+    "class_target": "even",
+    "mix": "30% random, 70% entropy",
     "device": "cuda:1",
 }  # valid values other than the defaults, for fields that are neither number, choice nor switch
 

@@ -178,7 +178,8 @@ def _content(path: Path) -> Any:
             return pd.read_parquet(path).drop(columns=["source", "path"]).to_dict("records")
         case "weights.pt":
             saved = torch.load(path, weights_only=True)
-            tensors = {name: _digest(tensor.numpy()) for name, tensor in saved["model"].items()}
+            kept = saved["model"] | {"quality of classes": saved["class_quality"]}
+            tensors = {name: _digest(tensor.numpy()) for name, tensor in kept.items()}
             return {"classes": saved["classes"], "tensors": tensors}
     match path.suffix:
         case ".json":

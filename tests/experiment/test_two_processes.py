@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from tests.conftest import PROJECT, write_voc
 from tests.experiment.helpers import Fate, log_of, miaod, run_arguments, run_child
@@ -64,6 +65,7 @@ def assert_equal_results(found: Path, expected: Path) -> None:
     scores, wanted = (pd.read_parquet(run / "cycle0/scores.parquet") for run in (found, expected))
     pd.testing.assert_frame_equal(scores, wanted, rtol=1e-2)
     assert selected_in(found) == selected_in(expected)
+    torch.testing.assert_close(*map(quality_in, (found, expected)), rtol=1e-3, atol=1e-6)
     names = [sorted(file.name for file in run.rglob("*")) for run in (found, expected)]
     assert names[0] == names[1]  # no partial results are left
 
@@ -71,6 +73,11 @@ def assert_equal_results(found: Path, expected: Path) -> None:
 def selected_in(run_dir: Path) -> list[str]:
     selection = json.loads((run_dir / "cycle0/selection.json").read_text())
     return [one["id"] for one in selection["selected"]]
+
+
+def quality_in(run_dir: Path) -> torch.Tensor:
+    """How well each class was found in training."""
+    return torch.load(run_dir / "cycle0/weights.pt", weights_only=True)["class_quality"]
 
 
 def free_port() -> int:

@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from miaod_nb.boxes import Detections
 from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
+from miaod_nb.selection.box_features import BoxSets
 from miaod_nb.selection.cdal import mixture_distances
 from miaod_nb.selection.k_center import k_center_greedy
 from miaod_nb.selection.k_medoids import k_medoids
+from miaod_nb.selection.matching_distance import matching_distances
+from miaod_nb.selection.outputs import Outputs
+from miaod_nb.selection.ppal import calibrated_uncertainty, class_weights
 from miaod_nb.selection.protocol import Candidates, choose_highest
 
 
@@ -85,3 +90,27 @@ def test_contextual_diversity(load_golden):
     found = np.stack([mixture_distances(mixtures, one) for one in mixtures])
     np.testing.assert_allclose(found, golden["cdal_pair_distance"], rtol=1e-9)
     assert (found.diagonal() == 0).all()
+
+
+def test_weights_of_classes_in_ppal(load_golden):
+    golden = load_golden("strategies.npz")
+    np.testing.assert_allclose(class_weights(golden["class_quality"]), golden["class_weight"])
+
+
+def test_uncertainty_of_images_in_ppal(load_golden):
+    """All boxes of score 0.05 and more count; the reference asks for no size."""
+    golden = load_golden("strategies.npz")
+    for i, expected in enumerate(golden["ppal_image_uncertainty"]):
+        kept = golden["scores"][i] >= 0.05
+        boxes = np.tile(np.array([0, 0, 32, 32], np.float32), (kept.sum(), 1))
+        image = Detections(boxes, golden["scores"][i][kept], golden["labels"][i][kept])
+        parts = calibrated_uncertainty(Outputs(image, 6), golden["class_weight"])
+        assert parts.sum() == pytest.approx(expected, rel=1e-5)
+
+
+def test_distances_of_images_in_ppal(load_golden):
+    """Not as released: there, boxes of equal place are at distance 0 in every pair of images."""
+    golden = load_golden("strategies.npz")
+    found = matching_distances(BoxSets(golden["labels"], golden["scores"], golden["feats"]))
+    np.testing.assert_allclose(found, golden["ppal_distance"], atol=1e-5)
+    assert np.abs(found - golden["ppal_distance_as_released"]).max() > 0.1

@@ -23,7 +23,9 @@ def run(data_root: Path, folder: Path, strategy: str, **settings: object) -> Run
 
 
 def weights(folder: RunFolder) -> dict[str, torch.Tensor]:
-    return folder.load_tensors("cycle0/weights.pt")["model"]
+    """The detector's, and how well each class was found in training."""
+    saved = folder.load_tensors("cycle0/weights.pt")
+    return saved["model"] | {"quality of classes": saved["class_quality"]}
 
 
 def training_log(folder: RunFolder) -> list[dict]:

@@ -106,24 +106,16 @@ def strategies_that_score() -> list[Strategy]:
         strategy(strategy="coreset"), strategy(strategy="least_confidence", score_threshold=0.3),
         strategy(strategy="margin", score_threshold=0.3, instance_aggregate="sum"),
         strategy(strategy="cdal", score_threshold=0.3), strategy(strategy="typicality"),
+        strategy(strategy="badge", score_threshold=0.3),
     ]  # fmt: skip
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "scoring",
-    strategies_that_score(),
-    ids=[
-        "plain",
-        "weighted",
-        "entropy",
-        "coreset",
-        "least confidence",
-        "margin",
-        "cdal",
-        "typicality",
-    ],  # fmt: skip
-)
+    "scoring", strategies_that_score(),
+    ids=["plain", "weighted", "entropy", "coreset", "least confidence", "margin", "cdal",
+         "typicality", "badge"],
+)  # fmt: skip
 def test_batch_equals_single(scoring):
     model, images = lively_detector(), noise(3)
     batch = scoring.observe(model, unlabeled(images))
