@@ -43,7 +43,7 @@ class Ppal:
         words="those with the most uncertainty in classes that are hard, unlike one another",
         reason="uncertain in hard classes, and unlike the others chosen",
         paper="Yang et al., CVPR 2024", ranks_by="score", passes_over=True,
-        columns=("score", "per_class", "boxes"),
+        columns=("score", "per_class", "best_boxes"),
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Ppal:
         seen = see_boxes(model, batch, self.config)
         parts = np.stack([calibrated_uncertainty(one.outputs, weights) for one in seen])
         rows = np.stack([pack(one) for one in seen])
-        found = {"score": parts.sum(axis=1), "per_class": parts, "boxes": rows}
+        found = {"score": parts.sum(axis=1), "per_class": parts, "best_boxes": rows}
         return {name: torch.from_numpy(values) for name, values in found.items()}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
@@ -65,7 +65,7 @@ class Ppal:
         uncertain = order[scores[order] > 0]
         distances = unlike_one_another(
             pool.ids, uncertain[: GOING_ON * budget],
-            lambda places: matching_distances(BoxSets.unpack(pool.columns["boxes"][places])),
+            lambda places: matching_distances(BoxSets.unpack(pool.columns["best_boxes"][places])),
             budget, rng,
         )  # fmt: skip
         rest = order[len(uncertain) :][: budget - len(distances)].tolist()

@@ -64,7 +64,7 @@ def test_hard_classes_count_more_in_what_is_seen():
     torch.testing.assert_close(one["per_class"][:, 0] * 1.2, other["per_class"][:, 0])
     torch.testing.assert_close(one["per_class"][:, 1], other["per_class"][:, 1])
     torch.testing.assert_close(other["score"], other["per_class"].sum(dim=1))
-    assert torch.equal(one["boxes"], other["boxes"])
+    assert torch.equal(one["best_boxes"], other["best_boxes"])
 
 
 @torch.no_grad()
@@ -77,7 +77,7 @@ def test_batch_equals_single():
     for i in range(3):
         single = PPAL.observe(model, unlabeled(images[i : i + 1]))
         for name, values in batch.items():
-            scale = float(values[i].abs().max()) if name == "boxes" else 0.01
+            scale = float(values[i].abs().max()) if name == "best_boxes" else 0.01
             assert values[i].any() and scale > 0
             torch.testing.assert_close(values[i], single[name][0], rtol=1e-4, atol=1e-4 * scale)
 
@@ -131,7 +131,7 @@ def pool(
     """Images with one box each, whose score says nothing of the image's."""
     box = found((0, 0, 9, 9), scores=[0.5], labels=[0])
     rows = np.stack([pack(Seen(box, np.array([one]))) for one in features])
-    return Candidates.of_all(list(ids), columns={"score": np.array(scores), "boxes": rows})
+    return Candidates.of_all(list(ids), columns={"score": np.array(scores), "best_boxes": rows})
 
 
 def choose(images: Candidates, budget: int, seed: int = 0) -> Choice:
@@ -145,7 +145,7 @@ RIGHT, NEARLY_RIGHT, UP, LEFT = (1.0, 0.0), (1.0, 0.1), (0.0, 1.0), (-1.0, 0.0)
 def test_of_the_most_uncertain_those_unlike_one_another(seed):
     """Eight go on: h and i do not, unlike as they are. Seven are alike, g is not."""
     images = pool("abcdefghi", [9, 8, 7, 6, 5, 4, 3, 2, 1], [*[RIGHT] * 6, LEFT, UP, UP])
-    images.columns["boxes"][7] = images.columns["boxes"][0]
+    images.columns["best_boxes"][7] = images.columns["best_boxes"][0]
     chosen = choose(images, 2, seed)
     assert len(chosen.ids) == 2 and "g" in chosen.ids and "i" not in chosen.ids
     score = images.columns["score"][images.ids.index(chosen.ids[0])]
