@@ -50,15 +50,12 @@ def rank(
         _refuse_overwriting(Path(out))
     config = ranking_config(strategy, budget, overrides or {})
     by = ranking_strategy(config)
-    faults, folder = FaultCounts(), Path(images)
-    pool = read_folder(folder, but_not_in=Path(out) if out else None)
-    categories: dict[int, str] = {}
-    if labeled is not None:
-        given = Path(labeled) if isinstance(labeled, str) else labeled
-        called, categories = read_labeled(given)
-        pool = with_labeled(pool, called, given if isinstance(given, Path) else "labeled", faults)
+    faults, known = FaultCounts(), Path(labeled) if isinstance(labeled, str) else labeled
+    called, categories = read_labeled(known or ())
     table, named, where = _table(predictions, categories)
     boxes = checked(table, config.classes or named, where)
+    pool = read_folder(Path(images), but_not_in=Path(out) if out else None)
+    pool = with_labeled(pool, called, known if isinstance(known, Path) else "labeled", faults)
     pool = with_boxes(pool, boxes, config.score_threshold, where, faults)
     ranking = rank_pool(pool, by, config, boxes.classes, faults)
     ranked = ranking.table()
