@@ -75,6 +75,8 @@ def _our_row(name: str) -> tuple[str, ...]:
 
 
 def _accepted(field: FieldInfo) -> str:
+    if field.annotation == float | str:
+        return "a number, or one with its unit"
     lists = "names" if "str" in str(field.annotation) else "numbers"
     return allowed(field).removesuffix(": ") or ("a text" if field.annotation is str else lists)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miaod_nb.bench.steps import Shape
-from miaod_nb.config import Config
+from miaod_nb.config import Budget, Config
 from miaod_nb.data.plans import training_plan
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.transforms import InputSize
@@ -81,10 +81,21 @@ def labeled_images(config: Config, pool: int) -> list[int]:
     if card_of(config.strategy).labels_all:
         return [pool]
     counts = [resolve_count(config.initial, pool, "initial")]
-    budget = resolve_count(config.budget, pool, "budget")
+    budget = _images_a_cycle(config, pool)
     while len(counts) < config.cycles and counts[-1] < pool:
         counts.append(min(counts[-1] + budget, pool))
     return counts
+
+
+def _images_a_cycle(config: Config, pool: int) -> int:
+    """How many images a cycle adds; of a budget in boxes or minutes as many as it is enough for
+    when each has a box."""
+    budget = Budget.of(config.budget)
+    if budget.in_images:
+        return resolve_count(budget.amount, pool, "budget")
+    seconds = config.image_seconds + config.box_seconds
+    most = budget.amount if budget.unit == "boxes" else 60 * budget.amount / seconds
+    return min(max(int(most), 1), pool)
 
 
 def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[str]:

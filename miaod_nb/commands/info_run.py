@@ -10,7 +10,7 @@ from miaod_nb.errors import DataError
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import shown, stage_names, step_names
 from miaod_nb.runs.tables import metric_lines
-from miaod_nb.selection.choosing import why_empty
+from miaod_nb.selection.choosing import cost_text, why_empty
 from miaod_nb.selection.registry import card_of_run
 
 WIDTH = 80
@@ -27,6 +27,7 @@ def describe_run(record: RunRecord) -> list[str]:
         f"{len(record.pool)} pool images, {len(record.test)} to test on",
         *line_of("classes", ", ".join(_named_classes(record))),
         *_waiting(record),
+        *_batch(record),
         *_progress(record),
     ]
     metrics = metric_lines(record.metrics())
@@ -71,6 +72,14 @@ def _waiting(record: RunRecord) -> list[str]:
         return []
     text = f"{len(asked)} images have no labels yet, of {len(record.labeled(newest))} asked for: "
     return line_of("waiting", text + ", ".join(asked[:10]) + (", ..." if asked[10:] else ""))
+
+
+def _batch(record: RunRecord) -> list[str]:
+    """What the newest batch is expected to cost, where the budget is not in images."""
+    cycle = record.last_selection
+    if cycle is None or not (text := cost_text(record.selection(cycle))):
+        return []
+    return line_of("batch", f"{len(record.selected(cycle))} images of cycle {cycle}, {text}")
 
 
 def _to_label(record: RunRecord) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from miaod_nb.config.budget import budget_setting
 from miaod_nb.config.files import content_hash
 
 
@@ -64,6 +65,7 @@ Ratios = Annotated[
 ]
 Size = Annotated[tuple[int, int], BeforeValidator(_numbers), AfterValidator(_plausible_size)]
 Amount = Annotated[float, AfterValidator(_whole_count)]
+BudgetSetting = Annotated[float | str, BeforeValidator(budget_setting)]
 
 _RUN: dict[str, Any] = {"run": True}  # marks a field that does not change the results
 _ADDED: dict[str, Any] = {"added": True}  # one that runs before it had by its default, unnamed
@@ -220,8 +222,17 @@ class Config(BaseModel):
     )
     initial: Amount = Field(0.05, gt=0, le=10**7, description="first labeled images: a whole "
                             "count, or below 1 a fraction of the pool")
-    budget: Amount = Field(0.025, gt=0, le=10**7, description="images added a cycle: a whole "
-                           "count, or below 1 a fraction of the pool")
+    budget: BudgetSetting = Field(0.025, description="what a cycle asks for: a whole count of "
+                                  "images, or below 1 a fraction of the pool; or, as expected, "
+                                  "400boxes, 90minutes (60images is 60)")
+    image_seconds: float = Field(7.8, gt=0, le=10**5, description="a look at an image, for budgets "
+                                 "in minutes where too few times of work are known (median to see "
+                                 "whether all objects have boxes: Su et al., HCOMP 2012)",
+                                 json_schema_extra=_ADDED)
+    box_seconds: float = Field(7.0, gt=0, le=10**5, description="and a box (by its extreme points: "
+                               "Papadopoulos et al., ICCV 2017; by its corners about 35: "
+                               "Su et al.)",
+                               json_schema_extra=_ADDED)
     first_labels: Literal["auto", "labeled", "drawn"] = Field(
         "auto", description="which images are labeled first: those that have labels already, or "
         "`initial` ones drawn by chance; auto: the former where less than half of the pool is "

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from miaod_nb.config import Budget, spell
 from miaod_nb.data.layouts.folder import DESCRIPTION
 from miaod_nb.data.sources import Source, open_source
 from miaod_nb.errors import ConfigError, DataError, MiaodError, RunFolderError, nearest_path
@@ -67,7 +68,7 @@ def describe_data(run: Run) -> list[str]:
         f"first labeled images: {len(dataset.first.labeled)}"
         + (", those that have labels" if dataset.begins_with_labels else ", drawn at random"),
         f"measured on: {dataset.evaluated_on if dataset.test_objects else 'nothing yet'}",
-        f"each cycle asks for {dataset.budget} images (budget={config.budget:g})",
+        f"each cycle asks for {_asked(run)} (budget={spell(config.budget)})",
     ]  # fmt: skip
     for faults in (dataset.faults, *[dataset.test_faults] * bool(dataset.test_objects)):
         lines += [f"  {line}" for line in faults.lines()]
@@ -96,6 +97,12 @@ def lists_of(source: Source, overrides: Mapping[str, Any]) -> dict[str, str]:
         if setting not in overrides and there and there[0] != wished[0]:
             found[setting] = there[0]
     return found
+
+
+def _asked(run: Run) -> str:
+    """What a cycle asks for, in words."""
+    budget = Budget.of(run.config.budget)
+    return f"{run.dataset.budget} images" if budget.in_images else f"images of about {budget}"
 
 
 def _form(source: Source) -> str:

@@ -51,6 +51,7 @@ class Dataset:
     source: the data set, which stands for the pool. classes: those that the run begins with;
     others may join with later labels (`RunState.classes_of`). pool: every usable image of the train
     list.
+    budget: how many images a cycle asks for; None: as many as its boxes or minutes are enough for.
     test, test_objects: what is evaluated on, and its labels by id. held_out: pool indices that are
     evaluated on because there is no test list.
     joined: how many images joined the pool after it began, by the first cycle that they take part
@@ -65,7 +66,7 @@ class Dataset:
     source: Source
     classes: tuple[str, ...]
     pool: Sequence[ImageRecord]
-    budget: int
+    budget: int | None
     all_indices: Indices
     joined: Mapping[int, int]
     missing: Sequence[str]

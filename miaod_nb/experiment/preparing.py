@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
-from miaod_nb.config import Config, count_of, make_config
+from miaod_nb.config import Budget, Config, count_of, make_config
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.labels import (
     AnswersFirst,
@@ -182,7 +182,7 @@ class _First(NamedTuple):
     all_indices: Indices
     sets: Sequence[tuple[Indices, Indices]]
     held_out: Indices
-    budget: int
+    budget: int | None
 
 
 def _draw(
@@ -205,9 +205,13 @@ def _draw(
     return _First(all_indices, drawn, held_out, budget)
 
 
-def _budget(config: Config, num_images: int, num_initial: int) -> int:
-    """How many images a cycle selects. Raises ConfigError if there are not so many."""
-    budget = resolve_count(config.budget, num_images, "budget")
+def _budget(config: Config, num_images: int, num_initial: int) -> int | None:
+    """How many images a cycle selects; None where that depends on what they cost. Raises
+    ConfigError if there are not so many."""
+    wished = Budget.of(config.budget)
+    if not wished.in_images:
+        return None
+    budget = resolve_count(wished.amount, num_images, "budget")
     if budget > num_images - num_initial:
         raise ConfigError(
             f"the budget of {budget} images is larger than the pool: of {num_images} usable images "

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
+from miaod_nb.config import Budget
 from miaod_nb.data.pool import Indices, ids_by_source
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector.folding import fold
@@ -16,6 +17,7 @@ from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import DataError, DecisionError
 from miaod_nb.evaluation import evaluate as compute_metrics
 from miaod_nb.experiment.dataset import digest_of
+from miaod_nb.experiment.pricing import learn_prices
 from miaod_nb.experiment.state import RunState
 from miaod_nb.experiment.training import StageTraining, TrainingSet
 from miaod_nb.passes.inference import mean_discrepancy
@@ -23,10 +25,11 @@ from miaod_nb.passes.kept_detections import detect_for_cycle, forget_unfinished,
 from miaod_nb.passes.observing import observe
 from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.progress import say, say_detail
+from miaod_nb.runs.card import BOXES
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.schema import CycleLabels
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
-from miaod_nb.selection.choosing import select, shortage
+from miaod_nb.selection.choosing import cost_text, select, shortage
 from miaod_nb.selection.decisions import verdicts_of
 from miaod_nb.selection.protocol import Candidates, Columns
 
@@ -313,19 +316,28 @@ def _candidates(run: RunState, cycle: int) -> tuple[Indices, Candidates]:
 def select_images(run: RunState, cycle: int) -> None:
     """Writes which images the cycle wants labeled next."""
     indices, candidates = _candidates(run, cycle)
+    prices = None
+    if not Budget.of(run.config.budget).in_images:
+        prices = learn_prices(run, cycle, _labeled_shards(run, cycle).load(BOXES))
     selection = select(
-        run.strategy, cycle, run.config.seed, run.dataset.budget,
+        run.strategy, cycle, run.config.seed, run.dataset.budget or 0,
         run.dataset.num_images(cycle), indices,
-        candidates, verdicts_of(run.record, cycle), run.classes_of(cycle),
+        candidates, verdicts_of(run.record, cycle), run.classes_of(cycle), prices=prices,
     )  # fmt: skip
     pool, scored = selection["pool"], selection["scored"]
     if 0 < scored < pool:
         say(f"  scored and selected from: {scored} of the {pool} images in the pool")
     run.folder.save_json(f"cycle{cycle}/selection.json", selection)
+    if prices:
+        for line in prices.lines():
+            say(f"  {line}")
+        say(f"  {len(selection['selected'])} images, {cost_text(selection)}")
     if text := shortage(selection):
         say(f"  {text}")
-    counted = {key: selection[key] for key in ("set_aside", "asked_for") if key in selection}
+    counted = {
+        key: selection[key] for key in ("set_aside", "asked_for", "cost") if key in selection
+    }
     run.session.log(
         cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
-        budget=run.dataset.budget, **counted,
+        budget=selection["budget"], **counted,
     )  # fmt: skip

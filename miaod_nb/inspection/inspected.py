@@ -5,7 +5,9 @@ import pandas as pd
 
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment.run import Run
-from miaod_nb.selection.protocol import ordered
+from miaod_nb.runs.card import BOXES
+from miaod_nb.selection.choosing import prices_of
+from miaod_nb.selection.protocol import ordered, worth
 
 BEST_BUDGETS = 5  # the best so many times the budget
 SAMPLE = 200  # images drawn at random of the rest
@@ -61,7 +63,9 @@ def ranked(run: Run, cycle: int) -> pd.DataFrame:
             where=run.folder.path(f"cycle{cycle}"),
             remedy=do_it_first(cycle),
         )
-    table = record.scores(cycle, ["id", "index", *filter(None, [card.ranks_by])])
+    prices = prices_of(record.selection(cycle)) if record.has_chosen(cycle) else None
+    seen = [BOXES] if prices else []
+    table = record.scores(cycle, ["id", "index", *filter(None, [card.ranks_by]), *seen])
     if not len(table):
         raise RunFolderError(
             f"cycle {cycle} scored no image: its pool is empty",
@@ -70,7 +74,9 @@ def ranked(run: Run, cycle: int) -> pd.DataFrame:
         )
     if card.ranks_by:
         table = table.rename(columns={card.ranks_by: "score"})
-        order = ordered(table["score"].to_numpy())
+        values = table["score"].to_numpy()
+        costs = prices.costs(table.pop(BOXES).to_numpy(np.float32)) if prices else None
+        order = ordered(worth(values, costs))
     else:
         table["score"] = np.nan
         order = _chosen_first(table["id"], record.selected(cycle))

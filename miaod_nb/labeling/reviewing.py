@@ -13,7 +13,15 @@ from miaod_nb.errors import ConfigError, DecisionError
 from miaod_nb.runs.record import RunRecord, refuse_cycle
 from miaod_nb.runs.schema import SelectedImage, Selection
 from miaod_nb.runs.session import Session
-from miaod_nb.selection.choosing import candidates_of, counted, select, strategy_of, with_notes
+from miaod_nb.selection.choosing import (
+    candidates_of,
+    cost_text,
+    counted,
+    prices_of,
+    select,
+    strategy_of,
+    with_notes,
+)
 from miaod_nb.selection.decisions import (
     Action,
     Decision,
@@ -139,7 +147,7 @@ def _chosen_anew(
     return select(
         strategy_of(record), cycle, record.config.seed, stored["budget"],
         stored["pool"] + len(pool.labeled_ids), indices, pool, verdicts,
-        record.classes_of(cycle), now,
+        record.classes_of(cycle), now, prices_of(stored),
     )  # fmt: skip
 
 
@@ -154,7 +162,9 @@ def batch_lines(selection: Selection, most: int) -> list[str]:
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} more")
     parts = [f"cycle {selection['cycle']}: {len(rows)} images to label"]
-    if len(rows) < budget:
+    if text := cost_text(selection):
+        parts[0] += f", {text}"
+    elif len(rows) < budget:
         parts[0] += f" of a budget of {budget}"
     if beyond := sum(row["rank"] > budget for row in rows):
         parts.append(f"{beyond} of them in the place of others")

@@ -9,7 +9,7 @@ from miaod_nb.detector.remembering import remembering
 from miaod_nb.errors import TrainingError
 from miaod_nb.plugins import own_code_explained, place_of
 from miaod_nb.runs.card import PER_CLASS
-from miaod_nb.selection.protocol import Strategy
+from miaod_nb.selection.protocol import Strategy, behind
 
 REMEDY = (
     "mend it: `observe` returns a tensor of numbers for each of the card's columns, (B,) or "
@@ -21,9 +21,9 @@ def observe(model: DetectionModel, batch: UnlabeledBatch, strategy: Strategy) ->
     """What the strategy sees in the images of a batch: its card's columns, float32, (B,) or (B, D)
     each. Raises TrainingError for other columns, and for values that are not of these images."""
     card, whose = strategy.card, f"the strategy '{strategy.card.name}'"
-    with own_code_explained(whose, type(strategy), REMEDY, TrainingError):
+    with own_code_explained(whose, type(behind(strategy)), REMEDY, TrainingError):
         found = strategy.observe(remembering(model, batch.images), batch)
-    place = f"{place_of(strategy)}.observe"
+    place = f"{place_of(behind(strategy))}.observe"
     fault = _fault_of(found, strategy, len(batch), model.num_classes)
     if fault:
         raise TrainingError(f"{whose} does not see what its card promises: {fault}",

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from miaod_nb.config import Config, validated
+from miaod_nb.config import Budget, Config, validated
 from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.records import ImageRecord, Range
 from miaod_nb.errors import ConfigError, RunFolderError
@@ -183,8 +183,13 @@ class RunRecord:
 
     @property
     def budget(self) -> int:
-        """How many images a cycle chooses."""
-        return resolve_count(self.config.budget, self.num_images(0))
+        """How many images a cycle chooses; of a budget in boxes or minutes as many as the newest
+        batch has, and one before there is any."""
+        budget = Budget.of(self.config.budget)
+        if budget.in_images:
+            return resolve_count(budget.amount, self.num_images(0))
+        cycle = self.last_selection
+        return 1 if cycle is None else len(self.selected(cycle))
 
     def image(self, image_id: str, data_root: Path | None = None) -> ImageRecord | None:
         """An image of the pool or the test list, whether or not its file is still there; None for

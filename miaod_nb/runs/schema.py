@@ -7,7 +7,7 @@ is refused, because nobody knows what its fields mean.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
@@ -17,6 +17,7 @@ from miaod_nb.runs.files import RunFolder
 
 VERSION = 2  # of the documents that this code writes
 _strict = with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
+_exact = with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 
 
 @_strict
@@ -100,7 +101,8 @@ class Imported(TypedDict):
 @_strict
 class SelectedImage(TypedDict):
     """A row of a selection. rank: from 1; index: of the image in the pool; score: None where the
-    strategy ranks by none; reason: why it was chosen, in words."""
+    strategy ranks by none; reason: why it was chosen, in words; cost: what its label is expected to
+    cost, where the budget is not in images."""
 
     rank: int
     id: str
@@ -108,6 +110,39 @@ class SelectedImage(TypedDict):
     score: float | None
     reason: str
     note: NotRequired[str]
+    cost: NotRequired[float]
+
+
+@_exact
+class Estimate(TypedDict):
+    """How many boxes images are expected to have, see `BoxEstimate`."""
+
+    factor: float
+    base: float
+    error: float | None
+    images: int
+    of_which: str
+
+
+@_exact
+class Work(TypedDict):
+    """How long people work at an image and at a box of it, see `Seconds`."""
+
+    image: float
+    box: float
+    answers: int
+
+
+@_strict
+class Cost(TypedDict):
+    """What the labels of a batch are expected to cost. amount, unit: of the budget, in boxes or
+    minutes; expected: of the whole batch."""
+
+    amount: float
+    unit: Literal["boxes", "minutes"]
+    estimate: Estimate
+    seconds: Work
+    expected: float
 
 
 @_strict
@@ -116,7 +151,8 @@ class Selection(TypedDict):
 
     pool, scored: how many images were not labeled, and how many of these were scored. set_aside:
     how many people skipped or deferred. asked_for: how many are in it because people want them,
-    not the strategy. card: of the strategy.
+    not the strategy. card: of the strategy. budget: how many images it may have at most. cost: what
+    they are expected to cost, where the budget is not in images.
     """
 
     cycle: int
@@ -127,6 +163,7 @@ class Selection(TypedDict):
     selected: list[SelectedImage]
     set_aside: NotRequired[dict[str, int]]
     asked_for: NotRequired[int]
+    cost: NotRequired[Cost]
     card: NotRequired[CardFields]
     version: NotRequired[int]
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from miaod_nb.errors import ConfigError, DecisionError
 from miaod_nb.plugins import own_code_explained, place_of
-from miaod_nb.selection.protocol import Candidates, Choice, Strategy, ordered
+from miaod_nb.selection.costs import ROUNDING, most_that_fit
+from miaod_nb.selection.protocol import Candidates, Choice, Strategy, behind, ordered
+from miaod_nb.wording import number_text
 
 MEND = (
     "mend it: `choose` returns a Choice of as many different ids of the pool it is given as the "
@@ -30,29 +32,31 @@ class Chosen(NamedTuple):
 
 
 def choose_batch(
-    strategy: Strategy, pool: Candidates, budget: int, seed: Sequence[int],
+    strategy: Strategy, pool: Candidates, budget: float, seed: Sequence[int],
     barred: Collection[str] = (), now: Mapping[str, Mapping[str, Any]] | None = None,
     wanted: Collection[str] = (),
 ) -> list[Chosen]:  # fmt: skip
     """The batch, most wanted first. Raises ConfigError for a choice that cannot be one, and
     DecisionError for wishes that cannot be met.
 
-    pool: all images that are not labeled. barred: ids not to choose, which the strategy never
-    sees: those that it wants next take their places. now: rank and reason by id of the images
-    that the batch has, where none may take a place: then it is what the strategy chooses with
-    none barred, and what the batch has.
-    wanted: ids that people want in the batch. Those that the strategy did not choose take the
-    places of the last ones that it chose and nobody wants, so that the budget holds.
+    pool: all images that are not labeled. budget: how many, or, where images have costs, what these
+    may sum up to: they are taken in the order of want while they fit, so one that costs too much is
+    passed over. A single image may cost more: no batch is empty for its budget.
+    barred: ids not to choose, which the strategy never sees: those that it wants next take their
+    places. now: rank and reason by id of the images that the batch has, where none may take a
+    place: then it is what the strategy chooses with none barred, and what the batch has.
+    wanted: ids that people want in the batch. They use the budget up before all others: those that
+    the strategy did not choose take the places of the last ones that it chose and nobody wants.
     An image keeps its rank whatever is decided about others, where a column or chance ranks it.
     """
     allowed = pool if now is not None else pool.without(barred)
-    choice = _choose(strategy, allowed, budget, np.random.default_rng(seed))
-    _refuse_faulty(strategy, choice, allowed, pool, budget)
-    own = set(choice.ids)
+    choice = _choose_enough(strategy, allowed, pool, budget, seed)
+    own = _that_fit(choice.ids, pool, budget) or choice.ids[:1]
     kept = [i for i, row in (now or {}).items() if i not in own and row["reason"] != ASKED]
-    ids = [image_id for image_id in [*choice.ids, *kept] if image_id not in barred]
-    asked = _asked(wanted, ids, pool, budget) if wanted else []
-    ids = _that_fit([*ids, *asked], wanted, budget)
+    offered = [*own, *kept] if now is not None else choice.ids
+    ids = [image_id for image_id in offered if image_id not in barred]
+    asked = _asked(wanted, {*own, *kept}.difference(barred), pool, budget) if wanted else []
+    ids = _that_fit([*ids, *asked], pool, budget, wanted) or ids[:1]
     places = _places(pool.ids, ids)
     ranks = _ranks(strategy, choice, pool, places, now or {})
     given = dict(zip(choice.ids, choice.reasons, strict=False))
@@ -65,8 +69,34 @@ def choose_batch(
     return sorted(batch, key=lambda one: one.rank)
 
 
+def _choose_enough(
+    strategy: Strategy, allowed: Candidates, pool: Candidates, budget: float, seed: Sequence[int]
+) -> Choice:
+    """What the strategy chooses. Where images have costs, it is asked for more as long as one that
+    it did not name would fit: some of those that it named did not."""
+    count = most_in_batch(pool, budget)
+    while True:
+        choice = _choose(strategy, allowed, count, np.random.default_rng(seed))
+        _refuse_faulty(strategy, choice, allowed, pool, count)
+        if allowed.costs is None or count >= len(allowed.ids):
+            return choice
+        named, taken = (
+            list(_places(allowed.ids, ids).values())
+            for ids in (choice.ids, _that_fit(choice.ids, allowed, budget))
+        )
+        left = budget + ROUNDING - allowed.costs[taken].sum()
+        if np.delete(allowed.costs, named).min() > left:
+            return choice
+        count *= 2
+
+
+def most_in_batch(pool: Candidates, budget: float) -> int:
+    """How many images a batch has at most, whichever these are."""
+    return int(budget) if pool.costs is None else most_that_fit(pool.costs, budget)
+
+
 def _asked(
-    wanted: Collection[str], ids: Collection[str], pool: Candidates, budget: int
+    wanted: Collection[str], ids: Collection[str], pool: Candidates, budget: float
 ) -> list[str]:
     """Those wanted that are not among the ids, in the order of the pool; the labeled ones need no
     wish. Raises DecisionError for one that cannot be chosen, and for more than the budget."""
@@ -79,8 +109,21 @@ def _asked(
             remedy="take that back, or write a line with the action `undecided` for it: a cycle "
             "looks at the share score_fraction of the pool alone",
         )
-    refuse_too_many(len(free), budget)
+    refuse_too_many(len(free), most_in_batch(pool, budget))
+    if pool.costs is not None:
+        _refuse_too_costly(pool.costs[list(free.values())], budget)
     return [image_id for image_id in free if image_id not in chosen]
+
+
+def _refuse_too_costly(costs: np.ndarray, budget: float) -> None:
+    """Raises DecisionError for several wanted images that cost more than the budget."""
+    if len(costs) > 1 and costs.sum() > budget + ROUNDING:
+        raise DecisionError(
+            f"the {len(costs)} images that are accepted or asked for are expected to cost "
+            f"{number_text(costs.sum())}, and the budget is {number_text(budget)}",
+            where="decisions.jsonl",
+            remedy="take back, skip or defer some of them",
+        )
 
 
 def refuse_too_many(wanted: int, budget: int) -> None:
@@ -93,11 +136,24 @@ def refuse_too_many(wanted: int, budget: int) -> None:
         )
 
 
-def _that_fit(ids: Sequence[str], wanted: Collection[str], budget: int) -> list[str]:
-    """The ids without the last unwanted ones that a batch has no room for."""
-    others = [image_id for image_id in ids if image_id not in wanted]
-    leaving = set(others[max(len(others) + budget - len(ids), 0) :])
-    return [image_id for image_id in ids if image_id not in leaving]
+def _that_fit(
+    ids: Sequence[str], pool: Candidates, budget: float, wanted: Collection[str] = ()
+) -> list[str]:
+    """The ids, each once, without the unwanted ones that the budget is not enough for: first come
+    the wanted ones, then the others as they stand."""
+    costs = dict.fromkeys(ids, 1.0)
+    if pool.costs is not None:
+        places = _places(pool.ids, ids)
+        costs = {image_id: float(pool.costs[places[image_id]]) for image_id in ids}
+    left = budget + ROUNDING - sum(costs[image_id] for image_id in costs if image_id in wanted)
+    taken = []
+    for image_id, cost in costs.items():
+        if image_id in wanted:
+            taken.append(image_id)
+        elif cost <= left:
+            taken.append(image_id)
+            left -= cost
+    return taken
 
 
 def _ranks(
@@ -111,7 +167,7 @@ def _ranks(
         return before | dict(zip(choice.ids, choice.ranks, strict=True))
     if strategy.card.ranks_by is None:
         return {}
-    order = ordered(pool.columns[strategy.card.ranks_by])
+    order = ordered(pool.worth(strategy.card.ranks_by))
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(1, len(order) + 1)
     return {image_id: int(ranks[place]) for image_id, place in places.items()}
@@ -126,7 +182,7 @@ def _places(ids: Iterable[str], wanted: Collection[str]) -> dict[str, int]:
 def _choose(strategy: Strategy, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
     """What the strategy chooses, as plain lists of texts and numbers. Raises ConfigError."""
     whose = f"the strategy '{strategy.card.name}'"
-    with own_code_explained(whose, type(strategy), MEND):
+    with own_code_explained(whose, type(behind(strategy)), MEND):
         choice = strategy.choose(pool, budget, rng)
         if not isinstance(choice, Choice):
             raise TypeError(f"it chose {type(choice).__name__}, no Choice")
@@ -159,11 +215,12 @@ def _refuse_faulty(
     elif choice.ranks and not _are_ranks(choice.ranks, pool.total):
         fault = f"gave ranks that do not rise from 1 on, to {pool.total} at most"
     elif not card.passes_over and not _are_highest(card.ranks_by, ids, allowed):
-        fault = f"did not choose the highest values of {card.ranks_by}, as its card says"
+        per_cost = "" if pool.costs is None else " for their costs (`choose_highest` does)"
+        fault = f"did not choose the highest values of {card.ranks_by}{per_cost}, as its card says"
     if fault:
         raise ConfigError(
             f"the strategy '{card.name}' {fault}",
-            where=f"{place_of(strategy)}.choose",
+            where=f"{place_of(behind(strategy))}.choose",
             remedy=MEND,
         )
 
@@ -178,7 +235,7 @@ def _are_highest(column: str | None, ids: Sequence[str], pool: Candidates) -> bo
     stand in any order."""
     if column is None or not ids:
         return True
-    values, places = pool.columns[column], _places(pool.ids, ids)
+    values, places = pool.worth(column), _places(pool.ids, ids)
     highest = np.sort(values)[::-1][: len(ids)]
     return np.array_equal(values[[places[image_id] for image_id in ids]], highest)
 

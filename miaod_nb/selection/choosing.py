@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from miaod_nb.data.pool import Indices, remaining_pool
 from miaod_nb.errors import RunFolderError
 from miaod_nb.plugins import load_plugins
-from miaod_nb.runs.card import PER_CLASS, Card
+from miaod_nb.runs.card import BOXES, PER_CLASS, Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import VERSION, CardFields, SelectedImage, Selection
 from miaod_nb.runs.score_table import load_column, table_place
-from miaod_nb.selection.batch import ASKED, Chosen, choose_batch
+from miaod_nb.selection.batch import ASKED, Chosen, choose_batch, most_in_batch
+from miaod_nb.selection.costs import Prices
 from miaod_nb.selection.decisions import Verdicts
 from miaod_nb.selection.protocol import (
     Candidates,
@@ -24,6 +25,7 @@ from miaod_nb.selection.protocol import (
     choose_highest,
 )
 from miaod_nb.selection.registry import STRATEGIES, build_strategy, card_of_run
+from miaod_nb.wording import number_text
 
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
@@ -89,17 +91,21 @@ def strategy_of(record: RunRecord) -> Strategy:
 def select(
     strategy: Strategy, cycle: int, seed: int, budget: int, num_images: int, indices: Indices,
     pool: Candidates, verdicts: Verdicts, classes: Sequence[str],
-    now: Mapping[str, Mapping[str, Any]] | None = None,
+    now: Mapping[str, Mapping[str, Any]] | None = None, prices: Prices | None = None,
 ) -> Selection:  # fmt: skip
     """The selection of a cycle.
 
-    seed: of the run; num_images: of its pool, those that are labeled among them. indices, pool:
-    the images to choose among. classes: their names, for the reasons. now: rows by id of the batch
-    as it is, where no image may take the place of one that was set aside; None: any may.
+    budget: how many images; where there are prices, these say what labels may cost instead. seed:
+    of the run; num_images: of its pool, those that are labeled among them. indices, pool: the
+    images to choose among. classes: their names, for the reasons. now: rows by id of the batch as
+    it is, where no image may take the place of one that was set aside; None: any may.
     """
-    card = strategy.card
+    card, amount = strategy.card, float(budget)
+    if prices:
+        pool = replace(pool, costs=prices.costs(pool.columns[BOXES]))
+        amount, budget = prices.amount, most_in_batch(pool, prices.amount)
     chosen = choose_batch(
-        strategy, pool, budget, [seed, cycle], verdicts.barred, now, verdicts.wanted
+        strategy, pool, amount, [seed, cycle], verdicts.barred, now, verdicts.wanted
     )
     rows = [_row(one, int(indices[one.position]), pool, card, classes) for one in chosen]
     if verdicts.notes:
@@ -114,6 +120,8 @@ def select(
         "pool": num_images - len(pool.labeled_ids),
         "scored": pool.total if card.columns else 0, "selected": rows,
     }  # fmt: skip
+    if prices:
+        found["cost"] = prices.as_cost(row["cost"] for row in rows)
     if aside:
         found["set_aside"] = dict(aside)
     if asked := sum(one.reason == ASKED for one in chosen):
@@ -134,7 +142,14 @@ def _row(
     if reason == card.reason and PER_CLASS in pool.columns and len(classes) > 1:
         parts = pool.columns[PER_CLASS][one.position]  # (C,)
         reason += f", above all about {classes[int(parts.argmax())]}" if parts.max() > 0 else ""
-    return {"rank": one.rank, "id": one.id, "index": index, "score": score, "reason": reason}
+    row: SelectedImage = {
+        "rank": one.rank, "id": one.id, "index": index, "score": score, "reason": reason,
+    }  # fmt: skip
+    if pool.costs is not None:
+        row["cost"] = float(pool.costs[one.position])
+        if card.ranks_by and one.reason == card.reason:
+            row["reason"] += ", for what it costs"
+    return row
 
 
 def counted(selection: Mapping[str, Any]) -> list[str]:
@@ -152,10 +167,27 @@ def why_empty(selection: Mapping[str, Any]) -> str:
     return "the pool is empty"
 
 
+def prices_of(selection: Mapping[str, Any]) -> Prices | None:
+    """What the labels of a cycle's images were expected to cost; None: the budget is in images."""
+    return Prices.of(selection["cost"]) if "cost" in selection else None
+
+
+def cost_text(selection: Mapping[str, Any]) -> str:
+    """What a batch is expected to cost, in words: about 392 of 400 boxes; "" for images."""
+    if "cost" not in selection:
+        return ""
+    cost = selection["cost"]
+    return f"about {number_text(cost['expected'])} of {cost['amount']:g} {cost['unit']}"
+
+
 def shortage(selection: Mapping[str, Any]) -> str:
     """What to say of a selection that is smaller than the budget; "" if it is not."""
-    count, budget = len(selection["selected"]), selection["budget"]
-    if count == budget:
+    count, budget = len(selection["selected"]), str(selection["budget"])
+    is_short = count < selection["budget"]
+    if "cost" in selection:  # where images are left, there is none that the budget is enough for
+        is_short = count + sum(selection.get("set_aside", {}).values()) == selection["scored"]
+        budget = f"{selection['cost']['amount']:g} {selection['cost']['unit']}"
+    if not is_short:
         return ""
     besides = "".join(f", {part}" for part in counted(selection))
     return f"cut short: {count} images are left{besides}, the budget is {budget}"

@@ -4,7 +4,7 @@ Such strategies rank images by the boxes of our detectors and by those of other 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -66,9 +66,13 @@ class OutputStrategy(ABC):
         """The card's columns of one image: a number each, or a vector."""
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
+        return self.seen(outputs_of(model, batch, self.config))
+
+    def seen(self, outputs: Sequence[Outputs]) -> "dict[str, Tensor]":
+        """The card's columns of several images, (B, ...) each."""
         import torch
 
-        rows = [self.see(outputs) for outputs in outputs_of(model, batch, self.config)]
+        rows = [self.see(one) for one in outputs]
         return {
             name: torch.as_tensor(np.stack([np.asarray(row[name], np.float32) for row in rows]))
             for name in self.card.columns

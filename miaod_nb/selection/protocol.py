@@ -47,7 +47,8 @@ class Candidates:
 
     columns: what it saw in them, (N, ...) each. positions (N,), total: their places among all
     images that are not labeled, and how many these are: people may have set some aside. labeled:
-    the columns of the labeled images, if the card asks for them.
+    the columns of the labeled images, if the card asks for them. costs: what the label of each is
+    expected to cost, above 0 (N,), where the budget is not in images.
     """
 
     ids: Sequence[str]
@@ -56,6 +57,7 @@ class Candidates:
     total: int
     labeled_ids: Sequence[str] = ()
     labeled: Mapping[str, np.ndarray] = field(default_factory=dict)
+    costs: np.ndarray | None = None
 
     @classmethod
     def of_all(
@@ -76,7 +78,12 @@ class Candidates:
             [self.ids[int(place)] for place in kept],
             Columns(self.columns.keys(), lambda name: self.columns[name][kept]),
             self.positions[kept], self.total, self.labeled_ids, self.labeled,
+            None if self.costs is None else self.costs[kept],
         )  # fmt: skip
+
+    def worth(self, column: str) -> np.ndarray:
+        """What a column that ranks images says of each: `worth` of its values, (N,)."""
+        return worth(self.columns[column], self.costs)
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,28 @@ class Strategy(Protocol):
         ...
 
 
+def behind(strategy: Strategy) -> Strategy:
+    """Whose code it is: of a strategy to which a setting adds something, that in `strategy`."""
+    inner = getattr(strategy, "strategy", None)
+    return strategy if inner is None else behind(inner)
+
+
+def worth(values: np.ndarray, costs: np.ndarray | None) -> np.ndarray:
+    """Values (N,), or where images have costs (N,), the values for these: float64. A negative one
+    is the lower the more it costs. Each depends on its own image alone, so that the order of the
+    others stays when images are set aside."""
+    if costs is None:
+        return values
+    values = values.astype(np.float64)
+    return np.where(values < 0, values * costs, values / costs)
+
+
 def ordered(values: np.ndarray) -> Positions:
     """Positions of the values (N,), the highest first, of equal ones the later."""
     return np.argsort(values, kind="stable")[::-1]
 
 
 def choose_highest(pool: Candidates, column: str, budget: int) -> Choice:
-    """The images with the highest values of a column, of equal ones the later."""
-    return Choice([pool.ids[int(place)] for place in ordered(pool.columns[column])[:budget]])
+    """The images with the highest values of a column, for their costs where they have some; of
+    equal ones the later."""
+    return Choice([pool.ids[int(place)] for place in ordered(pool.worth(column))[:budget]])

@@ -33,7 +33,8 @@ class Random:
         """The order is drawn for all images that are not labeled: setting some aside moves no
         other."""
         drawn = rng.permutation(pool.total)
-        order = np.concatenate([drawn[:budget][::-1], drawn[budget:]])
+        first = budget if pool.costs is None else 0  # how many are asked for is no part of chance
+        order = np.concatenate([drawn[:first][::-1], drawn[first:]])
         place_of = np.full(pool.total, -1)
         place_of[pool.positions] = np.arange(len(pool.positions))
         ranks = np.flatnonzero(place_of[order] >= 0)[:budget]

@@ -9,6 +9,7 @@ from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.coreset import CoreSet
+from miaod_nb.selection.counting import counting_boxes
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
 from miaod_nb.selection.least_confidence import LeastConfidence
@@ -23,7 +24,7 @@ BUILT_IN = {
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
 # What a setting adds to any strategy, in this order; each gives the strategy back where it adds
 # nothing.
-COMBINATORS: tuple[Callable[[Config, Strategy], Strategy], ...] = ()
+COMBINATORS: tuple[Callable[[Config, Strategy], Strategy], ...] = (counting_boxes,)
 MEND_CARD = "mend it: `card = Card(name=..., label=..., ...)` of its class (docs/extending.md)"
 
 

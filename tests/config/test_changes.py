@@ -28,7 +28,7 @@ SOME: dict[str, list[Any]] = {
     "device": ["cpu", "auto"], "backbone_weights": ["imagenet", "none"],
     "detector": ["retinanet", "ssd300", "mine"], "strategy": ["random", "mi_aod", "mine"],
     "batch_size": [2, 4, 8, 16], "learning_rate": [1e-3, 1.23456789e-7, 2e-3],
-    "top_k": [10000, 0.09], "initial": [827, 0.1], "budget": [413, 0.05],
+    "top_k": [10000, 0.09], "initial": [827, 0.1], "budget": [413, 0.05, "400boxes", "1.5minutes"],
 }  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from pydantic import ValidationError
 from miaod_nb.config import (
     PRESETS,
     VOC_CLASSES,
+    Budget,
     Config,
     fingerprint,
     lr_rescaling,
     make_config,
     parse_settings,
+    spell,
     validated,
 )
 from miaod_nb.data.pool import resolve_count
@@ -37,6 +39,7 @@ UNBOUNDED = {
     "backbone_weights": "none",
     "anchor_ratios": (1.0,),
     "strategy": "other",
+    "budget": "400boxes",
     "device": "cuda:1",
 }  # valid values other than the defaults, for fields that are neither number, choice nor switch
 
@@ -262,6 +265,17 @@ def test_the_last_of_equal_keys_wins() -> None:
         "anchor_ratios=[]",
         "initial=1.5",
         "budget=2.01",
+        "budget=true",
+        "budget=0",
+        "budget=NaN",
+        "budget=0 boxes",
+        "budget=2.5 boxes",
+        "budget=0.5 images",
+        "budget=4 hours",
+        "budget=boxes",
+        "budget=-3 boxes",
+        "budget=1e2boxes",
+        "budget=" + "9" * 400 + "boxes",
         "top_k=1000.5",
     ],
 )
@@ -323,6 +337,19 @@ def test_other_errors_tell_what_the_field_is(name: str) -> None:
 def test_error_names_what_is_accepted(overrides: dict[str, Any], words: list[str]) -> None:
     error = refused(overrides)
     assert all(word in str(error) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [("60 images", "60"), ("60images", "60"), ("60", "60"), ("0.025", "0.025"),
+     ("400 boxes", "400boxes"), (" 400BOXES ", "400boxes"), ("1 box", "1boxes"),
+     ("90 minutes", "90minutes"), ("1.5 minutes", "1.5minutes"), ("1 minute", "1minutes")],
+)  # fmt: skip
+def test_a_budget_has_one_spelling_and_one_fingerprint(text: str, spelled: str) -> None:
+    one, other = (make_config("tiny", parse_settings([f"budget={t}"])) for t in (text, spelled))
+    assert one == other and spell(one.budget) == spelled
+    assert fingerprint(one, DATA) == fingerprint(other, DATA)
+    assert Budget.of(one.budget).setting == one.budget
 
 
 def test_unknown_setting_suggests_the_nearest() -> None:
