@@ -4,6 +4,7 @@ adapters: what other libraries find in images, as a table of boxes
 reading: files about images of any program, read: boxes as a table, and which images are labeled
 box_table: a table of boxes, checked as a whole
 pool: the images of a folder, which of them are labeled, and what a detector says of each
+seeing: what a strategy sees in images of which a detector of another program says something
 ranking: the ranking, and the batch to label next
 page: a ranking as a page with pictures
 """
@@ -51,13 +52,14 @@ def rank(
     config = ranking_config(strategy, budget, overrides or {})
     by = ranking_strategy(config)
     faults, known = FaultCounts(), Path(labeled) if isinstance(labeled, str) else labeled
-    called, categories = read_labeled(known or ())
-    table, named, where = _table(predictions, categories)
+    done = read_labeled(() if known is None else known)
+    table, named, where = _table(predictions, done.categories)
     boxes = checked(table, config.classes or named, where)
     pool = read_folder(Path(images), but_not_in=Path(out) if out else None)
-    pool = with_labeled(pool, called, known if isinstance(known, Path) else "labeled", faults)
+    pool = with_labeled(pool, done, known if isinstance(known, Path) else "labeled", faults)
     pool = with_boxes(pool, boxes, config.score_threshold, where, faults)
-    ranking = rank_pool(pool, by, config, boxes.classes, faults)
+    kept_in = Path(out) / "features" if out else None
+    ranking = rank_pool(pool, by, config, boxes.classes, faults, kept_in)
     ranked = ranking.table()
     say("\n".join([ranking.in_short, *ranking.notes()]))
     if out:

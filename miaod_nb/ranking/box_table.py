@@ -99,7 +99,7 @@ def _labels(
     DataError."""
     texts = ["" if pd.isna(name) else str(name) for name in names]
     found = set(texts) - {""}
-    every = tuple(classes or sorted(found, key=_by_number))
+    every = tuple(classes or sorted(found, key=_by_number) or ["object"])  # one at least
     if unknown := found.difference(every):
         raise DataError(
             f"the class '{min(unknown)}' is none of {', '.join(every)}", where=where,

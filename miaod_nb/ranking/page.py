@@ -73,7 +73,7 @@ def _histogram(ranking: Ranking) -> list[Piece]:
         return []
     ids = {row["id"] for row in ranking.selection["selected"]}
     chosen = np.array([image_id in ids for image_id in ranking.pool.ids])
-    scores = ranking.columns[column]
+    scores = ranking.candidates.columns[column]
     return [drawn(
         lambda axes: plots.score_histogram(axes, scores, chosen, f"score of {label}", label),
         "Scores of the images", "The scores of all images that could be chosen.",

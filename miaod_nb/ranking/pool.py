@@ -14,6 +14,7 @@ from miaod_nb.data.records import UNFIT, UNFIT_NAME, FaultCounts, ImageRecord, s
 from miaod_nb.errors import DataError
 from miaod_nb.progress import progress
 from miaod_nb.ranking.box_table import BoxTable
+from miaod_nb.ranking.reading import LabeledImages
 from miaod_nb.selection.outputs import Outputs
 from miaod_nb.trained.image_names import Called, image_ids, images_meant
 
@@ -28,12 +29,14 @@ TO_THE_EDGE = 1.0  # pixels that a box may reach beyond its image before it is c
 class Pool:
     """Images in the order of their ids, the paths in their folder.
 
-    records: those to choose among; labeled: those that are not. left_out: why others are neither,
-    by id. outputs: what a detector says of each of both kinds, by id.
+    records: those to choose among; labeled: those that are not. boxes: how many labels these have,
+    by id, where it is told. left_out: why others are neither, by id. outputs: what a detector says
+    of each of both kinds, by id.
     """
 
     records: Sequence[ImageRecord]
     labeled: Sequence[ImageRecord] = ()
+    boxes: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Outputs] = field(default_factory=dict)
 
@@ -74,9 +77,10 @@ def read_folder(path: Path, but_not_in: Path | None) -> Pool:
     return Pool(records, left_out=left_out)
 
 
-def with_labeled(pool: Pool, called: Sequence[Called], where: object, faults: FaultCounts) -> Pool:
+def with_labeled(pool: Pool, known: LabeledImages, where: object, faults: FaultCounts) -> Pool:
     """The pool without these images, which are labeled. Those that are not in the folder are
     counted. Raises DataError where nothing is left to choose, or none is in the folder."""
+    called = known.called
     meant = images_meant(called, image_ids(pool.ids), pool.files, where)
     names = set(meant.values())
     for one, name in meant.items():
@@ -93,7 +97,9 @@ def with_labeled(pool: Pool, called: Sequence[Called], where: object, faults: Fa
     if not records:
         raise DataError("all images of the folder are labeled", where=where,
                         remedy="give a list of the labeled images alone")  # fmt: skip
-    return replace(pool, records=records, labeled=[r for r in pool.records if r.id in names])
+    labeled = [record for record in pool.records if record.id in names]
+    boxes = {meant[one] or "": count for one, count in zip(called, known.boxes, strict=False)}
+    return replace(pool, records=records, labeled=labeled, boxes=boxes)
 
 
 def with_boxes(

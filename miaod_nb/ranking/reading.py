@@ -8,7 +8,8 @@ of `adapters`, where `scores` is such a list in JSON.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -48,16 +49,26 @@ def read_boxes(path: Path, named: Categories) -> tuple[pd.DataFrame, tuple[str, 
     )
 
 
-def read_labeled(labeled: Path | Sequence[str]) -> tuple[list[Called], dict[int, str]]:
-    """The images that a COCO file has, or a text file with a name a line, or that are named; and
-    the categories of a COCO file. Raises DataError."""
+class LabeledImages(NamedTuple):
+    """Images that are labeled. called: what they are called. boxes: how many each has, in their
+    order; () where that is not told. categories: names by number, {} where these are not told."""
+
+    called: Sequence[Called]
+    boxes: Sequence[int] = ()
+    categories: Categories = MappingProxyType({})
+
+
+def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
+    """The images that a COCO file has, or a text file with a name a line, or that are named. Raises
+    DataError."""
     if not isinstance(labeled, Path):
-        return [Called(str(name)) for name in labeled], {}
+        return LabeledImages([Called(str(name)) for name in labeled])
     if labeled.suffix.lower() == ".json":
         file = CocoFile.read(labeled)
         # By name alone: the numbers of two COCO files need not be of the same images.
         names = [str(image["file_name"]) for image in file.images.values()]
-        return [Called(name, name) for name in names], dict(file.categories)
+        boxes = [len(file.annotations.get(number, ())) for number in file.images]
+        return LabeledImages([Called(name, name) for name in names], boxes, file.categories)
     try:
         lines = labeled.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -67,7 +78,7 @@ def read_labeled(labeled: Path | Sequence[str]) -> tuple[list[Called], dict[int,
             "the file is no text in UTF-8", where=labeled,
             remedy="give a COCO file (.json), or a text file with the name of an image a line",
         ) from None  # fmt: skip
-    return [Called(line.strip()) for line in lines if line.strip()], {}
+    return LabeledImages([Called(line.strip()) for line in lines if line.strip()])
 
 
 def _row(entry: Any, categories: Mapping[int, str]) -> tuple[Any, ...]:

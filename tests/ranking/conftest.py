@@ -14,9 +14,9 @@ Rows = Sequence[tuple[Any, ...]]
 SCORES: Mapping[str, Sequence[float]] = {"a.jpg": [0.9], "b.jpg": [0.5, 0.6], "c.jpg": [0.5]}
 
 
-def photo(path: Path, width: int = 64, height: int = 48) -> Path:
+def photo(path: Path, width: int = 64, height: int = 48, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     return path
 

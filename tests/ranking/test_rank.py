@@ -60,7 +60,7 @@ def test_budget_larger_than_the_pool(photos, capsys):
     table = rank(table_of(), images=photos, budget=9)
     assert len(chosen(table)) == 4
     assert table["reason"].iloc[-1] == "the detector finds nothing in it"
-    assert "4 images are left, the budget is 9: all are chosen" in capsys.readouterr().out
+    assert "4 images are left, the budget is 9" in capsys.readouterr().out
 
 
 def test_equal_scores_are_said(photos, capsys):
@@ -70,9 +70,11 @@ def test_equal_scores_are_said(photos, capsys):
 
 @pytest.mark.parametrize("strategy", ["mi_aod", "full"])
 def test_strategies_that_need_our_detector(photos, strategy):
-    with pytest.raises(ConfigError, match="looks into a detector of ours") as error:
+    with pytest.raises(ConfigError, match="it cannot rank boxes") as error:
         rank(table_of(), images=photos, budget=1, strategy=strategy)
-    assert "entropy" in str(error.value) and strategy not in error.value.remedy
+    able = str(error.value.remedy).removeprefix("choose one of ").split(", ")
+    assert {"entropy", "margin", "coreset", "typicality", "random"} < {*able}
+    assert strategy not in able
 
 
 def test_single_boxes_are_left_out_and_counted(photos, capsys):
@@ -187,12 +189,50 @@ def test_class_scores_reach_the_strategy(photos, write, monkeypatch):
     write([{"id": n, "name": name} for n, name in enumerate("xyz", 1)], "categories.json")
     table = rank(path, images=photos, budget=1, strategy="margin")
     assert table["score"].iloc[0] == pytest.approx(0.9) and chosen(table) == ["a.jpg"]
-    np.testing.assert_allclose(seen[0].every_score, [[0.6, 0.5, 0.1]])
+    np.testing.assert_allclose(seen[-4].every_score, [[0.6, 0.5, 0.1]])
     for scores in ([2, 0, 0], ["x", 0, 0], None, [0.1]):
         entries[1]["scores"] = scores
         write(entries)
         with pytest.raises(DataError, match="class scores"):
             rank(path, images=photos, budget=1, strategy="margin")
+
+
+@pytest.mark.parametrize("strategy", ["coreset", "typicality"])
+def test_what_images_look_like(photos, tmp_path, strategy):
+    """Strategies that need no boxes see the pixels: of copies, also of a labeled image, none is
+    chosen before all others are; features are kept beside the results."""
+    for name, seed in (("a", 0), ("b", 0), ("c", 1), ("d", 2)):
+        photo(photos / f"{name}.jpg", seed=seed)
+    (photos / "e.jpg").write_bytes((photos / "d.jpg").read_bytes()[:-300])
+    given = {"images": photos, "labeled": ["a.jpg"], "strategy": strategy}
+    table = rank(table_of(), budget=2, **given, out=tmp_path / "next")
+    assert sorted(chosen(table)) == ["c.jpg", "d.jpg"]
+    assert table["score"].isna().all() and table["rank"].notna().sum() == 2
+    assert table.set_index("id")["left_out"]["e.jpg"] == "image truncated"
+    assert list((tmp_path / "next/features").glob("*.parquet"))
+    assert chosen(rank(table_of(), budget=3, **given))[-1] == "b.jpg"
+
+
+def test_budget_in_boxes_and_minutes(photos, write, capsys):
+    """Scores sum up to the boxes that are expected; labeled images tell how many boxes that means.
+    What an image is worth is its score for its cost."""
+    table = table_of({"a.jpg": [0.5] * 4, "b.jpg": [0.5], "c.jpg": [0.5] * 2})
+    by_boxes = rank(table, images=photos, budget="2 boxes")
+    costs = by_boxes.set_index("id")["cost"].astype(float)
+    assert costs.to_dict() == {"a.jpg": 2, "b.jpg": 1, "c.jpg": 1, "d.jpg": 1}
+    assert costs[chosen(by_boxes)].sum() <= 2
+    assert chosen(by_boxes)[0] == "c.jpg"  # twice the entropy of b.jpg for the same cost
+    assert "expected cost: about 2 of 2 boxes" in capsys.readouterr().out
+    minutes = rank(table, images=photos, budget="1 minutes", overrides={"box_seconds": 60})
+    assert minutes.set_index("id")["cost"]["a.jpg"] == pytest.approx((7.8 + 120) / 60)
+
+    labels = {
+        "images": [{"id": 1, "file_name": "a.jpg"}], "categories": [{"id": 1, "name": "dog"}],
+        "annotations": [{"id": n, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+                        for n in range(6)],
+    }  # fmt: skip
+    more = rank(table, images=photos, budget="4 boxes", labeled=write(labels, "labels.json"))
+    assert more.set_index("id")["cost"]["c.jpg"] == pytest.approx(3)  # 6 / 2 boxes for a score
 
 
 def test_damaged_images(photos, capsys):
