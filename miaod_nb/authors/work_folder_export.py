@@ -18,7 +18,7 @@ from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
-from miaod_nb.selection.registry import card_of
+from miaod_nb.selection.registry import build_strategy
 
 
 def export_run(folder: RunFolder, out: Path, data_root: Path | None = None) -> list[Path]:
@@ -121,7 +121,7 @@ def _save_checkpoints(
             say(f"the detectors are left out: {error.what}")
             return []
         config = validated(checkpoint["settings"])
-        adversarial = card_of(config.strategy).training_of(config.training) == "mi_aod"
+        adversarial = build_strategy(config).card.training_of(config.training) == "mi_aod"
         epochs = cycle_stages(config, adversarial)[-1].epochs
         last_step = max((record["step"] for record in of_cycle[-1:]), default=0)
         meta = {"CLASSES": tuple(checkpoint["classes"]), "epoch": epochs, "iter": last_step,

@@ -13,7 +13,7 @@ from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.experiment.dataset import num_scored
 from miaod_nb.learning.train import cycle_stages
-from miaod_nb.selection.registry import card_of
+from miaod_nb.selection.registry import build_strategy
 
 # A pass that is not measured by itself costs about as much as the measured one that it resembles:
 # minimize trains the labeled batch as label-set does, but for the classifiers; the labeled batch of
@@ -78,7 +78,7 @@ def predict(config: Config, protocol: Protocol, speeds: Speeds) -> list[CycleCos
 
 def labeled_images(config: Config, pool: int) -> list[int]:
     """How many images are labeled in each cycle, to the last one or until all of them are."""
-    if card_of(config.strategy).labels_all:
+    if build_strategy(config).card.labels_all:
         return [pool]
     counts = [resolve_count(config.initial, pool, "initial")]
     budget = _images_a_cycle(config, pool)
@@ -106,7 +106,7 @@ def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[st
     steps = _epoch_steps(config, labeled)
     pairs = max(steps, _epoch_steps(config, _unlabeled_images(config, labeled, protocol.pool)))
     passes: Counter[str] = Counter()
-    adversarial = card_of(config.strategy).training_of(config.training) == "mi_aod"
+    adversarial = build_strategy(config).card.training_of(config.training) == "mi_aod"
     for plan in cycle_stages(config, adversarial):
         if plan.stage.uses_unlabeled:
             for half in ("labeled", "unlabeled"):
@@ -114,7 +114,7 @@ def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[st
         else:
             passes["label-set"] += plan.epochs * steps * config.batch_size
     passes["test"] = protocol.test
-    card = card_of(config.strategy)
+    card = build_strategy(config).card
     if card.columns and not card.labels_all:
         passes["scoring"] = min(protocol.pool - labeled, num_scored(config, protocol.pool))
     return passes

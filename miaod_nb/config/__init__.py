@@ -2,6 +2,7 @@
 
 budget: what a cycle may spend on labels: images, boxes or minutes
 counts: how many images or anchors an amount means
+shares: settings that divide a batch among strategies and among classes
 files: files that a setting names, by their content
 fields: `Config`: every setting with its type, bounds and effect
 presets: whole recipes by name, and what a detector needs

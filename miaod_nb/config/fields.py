@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from miaod_nb.config.budget import budget_setting
 from miaod_nb.config.files import content_hash
+from miaod_nb.config.shares import parse_class_target, parse_mix
 
 
 def json_or_text(text: str) -> Any:
@@ -49,6 +50,18 @@ def _plausible_size(size: tuple[int, int]) -> tuple[int, int]:
     if not 32 <= shortest <= longest <= 4096:
         raise ValueError("longest first, both from 32 to 4096")
     return size
+
+
+def _mix(text: str) -> str:
+    if text:
+        parse_mix(text)  # raises a ValueError
+    return text
+
+
+def _class_target(text: str) -> str:
+    if text:
+        parse_class_target(text)  # raises a ValueError
+    return text
 
 
 def _whole_count(amount: float) -> float:
@@ -218,6 +231,20 @@ class Config(BaseModel):
     )
     instance_aggregate: Literal["max", "mean", "sum"] = Field(
         "mean", description="from detections to the image (least_confidence, margin)",
+        json_schema_extra=_ADDED,
+    )
+    mix: Annotated[str, AfterValidator(_mix)] = Field(
+        "", description="strategies that share the batch (strategy=mix), such as "
+        "30% coreset, 70% entropy", json_schema_extra=_ADDED,
+    )
+    class_target: Annotated[str, AfterValidator(_class_target)] = Field(
+        "", description="classes to choose more of, with any strategy: even (rare ones first), "
+        "shares such as dog=40%,cat=60%, or boxes a cycle such as dog=20,cat=10",
+        json_schema_extra=_ADDED,
+    )
+    max_similarity: float = Field(
+        1.0, gt=0, le=1, description="from which similarity on two images look alike, and with "
+        "any strategy only one of them is labeled: 0.95 for near-copies; 1: off",
         json_schema_extra=_ADDED,
     )
     initial: Amount = Field(0.05, gt=0, le=10**7, description="first labeled images: a whole "

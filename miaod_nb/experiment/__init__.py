@@ -6,6 +6,7 @@ preparing: reads the data of an experiment: its images, the first sets
 training: the training steps of a cycle: batches in a reproducible order, and a state that survives
 state: what a run works with, and what it has found so far
 pricing: what labels are expected to cost, as far as a run has learned it
+selecting: what a strategy sees in the images of a cycle, and what it chooses among them
 steps: what the steps of a cycle do; their results are files of the run folder
 run: the active-learning experiment: named steps, whose results are files of the run folder
 parameters: a notebook's parameters, as people and papermill give them

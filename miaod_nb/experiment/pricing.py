@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from miaod_nb.config import Budget
+from miaod_nb.config import Budget, Config
 from miaod_nb.experiment.state import RunState
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.label_store import LabelStore
@@ -11,14 +11,19 @@ from miaod_nb.selection.costs import BoxEstimate, Prices, Seconds, fit_boxes, fi
 ENOUGH_HELD_OUT = 10  # images that never train, to learn from these alone
 
 
-def learn_prices(run: RunState, cycle: int, seen: np.ndarray) -> Prices:
-    """What labels are expected to cost in a cycle. seen: `boxes_seen` of all its labeled images."""
-    config, folder = run.config, RunFolder(run.folder.root)
-    answers = LabelStore(folder).answers().values()
+def learn_prices(run: RunState, cycle: int, config: Config, seen: np.ndarray) -> Prices:
+    """What labels are expected to cost in a cycle, with these settings. seen: `boxes_seen` of all
+    its labeled images."""
+    budget, estimate = Budget.of(config.budget), _estimate(run, cycle, seen)
+    return Prices(budget.amount, budget.unit, estimate, learn_seconds(run, config))
+
+
+def learn_seconds(run: RunState, config: Config) -> Seconds:
+    """How long people work at an image and at a box: as those who labeled for the run did, or as
+    the settings say."""
+    answers = LabelStore(RunFolder(run.folder.root)).answers().values()
     times = [(len(one.objects), one.seconds) for one in answers if one.seconds is not None]
-    budget, told = Budget.of(config.budget), Seconds(config.image_seconds, config.box_seconds)
-    estimate = _estimate(run, cycle, seen)
-    return Prices(budget.amount, budget.unit, estimate, fit_seconds(times, told))
+    return fit_seconds(times, Seconds(config.image_seconds, config.box_seconds))
 
 
 def _estimate(run: RunState, cycle: int, seen: np.ndarray) -> BoxEstimate:

@@ -1,7 +1,7 @@
 """The active-learning experiment: named steps, whose results are files of the run folder."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from miaod_nb.config import lr_rescaling, validated
+from miaod_nb.config import Config, lr_rescaling, validated
 from miaod_nb.data.sources import lists_without
 from miaod_nb.errors import ConfigError, RunFolderError
 from miaod_nb.experiment import steps
@@ -24,6 +24,7 @@ from miaod_nb.runs.steps import shown, step_names
 from miaod_nb.runs.tables import metric_lines
 from miaod_nb.runs.to_label import how_to_label
 from miaod_nb.selection.choosing import why_empty
+from miaod_nb.selection.registry import plain
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,19 @@ class Run(RunState):
     def vary(self, **overrides: Any) -> "Run":
         """The same experiment with some settings changed, in a folder beside this one that is
         called after their values: `<run folder>-random`."""
-        config = validated(self.config.model_dump() | overrides)
+        return self._beside(self.config, overrides)
+
+    def _beside(self, config: Config, overrides: Mapping[str, Any]) -> "Run":
+        config = validated(config.model_dump() | dict(overrides))
         name = "-".join([self.folder.root.name, *map(str, overrides.values())])
         beside = self.folder.root.with_name(name)
         first = [replace(sets, origin="") for sets in self.imported[:1]]  # whatever has labels now
         return Run(config, self.data_root, beside, first, like=self)
 
     def control(self, strategy: str) -> "Run":
-        """The same experiment with another strategy."""
-        return self.vary(strategy=strategy)
+        """The same experiment with another strategy, alone: without what settings add to its own
+        one."""
+        return self._beside(plain(self.config, self.card), {"strategy": strategy})
 
     def controls(self) -> list["Run"]:
         """The control of every strategy in the setting `controls` but this experiment's own."""

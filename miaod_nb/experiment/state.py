@@ -32,6 +32,7 @@ from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
 from miaod_nb.runs.schema import CycleLabels, Metrics, read_document
 from miaod_nb.runs.session import Session
 from miaod_nb.runs.to_label import to_label
+from miaod_nb.selection.class_coverage import refuse_unknown_classes
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.registry import BUILT_IN, build_strategy, card_of_run, refuse_unknown
 
@@ -64,7 +65,7 @@ class RunState:
         self.card = self._card_of(config, begun)
         # Two spellings of one training are one experiment.
         spelled = "auto" if config.training == self.card.training_of("auto") else config.training
-        self.config = config.model_copy(update={"training": spelled})
+        self.config = config.model_copy(update={"training": spelled, **self.card.implied})
         self._imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
@@ -85,7 +86,7 @@ class RunState:
         self._images, self._images_of = ImageCache((), 0), -1
         self._record: RunRecord | None = None
         if begun is None:
-            _ = self.dataset
+            refuse_unknown_classes(self.config, self.dataset.classes)
 
     @staticmethod
     def _card_of(config: Config, begun: RunRecord | None) -> Card:

@@ -1,56 +1,29 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Objects
-from miaod_nb.config import Budget
-from miaod_nb.data.pool import Indices, ids_by_source
-from miaod_nb.data.records import ImageRecord
+from miaod_nb.data.pool import ids_by_source
 from miaod_nb.detector.folding import fold
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import DataError, DecisionError
 from miaod_nb.evaluation import evaluate as compute_metrics
 from miaod_nb.experiment.dataset import digest_of
-from miaod_nb.experiment.pricing import learn_prices
+from miaod_nb.experiment.selecting import see_all, selection_of, tables_of
 from miaod_nb.experiment.state import RunState
 from miaod_nb.experiment.training import StageTraining, TrainingSet
 from miaod_nb.passes.inference import mean_discrepancy
 from miaod_nb.passes.kept_detections import detect_for_cycle, forget_unfinished, save_detections
-from miaod_nb.passes.observing import observe
-from miaod_nb.passes.scoring import ScoreShards, score_pool
 from miaod_nb.progress import say, say_detail
-from miaod_nb.runs.card import BOXES
-from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.schema import CycleLabels
 from miaod_nb.runs.sharing import equal_training, is_of_training, training_records
-from miaod_nb.selection.choosing import cost_text, select, shortage
+from miaod_nb.selection.choosing import cost_text, prices_of, shortage
 from miaod_nb.selection.decisions import verdicts_of
-from miaod_nb.selection.protocol import Candidates, Columns
 
 PROBE_IMAGES = 32  # on which the disagreement is measured after each stage
-
-
-@dataclass(frozen=True)
-class PoolIds(Sequence[str]):
-    """Ids of the images at these indices, looked up when they are asked for."""
-
-    pool: Sequence[ImageRecord]
-    indices: Indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.pool[self.indices[place]].id
-
-    def __iter__(self) -> Iterator[str]:
-        return (self.pool[index].id for index in self.indices)
 
 
 def split(run: RunState, cycle: int) -> None:
@@ -267,76 +240,34 @@ def evaluate(run: RunState, cycle: int) -> None:
 
 def score(run: RunState, cycle: int) -> None:
     """Writes what the strategy sees in every image that the cycle may choose."""
-    model, shards, card = fold(run.load_model(cycle)), _shards(run, cycle), run.card
-    compute = partial(observe, model, strategy=run.strategy)
-    score_pool(model, compute, run.config, run.session, shards, "score")
-    if card.observes_labeled:
-        labeled = _labeled_shards(run, cycle)
-        score_pool(model, compute, run.config, run.session, labeled, "score labeled")
+    tables, card = tables_of(run, cycle, run.card), run.card
+    see_all(run, fold(run.load_model(cycle)), run.strategy, tables)
     run.processes.wait()
-    mean: dict[str, float] = {}
+    shards, mean = tables["columns"], dict[str, float]()
     if card.ranks_by:
         values = run.folder.load_parquet(shards.place, [card.ranks_by])[card.ranks_by]
         mean = {"mean": float(values.mean())}
     run.session.log(cycle, "score", images=len(shards.indices), **mean)
 
 
-def _shards(run: RunState, cycle: int) -> ScoreShards:
-    return _table(run, cycle, "scores", run.dataset.scored(run.sets(cycle), cycle))
-
-
-def _labeled_shards(run: RunState, cycle: int) -> ScoreShards:
-    """What the strategy sees in the labeled images, in a table of their own."""
-    return _table(run, cycle, "labeled", run.sets(cycle).labeled)
-
-
-def _table(run: RunState, cycle: int, name: str, indices: Indices) -> ScoreShards:
-    folder, dataset = RunFolder(run.folder.root), run.dataset  # each process writes shards
-    columns = run.card.columns
-    classes = run.classes_of(cycle)
-    return ScoreShards(folder, cycle, name, indices, dataset.pool, classes, columns)
-
-
-def _candidates(run: RunState, cycle: int) -> tuple[Indices, Candidates]:
-    """Pool indices to choose among, and what the strategy has seen in these images."""
-    card, labeled = run.card, run.sets(cycle).labeled
-    known: dict[str, Columns] = {}
-    if card.columns:
-        shards = _shards(run, cycle)
-        indices, known["columns"] = shards.indices, shards.columns_read()
-    else:
-        indices = run.dataset.unlabeled(run.sets(cycle), cycle)
-    if card.observes_labeled:
-        known["labeled"] = _labeled_shards(run, cycle).columns_read()
-    pool = run.dataset.pool
-    ids, labeled_ids = PoolIds(pool, indices), PoolIds(pool, labeled)
-    return indices, Candidates.of_all(ids, labeled_ids, **known)
-
-
 def select_images(run: RunState, cycle: int) -> None:
     """Writes which images the cycle wants labeled next."""
-    indices, candidates = _candidates(run, cycle)
-    prices = None
-    if not Budget.of(run.config.budget).in_images:
-        prices = learn_prices(run, cycle, _labeled_shards(run, cycle).load(BOXES))
-    selection = select(
-        run.strategy, cycle, run.config.seed, run.dataset.budget or 0,
-        run.dataset.num_images(cycle), indices,
-        candidates, verdicts_of(run.record, cycle), run.classes_of(cycle), prices=prices,
-    )  # fmt: skip
+    tables = tables_of(run, cycle, run.card)
+    selection = selection_of(run, cycle, run.strategy, run.config, tables)
     pool, scored = selection["pool"], selection["scored"]
     if 0 < scored < pool:
         say(f"  scored and selected from: {scored} of the {pool} images in the pool")
     run.folder.save_json(f"cycle{cycle}/selection.json", selection)
-    if prices:
+    if prices := prices_of(selection):
         for line in prices.lines():
             say(f"  {line}")
         say(f"  {len(selection['selected'])} images, {cost_text(selection)}")
     if text := shortage(selection):
         say(f"  {text}")
-    counted = {
-        key: selection[key] for key in ("set_aside", "asked_for", "cost") if key in selection
-    }
+    for text in selection.get("remarks", ()):
+        say(f"  {text}")
+    told = ("set_aside", "asked_for", "cost", "remarks")
+    counted = {key: value for key, value in selection.items() if key in told}
     run.session.log(
         cycle, "select", selected=len(selection["selected"]), pool=pool, scored=scored,
         budget=selection["budget"], **counted,

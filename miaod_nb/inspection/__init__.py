@@ -11,4 +11,5 @@ features: what images look like to the detector: a map of a cycle's images, and 
 reasons: why an image was chosen, in words; and what a batch shows, against what is labeled
 replay: the batch that other rules would have chosen, from the table of a cycle's inspected images
 some_images: the values of a few images that are named, also of a detector that is still in training
+otherwise: what other strategies would have chosen in a cycle, with the detector that it has
 """

@@ -23,11 +23,16 @@ def ask_detector(
     in_training: the cycle's detector may be one that is not finished. Raises ConfigError, DataError
     and RunFolderError.
     """
-    _refuse_untrained(run, cycle, in_training)
-    prepare_torch(run.config, run.device)
-    model = fold(run.model_so_far(cycle) if in_training else run.load_model(cycle))
+    model = detector_of(run, cycle, in_training)
     with memory_explained():
         yield from compute_rows(model, records, partial(compute, model), run.config)
+
+
+def detector_of(run: Run, cycle: int, in_training: bool = False) -> DetectionModel:
+    """The cycle's detector, ready to look at images. Raises as `ask_detector` does."""
+    _refuse_untrained(run, cycle, in_training)
+    prepare_torch(run.config, run.device)
+    return fold(run.model_so_far(cycle) if in_training else run.load_model(cycle))
 
 
 def _refuse_untrained(run: Run, cycle: int, in_training: bool) -> None:

@@ -11,7 +11,7 @@ from miaod_nb.inspection.anchor_values import find_image, pool_index, read_or_no
 from miaod_nb.inspection.asking import ask_detector
 from miaod_nb.inspection.inspected import inspected_ids
 from miaod_nb.progress import progress
-from miaod_nb.selection.features import mean_features
+from miaod_nb.selection.features import directions, mean_features, standardized
 
 MAX_IMAGES = 2000  # of a map, unless more were selected
 MAX_LABELED = 500  # of them
@@ -60,20 +60,11 @@ def similar_pairs(
     features: np.ndarray, ids: Sequence[str], threshold: float
 ) -> list[tuple[str, str, float]]:
     """Pairs whose features (N, F) have a cosine from `threshold` on, the most similar first."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    directions = features / np.maximum(lengths, np.finfo(features.dtype).tiny)
-    cosines = np.triu(directions @ directions.T, k=1)
+    units = directions(features)
+    cosines = np.triu(units @ units.T, k=1)
     similar = np.argwhere(cosines >= threshold).tolist()
     pairs = [(ids[i], ids[j], float(cosines[i, j])) for i, j in similar]
     return sorted(pairs, key=lambda pair: -pair[2])
-
-
-def standardized(features: np.ndarray) -> np.ndarray:
-    """Features (N, F) with mean 0 and standard deviation 1 over the images, so that none counts
-    more than another; those that do not vary are 0."""
-    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-    deviation = centered.std(axis=0)
-    return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
 
 
 def main_axes(features: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

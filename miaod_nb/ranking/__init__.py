@@ -25,6 +25,7 @@ from miaod_nb.ranking.pool import read_folder, with_boxes, with_labeled
 from miaod_nb.ranking.ranking import Ranking, rank_pool, ranking_config, ranking_strategy
 from miaod_nb.ranking.reading import read_boxes, read_labeled
 from miaod_nb.runs.outputs import out_folder, refuse_run
+from miaod_nb.selection.class_coverage import refuse_unknown_classes
 
 SELECTION, TABLE, PAGE = "selection.json", "ranked.csv", "rank.html"
 Boxes: TypeAlias = str | Path | pd.DataFrame | Mapping[str, Any]
@@ -55,6 +56,7 @@ def rank(
     done = read_labeled(() if known is None else known)
     table, named, where = _table(predictions, done.categories)
     boxes = checked(table, config.classes or named, where)
+    refuse_unknown_classes(config, boxes.classes)
     pool = read_folder(Path(images), but_not_in=Path(out) if out else None)
     pool = with_labeled(pool, done, known if isinstance(known, Path) else "labeled", faults)
     pool = with_boxes(pool, boxes, config.score_threshold, where, faults)

@@ -128,7 +128,7 @@ def rank_pool(
     features of images. Raises MiaodErrors."""
     if needs_pixels(strategy):
         pool = _decoded(pool)
-    candidates = _candidates(pool, strategy, config, len(classes), kept_in)
+    candidates = _candidates(pool, strategy, config, classes, kept_in)
     while True:
         selection = _select(strategy, pool, candidates, config, classes)
         taken = {row["id"] for row in selection["selected"]}
@@ -136,7 +136,8 @@ def rank_pool(
         if not damaged:
             break
         pool, kept = pool.without(damaged), candidates.without(damaged)
-        candidates = replace(kept, positions=np.arange(len(kept.ids)), total=len(kept.ids))
+        count = len(kept.ids)
+        candidates = replace(kept, positions=np.arange(count), total=count, whole=None)
     return Ranking(config, strategy, pool, tuple(classes), selection, candidates, faults)
 
 
@@ -150,16 +151,17 @@ def _can_rank(name: str, config: Config) -> bool:
 
 
 def _candidates(
-    pool: Pool, strategy: Strategy, config: Config, num_classes: int, kept_in: Path | None
+    pool: Pool, strategy: Strategy, config: Config, classes: Sequence[str], kept_in: Path | None
 ) -> Candidates:
     """What the strategy sees in the images, in labeled ones too where it compares, and what these
     cost where the budget is not in images."""
     columns, of_labeled = (
-        see(strategy, some, [pool.outputs[one.id] for one in some], num_classes, kept_in)
+        see(strategy, some, [pool.outputs[one.id] for one in some], len(classes), kept_in)
         if some else {} for some in (pool.records, pool.labeled)
     )  # fmt: skip
     of_labeled = of_labeled or {name: values[:0] for name, values in columns.items()}
-    found = Candidates.of_all(pool.ids, [one.id for one in pool.labeled], columns, of_labeled)
+    labeled_ids = [one.id for one in pool.labeled]
+    found = Candidates.of_all(pool.ids, labeled_ids, columns, of_labeled, classes)
     prices = _prices(pool, config)
     return replace(found, costs=prices.costs(columns[BOXES])) if prices else found
 
@@ -235,7 +237,7 @@ def _counted(found: Detections, classes: Sequence[str]) -> str:
 
 def _about_choice(found: Ranking) -> list[str]:
     """What is to be said of the batch, where something is."""
-    notes, column = [], found.strategy.card.ranks_by
+    notes, column = [*found.selection.get("remarks", ())], found.strategy.card.ranks_by
     if short := shortage(found.selection):
         notes.append(short)
     if cost := cost_text(found.selection):

@@ -24,7 +24,7 @@ class Card:
     such as images that look alike. columns: what `observe` says of every image; () if it looks at
     none. `per_class` (B, C) becomes a column for each class. observes_labeled: the columns of
     labeled images too. labels_all: every label at once, the ceiling. trains_adversarially: what
-    training=auto means.
+    training=auto means. weighted: it is one with weighted_selection=true.
     settings: fields of the configuration that its choice alone reads. explained_by: what views keep
     of an image's anchors that is its score: "discrepancy", "entropy"; "": neither.
     """
@@ -40,6 +40,7 @@ class Card:
     observes_labeled: bool = False
     labels_all: bool = False
     trains_adversarially: bool = False
+    weighted: bool = False
     settings: tuple[str, ...] = ()
     look: str = ""
     explained_by: str = ""
@@ -48,6 +49,11 @@ class Card:
         """What the setting `training` means for it: "mi_aod", or "label_set" alone."""
         of_auto = "mi_aod" if self.trains_adversarially else "label_set"
         return of_auto if setting == "auto" else setting
+
+    @property
+    def implied(self) -> dict[str, Any]:
+        """Settings that a run with it has whatever they were."""
+        return {"weighted_selection": True} if self.weighted else {}
 
     @property
     def behavior(self) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class CardFields(TypedDict):
     observes_labeled: NotRequired[bool]
     labels_all: NotRequired[bool]
     trains_adversarially: NotRequired[bool]
+    weighted: NotRequired[bool]
     settings: NotRequired[list[str]]
     look: NotRequired[str]
     explained_by: NotRequired[str]
@@ -151,7 +152,8 @@ class Selection(TypedDict):
 
     pool, scored: how many images were not labeled, and how many of these were scored. set_aside:
     how many people skipped or deferred. asked_for: how many are in it because people want them,
-    not the strategy. card: of the strategy. budget: how many images it may have at most. cost: what
+    not the strategy. remarks: what is to be said of the whole batch, such as a class target that
+    it does not meet. card: of the strategy. budget: how many images it may have at most. cost: what
     they are expected to cost, where the budget is not in images.
     """
 
@@ -164,6 +166,7 @@ class Selection(TypedDict):
     set_aside: NotRequired[dict[str, int]]
     asked_for: NotRequired[int]
     cost: NotRequired[Cost]
+    remarks: NotRequired[list[str]]
     card: NotRequired[CardFields]
     version: NotRequired[int]
 

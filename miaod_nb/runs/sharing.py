@@ -17,7 +17,7 @@ def equal_training(folder: RunFolder, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
 
     Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
-    is another: the same experiment in two folders is meant to be run twice.
+    chooses otherwise: the same experiment in two folders is meant to be run twice.
     """
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
@@ -41,12 +41,14 @@ def is_of_training(record: Mapping[str, Any]) -> bool:
 
 def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     (there, their_data), (here, data) = stored_identity(beside), stored_identity(folder)
-    if there["strategy"] == here["strategy"] or their_data != data:
+    if their_data != data:
         return False
     theirs, ours = RunRecord.open(beside.root), RunRecord.open(folder.root)
     if theirs.card is None or ours.card is None:  # nobody knows what trained it
         return False
     of_choice = {"strategy", *theirs.card.settings, *ours.card.settings}
+    if all(there.get(name) == here.get(name) for name in of_choice):
+        return False
     if _of_training(there, theirs.card, of_choice) != _of_training(here, ours.card, of_choice):
         return False
     # What joined later differs from run to run; indices are equal where these images are.

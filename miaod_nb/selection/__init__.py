@@ -8,6 +8,7 @@ k_medoids: k-medoids: points in the middle of clusters, from distances of few po
 k_means: k-means: points in clusters around their means
 protocol: what a strategy is: a card that describes it, what it sees in images, and what it chooses
 batch: the batch of a cycle: what a strategy chooses when people have set some images aside
+parts: a strategy inside another one: what it sees there, and what it wants
 coreset: core-set: images that are farthest, for the detector, from all that are labeled
 typicality: images that stand for many others, for the smallest budgets
 outputs: what any detector says of an image, and strategies that need nothing else of it
@@ -20,6 +21,9 @@ random: every image is equally likely; what the others are measured against
 full: full supervision: every label at once, the ceiling
 uncertainty: how uncertain the detector is about an anchor, and about an image
 mi_aod: MI-AOD: images on whose anchors the two classifiers disagree most
+mix: several strategies that share the batch
+class_coverage: any strategy, but of the classes that are short more
+look_alikes: any strategy, but of images that look alike only one is labeled
 registry: every strategy by its name: those of the package, and those that plugins bring
 choosing: what stands in a cycle's selection.json: the images to label next, and why these
 """

@@ -76,8 +76,7 @@ def _choose_enough(
     it did not name would fit: some of those that it named did not."""
     count = most_in_batch(pool, budget)
     while True:
-        choice = _choose(strategy, allowed, count, np.random.default_rng(seed))
-        _refuse_faulty(strategy, choice, allowed, pool, count)
+        choice = checked_choice(strategy, allowed, count, np.random.default_rng(seed), pool)
         if allowed.costs is None or count >= len(allowed.ids):
             return choice
         named, taken = (
@@ -93,6 +92,17 @@ def _choose_enough(
 def most_in_batch(pool: Candidates, budget: float) -> int:
     """How many images a batch has at most, whichever these are."""
     return int(budget) if pool.costs is None else most_that_fit(pool.costs, budget)
+
+
+def checked_choice(
+    strategy: Strategy, allowed: Candidates, budget: int, rng: np.random.Generator,
+    pool: Candidates | None = None,
+) -> Choice:  # fmt: skip
+    """What the strategy chooses among the allowed images of a pool, or of all of it. Raises
+    ConfigError for a choice that cannot be one."""
+    choice = _choose(strategy, allowed, budget, rng)
+    _refuse_faulty(strategy, choice, allowed, pool or allowed, budget)
+    return choice
 
 
 def _asked(

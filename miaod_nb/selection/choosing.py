@@ -17,6 +17,7 @@ from miaod_nb.runs.score_table import load_column, table_place
 from miaod_nb.selection.batch import ASKED, Chosen, choose_batch, most_in_batch
 from miaod_nb.selection.costs import Prices
 from miaod_nb.selection.decisions import Verdicts
+from miaod_nb.selection.parts import remarks_of
 from miaod_nb.selection.protocol import (
     Candidates,
     Choice,
@@ -61,7 +62,7 @@ def candidates_of(record: RunRecord, cycle: int) -> tuple[Indices, Candidates]:
     ids = record.ids_at(indices, origin)
     return indices, Candidates.of_all(
         ids, record.labeled(cycle), columns("scores", indices),
-        columns("labeled", labeled) if card.observes_labeled else None,
+        columns("labeled", labeled) if card.observes_labeled else None, classes,
     )  # fmt: skip
 
 
@@ -124,6 +125,8 @@ def select(
         found["cost"] = prices.as_cost(row["cost"] for row in rows)
     if aside:
         found["set_aside"] = dict(aside)
+    if remarks := remarks_of(strategy, pool, [one.id for one in chosen]):
+        found["remarks"] = remarks
     if asked := sum(one.reason == ASKED for one in chosen):
         found["asked_for"] = asked
     return found

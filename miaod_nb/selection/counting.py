@@ -1,5 +1,6 @@
 """Any strategy that also counts boxes: for budgets that are not in images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from miaod_nb.errors import ConfigError
 from miaod_nb.plugins import place_of
 from miaod_nb.runs.card import BOXES, Card
 from miaod_nb.selection.outputs import Outputs, OutputStrategy, outputs_of
+from miaod_nb.selection.parts import remarks_of
 from miaod_nb.selection.protocol import Candidates, Choice, Strategy
 
 if TYPE_CHECKING:  # to choose needs no torch
@@ -26,26 +28,30 @@ class Counting:
     `fit_boxes` learns how many boxes that means. What it chooses is the strategy's own choice."""
 
     config: Config
-    strategy: Strategy
+    inner: Strategy
 
     @cached_property
     def card(self) -> Card:
-        card = self.strategy.card
+        card = self.inner.card
         return replace(card, columns=(*card.columns, BOXES), observes_labeled=True)
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
         import torch
 
-        outputs, strategy = outputs_of(model, batch, self.config), self.strategy
+        outputs, inner = outputs_of(model, batch, self.config), self.inner
         seen: dict[str, Tensor] = {}
-        if isinstance(strategy, OutputStrategy):
-            seen = strategy.seen(outputs)
-        elif strategy.card.columns:
-            seen = strategy.observe(model, batch)
+        if isinstance(inner, OutputStrategy):
+            seen = inner.seen(outputs)
+        elif inner.card.columns:
+            seen = inner.observe(model, batch)
         return {**seen, BOXES: torch.tensor([boxes_seen(one) for one in outputs])}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        return self.strategy.choose(pool, budget, rng)
+        return self.inner.choose(pool, budget, rng)
+
+    def remarks(self, pool: Candidates, ids: Sequence[str]) -> list[str]:
+        """What the strategy says of the batch."""
+        return remarks_of(self.inner, pool, ids)
 
 
 def boxes_seen(outputs: Outputs) -> float:

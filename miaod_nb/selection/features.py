@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:  # to choose needs no torch
     from torch import Tensor
 
@@ -37,3 +39,19 @@ def mean_features(model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str
     levels = zip(model.features(batch.images), model.strides, strict=True)
     means = [level_means(level, stride, batch.image_sizes) for level, stride in levels]
     return {"features": torch.cat(means, dim=1)}
+
+
+def standardized(features: np.ndarray) -> np.ndarray:
+    """Features (N, F) with mean 0 and standard deviation 1 over the images, so that none counts
+    more than another; those that do not vary are 0."""
+    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    deviation = centered.std(axis=0)
+    return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
+
+
+def directions(features: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, F + 1), whose products are the cosines of the features (N, F). The last
+    entry is 1 for images all of whose features are 0: they are alike, and unlike all others."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    units = features / np.maximum(lengths, np.finfo(features.dtype).tiny)
+    return np.hstack([units, lengths == 0])

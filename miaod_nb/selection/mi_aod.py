@@ -1,6 +1,6 @@
 """MI-AOD: images on whose anchors the two classifiers disagree most."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,8 +37,7 @@ class MiAod:
     )  # fmt: skip
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
-        weighted = self.config.weighted_selection
-        towers = ("classifier_1", "classifier_2", *(("mil_classifier",) if weighted else ()))
+        towers = ("classifier_1", "classifier_2", *(("mil_classifier",) if self.weights else ()))
         per_output = self._averaged(model(batch.images, towers))  # (B, A, K)
         instances = per_output.mean(dim=-1)  # (B, A)
         picked = most_uncertain(instances, self.config.top_k)  # (B, k)
@@ -48,6 +47,11 @@ class MiAod:
             "score": image_uncertainty(instances, self.config.top_k),
             "per_class": of_classes.mean(dim=1),
         }
+
+    @property
+    def weights(self) -> bool:
+        """Whether instances count by their MIL score."""
+        return self.card.weighted or self.config.weighted_selection
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
         return choose_highest(pool, "score", budget)
@@ -69,7 +73,7 @@ class MiAod:
         from miaod_nb.detector.mil import competing_groups, instance_class_scores
 
         difference = self.differences(predictions)
-        if not self.config.weighted_selection:
+        if not self.weights:
             return difference
         logits_1, logits_2, mil_logits = predictions.need("logits_1", "logits_2", "mil_logits")
         groups = competing_groups(predictions.grid.level_sizes, self.config.mil_softmax)
@@ -80,3 +84,15 @@ class MiAod:
     def _probabilities(self, logits: "Tensor") -> "Tensor":
         softmax = self.config.uncertainty_scores == "softmax"
         return logits.softmax(dim=-1) if softmax else logits.sigmoid()
+
+
+class MiAodWeighted(MiAod):
+    """MI-AOD whose image uncertainty weights instances by their MIL score, as its training does:
+    `weighted_selection=true` under a name of its own."""
+
+    card = replace(
+        MiAod.card, name="mi_aod_weighted", label="MI-AOD weighted",
+        words="those on whose anchors two classifiers disagree most, where an object seems to be",
+        reason="the two classifiers disagree most on its anchors, weighted by their MIL score",
+        weighted=True, look="",
+    )  # fmt: skip

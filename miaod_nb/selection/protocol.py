@@ -47,8 +47,10 @@ class Candidates:
 
     columns: what it saw in them, (N, ...) each. positions (N,), total: their places among all
     images that are not labeled, and how many these are: people may have set some aside. labeled:
-    the columns of the labeled images, if the card asks for them. costs: what the label of each is
-    expected to cost, above 0 (N,), where the budget is not in images.
+    the columns of the labeled images, if the card asks for them. classes: names, in the order of
+    columns with a part for each. whole: the candidates before people set some aside, if they did:
+    what is measured by it does not move when they do. costs: what the label of each is expected to
+    cost, above 0 (N,), where the budget is not in images.
     """
 
     ids: Sequence[str]
@@ -57,17 +59,19 @@ class Candidates:
     total: int
     labeled_ids: Sequence[str] = ()
     labeled: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    whole: "Candidates | None" = None
     costs: np.ndarray | None = None
 
     @classmethod
     def of_all(
         cls, ids: Sequence[str], labeled_ids: Sequence[str] = (),
         columns: Mapping[str, np.ndarray] | None = None,
-        labeled: Mapping[str, np.ndarray] | None = None,
+        labeled: Mapping[str, np.ndarray] | None = None, classes: Sequence[str] = (),
     ) -> Self:  # fmt: skip
         """The candidates when nothing is set aside."""
         places = np.arange(len(ids))
-        return cls(ids, columns or {}, places, len(ids), labeled_ids, labeled or {})
+        return cls(ids, columns or {}, places, len(ids), labeled_ids, labeled or {}, classes)
 
     def without(self, barred: Collection[str]) -> "Candidates":
         """All but these images."""
@@ -78,6 +82,7 @@ class Candidates:
             [self.ids[int(place)] for place in kept],
             Columns(self.columns.keys(), lambda name: self.columns[name][kept]),
             self.positions[kept], self.total, self.labeled_ids, self.labeled,
+            self.classes, self.whole or self,
             None if self.costs is None else self.costs[kept],
         )  # fmt: skip
 
@@ -115,8 +120,8 @@ class Strategy(Protocol):
 
 
 def behind(strategy: Strategy) -> Strategy:
-    """Whose code it is: of a strategy to which a setting adds something, that in `strategy`."""
-    inner = getattr(strategy, "strategy", None)
+    """Whose code it is: of a strategy to which a setting adds something, the `inner` one."""
+    inner = getattr(strategy, "inner", None)
     return strategy if inner is None else behind(inner)
 
 

@@ -5,17 +5,21 @@ from typing import Any
 
 from miaod_nb import plugins
 from miaod_nb.config import Config, make_config
+from miaod_nb.config.shares import parse_mix
 from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.cdal import Cdal
+from miaod_nb.selection.class_coverage import covering_classes
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.counting import counting_boxes
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
 from miaod_nb.selection.least_confidence import LeastConfidence
+from miaod_nb.selection.look_alikes import without_look_alikes
 from miaod_nb.selection.margin import Margin
-from miaod_nb.selection.mi_aod import MiAod
+from miaod_nb.selection.mi_aod import MiAod, MiAodWeighted
+from miaod_nb.selection.mix import Mix
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
 from miaod_nb.selection.typicality import Typicality
@@ -23,13 +27,36 @@ from miaod_nb.selection.typicality import Typicality
 BUILT_IN = {
     s.card.name: s
     for s in (
-        MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Cdal, Typicality,
+        MiAod, MiAodWeighted, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Cdal,
+        Typicality,
     )
 }  # fmt: skip
-STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
+
+
+def mixed(config: Config) -> Mix:
+    """The strategies that the setting `mix` names. Raises ConfigError."""
+    if not config.mix:
+        raise ConfigError("strategy=mix needs to know what to mix", where="mix",
+                          remedy="set mix, for example to 30% coreset, 70% entropy")  # fmt: skip
+    shares = parse_mix(config.mix)
+    for name in shares:
+        refuse_unknown(name, "mix")
+        if name == MIX or card_of(name).labels_all:
+            raise ConfigError(f"'{name}' chooses no share of a batch", where="mix",
+                              remedy="mix strategies that choose images by themselves")  # fmt: skip
+    return Mix([(_build(name, config), share) for name, share in shares.items()])
+
+
+MIX = "mix"
+OF_PACKAGE: dict[str, Callable[[Config], Strategy]] = {**BUILT_IN, MIX: mixed}
+STRATEGIES = dict(OF_PACKAGE)
 # What a setting adds to any strategy, in this order; each gives the strategy back where it adds
 # nothing.
-COMBINATORS: tuple[Callable[[Config, Strategy], Strategy], ...] = (counting_boxes,)
+COMBINATORS: tuple[Callable[[Config, Strategy], Strategy], ...] = (
+    covering_classes,
+    without_look_alikes,
+    counting_boxes,
+)
 MEND_CARD = "mend it: `card = Card(name=..., label=..., ...)` of its class (docs/extending.md)"
 
 
@@ -40,6 +67,13 @@ def build_strategy(config: Config) -> Strategy:
     for combine in COMBINATORS:
         strategy = combine(config, strategy)
     return strategy
+
+
+def plain(config: Config, card: Card) -> Config:
+    """The settings without what they add to the strategy, whose card is given, so that another
+    one can take its place."""
+    added = {"class_target", "max_similarity", *card.implied}
+    return config.model_copy(update={name: Config.model_fields[name].default for name in added})
 
 
 def card_of(name: str) -> Card:
@@ -80,7 +114,7 @@ def refuse_unknown(name: str, field: str = "strategy") -> None:
 def _build(name: str, config: Config) -> Strategy:
     refuse_unknown(name)
     make = STRATEGIES[name]
-    if name in BUILT_IN and make is not BUILT_IN[name]:
+    if name in OF_PACKAGE and make is not OF_PACKAGE[name]:
         raise ConfigError(
             f"'{name}' is the name of a strategy of the package", where=plugins.place_of(make),
             remedy="register your own one under another name",

@@ -213,6 +213,30 @@ def test_what_images_look_like(photos, tmp_path, strategy):
     assert chosen(rank(table_of(), budget=3, **given))[-1] == "b.jpg"
 
 
+def test_what_settings_add_to_a_strategy(photos, capsys):
+    """Copies are not both chosen, rare classes come first, several strategies share the batch."""
+    for name, seed in (("a", 0), ("b", 1), ("c", 1), ("d", 2)):
+        photo(photos / f"{name}.jpg", seed=seed)
+    table = table_of({"a.jpg": [0.9], "b.jpg": [0.5], "c.jpg": [0.5] * 2, "d.jpg": [0.9] * 3})
+
+    def with_settings(**overrides: object) -> list[str]:
+        return chosen(rank(table, images=photos, budget=2, overrides=overrides))
+
+    assert with_settings() == ["c.jpg", "d.jpg"]
+    table.loc[0, "class"] = "rare"
+    assert "a.jpg" in with_settings(class_target="even")
+    assert "class target not met" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="there is no class 'cow'"):
+        with_settings(class_target="cow=3")
+    table = table_of({"a.jpg": [0.9], "b.jpg": [0.5], "c.jpg": [0.5] * 2})
+    assert with_settings() == ["c.jpg", "b.jpg"]
+    assert with_settings(max_similarity=0.99) == ["c.jpg", "a.jpg"]
+    mixed = with_settings(strategy="mix", mix="50% entropy, 50% coreset")
+    assert len(mixed) == 2 and "c.jpg" in mixed
+    with pytest.raises(ConfigError, match="strategy=mix looks into a detector of ours"):
+        with_settings(strategy="mix", mix="50% entropy, 50% mi_aod")
+
+
 def test_budget_in_boxes_and_minutes(photos, write, capsys):
     """Scores sum up to the boxes that are expected; labeled images tell how many boxes that means.
     What an image is worth is its score for its cost."""
