@@ -1,6 +1,7 @@
 """Learning curves of several runs: one table and one figure, in files."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from miaod_nb.runs.outputs import check_out, out_folder
 from miaod_nb.runs.record import RunRecord, is_run, nearest_run
 from miaod_nb.runs.tables import read_metrics
 
+OVER = {"images": "labeled_images", "boxes": "labeled_boxes", "minutes": "labeling_minutes"}
 AUTHORS_CODE = "MI-AOD, authors' code"
 
 
@@ -25,7 +27,9 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     """The metrics of several runs as one table, a row a run and cycle.
 
     `strategy` names runs of one kind alike, and no others: `label_runs` says how. `headline` is the
-    metric that the run's preset is judged by. A work folder of the authors' code may stand among
+    metric that the run's preset is judged by. labeled_boxes and labeling_minutes: all that people
+    drew so far, and how long that takes at the run's image_seconds and box_seconds; NaN where a run
+    did not count boxes. A work folder of the authors' code may stand among
     the runs. Runs with full supervision add the column "ratio to full", of the metric that
     `metric_of` names, or, of several kinds, one for each: "ratio to full (training=mi_aod)". Raises
     DataError for a folder without metrics, and for runs on other data.
@@ -66,8 +70,22 @@ def _rows(run: Path) -> pd.DataFrame:
     table = read_metrics(path)
     if not len(table):
         raise _nothing_measured(path)
-    preset = RunRecord.open(run).config.preset if is_run(run) else ""
-    return table.assign(run=run.name, headline=headline(preset))
+    record = RunRecord.open(run) if is_run(run) else None
+    table = table.assign(run=run.name, headline=headline(record.config.preset if record else ""))
+    return table.assign(**_cost(table, record)) if record else table
+
+
+def _cost(table: pd.DataFrame, record: RunRecord) -> dict[str, pd.Series]:
+    """The boxes and the minutes of the labels that a run had in the cycles of its table."""
+    config = record.config
+    boxes = pd.Series([_boxes(record, cycle) for cycle in table["cycle"]], table.index, float)
+    seconds = config.image_seconds * table["labeled_images"] + config.box_seconds * boxes
+    return {OVER["boxes"]: boxes, OVER["minutes"]: (seconds / 60).round(1)}
+
+
+def _boxes(record: RunRecord, cycle: int) -> float:
+    counts = record.labels(cycle).get("boxes") if record.labels_noted(cycle) else None
+    return math.nan if counts is None else sum(counts.values())
 
 
 def _nothing_measured(path: Path) -> DataError:
@@ -89,14 +107,32 @@ def _rows_of_work_folder(run: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def save_curves(runs: Sequence[Path], out: Path) -> list[Path]:
-    """Writes `curves.csv` and `curves.png` of these runs into the folder `out`."""
+def _refuse_uncounted(table: pd.DataFrame, over: str) -> None:
+    """Raises DataError for a run that has no place on the axis. Full supervision needs none."""
+    partial = table[~are_full(table["strategy"])].reindex(columns=[*table, *({over} - {*table})])
+    unknown = partial.loc[partial[over].isna(), "run"]
+    if len(unknown):
+        raise DataError(
+            f"how many boxes the labels of {unknown.iloc[0]} have is not known", where="--by",
+            remedy="leave that run out, or draw the curves by images: work folders of the authors' "
+            "code and runs of early versions did not count boxes",
+        )  # fmt: skip
+
+
+def save_curves(runs: Sequence[Path], out: Path, by: str = "images") -> list[Path]:
+    """Writes `curves.csv` and `curves.png` of these runs into the folder `out`. by: what labels
+    cost there, a name in OVER. Raises DataError for another one, and for runs that did not count
+    it."""
     check_out(out)
+    if by not in OVER:
+        raise DataError(f"there are no curves by {by}", where="--by",
+                        remedy=f"choose one of: {', '.join(OVER)}")  # fmt: skip
     table = gather_metrics(runs)
+    _refuse_uncounted(table, OVER[by])
     image = io.BytesIO()
     with plots.style():
         figure, axes = plt.subplots()
-        plots.learning_curves(axes, table, metric_of(table))
+        plots.learning_curves(axes, table, metric_of(table), OVER[by])
         measured = ", ".join(sorted(set(table["evaluated_on"])))
         axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
         figure.savefig(image, format="png")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from miaod_nb.config import Config, spell
+from miaod_nb.config import Budget, Config, spell
 from miaod_nb.plots.look import label_of
 from miaod_nb.report.measured import Measured, not_comparable, one_of_each
 from miaod_nb.report.pieces import Caution, Facts, Piece, Section, Table, Text
@@ -82,10 +82,12 @@ def _done(run: ReportedRun) -> str:
     if run.card.labels_all:
         return f"{run.name} trained on all {len(run.record.pool)} images."
     first = len(run.record.labeled(0)) if run.record.cycles else "no"
-    chosen = run.selected(0) if run.record.cycles else []
+    chosen = str(len(run.selected(0)) if run.record.cycles else 0)
+    if not (budget := Budget.of(run.record.config.budget)).in_images:
+        chosen = f"as many as about {budget} are enough for"
     return (
         f"{run.name} ({shown_label(run.label)}) began with {first} labeled images of "
-        f"{len(run.record.pool)} and chose {len(chosen)} a cycle; {run.finished} of "
+        f"{len(run.record.pool)} and chose {chosen} a cycle; {run.finished} of "
         f"{run.record.config.cycles} cycles are finished."
     )
 

@@ -9,6 +9,7 @@ from miaod_nb.report.gallery import gallery
 from miaod_nb.report.measured import one_of_each
 from miaod_nb.report.pieces import Piece, Section, Text
 from miaod_nb.report.reported import ReportedRun
+from miaod_nb.selection.choosing import cost_text
 
 
 def choices(runs: Sequence[ReportedRun]) -> Section:
@@ -28,6 +29,11 @@ def _histogram(run: ReportedRun) -> list[Piece]:
         return []
     table = run.record.scores(cycle, ["id", column]).rename(columns={column: "score"})
     chosen = table["id"].isin(run.record.selected(cycle)).to_numpy()
+    which = (
+        "The highest"
+        if not cost_text(run.record.selection(cycle))
+        else ("The highest for what their labels are expected to cost")
+    )
     is_uncertainty = run.card.explained_by == "discrepancy"
     name = "image uncertainty" if is_uncertainty else f"score of {run.label}"
     return [drawn(
@@ -35,6 +41,6 @@ def _histogram(run: ReportedRun) -> list[Piece]:
             axes, table["score"].to_numpy(), chosen, name, run.label
         ),
         f"Scores of the pool in cycle {cycle} of {run.name}",
-        f"{run.name}: the scores of all images that cycle {cycle} could choose from. The highest "
+        f"{run.name}: the scores of all images that cycle {cycle} could choose from. {which} "
         "are chosen; few images far on the right mean that the detector has clear favorites.",
     )]  # fmt: skip

@@ -19,6 +19,7 @@ from miaod_nb.report.drawing import card, drawn_panels
 from miaod_nb.report.pieces import Card, Cards, Picture, Piece, Text
 from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.schema import SelectedImage
+from miaod_nb.selection.choosing import cost_text, prices_of
 from miaod_nb.selection.uncertainty import num_averaged
 from miaod_nb.trained.detector import Detector
 from miaod_nb.wording import number_text
@@ -67,11 +68,22 @@ def _seen(run: ReportedRun, cycle: int, rows: Sequence[SelectedImage]) -> list[S
     return found
 
 
+def _cost(run: ReportedRun, cycle: int) -> str:
+    """What the batch is expected to cost and from where that is known, as sentences; "" where the
+    budget is in images."""
+    selection = run.record.selection(cycle)
+    prices = prices_of(selection)
+    if prices is None:
+        return ""
+    told = "; ".join(prices.lines())
+    return f" They are expected to cost {cost_text(selection)} ({told})."
+
+
 def _introduction(run: ReportedRun, cycle: int, count: int, gone: int, seen: Sequence[Seen]) -> str:
     """What the pictures show; of what none of them has nothing is said."""
     text = (
         f"{run.name} ({shown_label(run.label)}): the first of the {count} images that cycle "
-        f"{cycle} chose to be labeled next."
+        f"{cycle} chose to be labeled next.{_cost(run, cycle)}"
     )
     if any(len(values.detections.above(SHOWN_SCORE)) for _, (_, values) in seen):
         text += (f" Solid blue boxes are what its detector finds, with scores of {SHOWN_SCORE} and "

@@ -9,6 +9,7 @@ from miaod_nb.config.shares import parse_mix
 from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.selection.cdal import Cdal
 from miaod_nb.selection.class_coverage import covering_classes
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.counting import counting_boxes
@@ -21,11 +22,15 @@ from miaod_nb.selection.mi_aod import MiAod, MiAodWeighted
 from miaod_nb.selection.mix import Mix
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
+from miaod_nb.selection.typicality import Typicality
 
 BUILT_IN = {
     s.card.name: s
-    for s in (MiAod, MiAodWeighted, Entropy, LeastConfidence, Margin, Random, Full, CoreSet)
-}
+    for s in (
+        MiAod, MiAodWeighted, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Cdal,
+        Typicality,
+    )
+}  # fmt: skip
 
 
 def mixed(config: Config) -> Mix:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from traitlets import Dict, Unicode, observe
 
+from miaod_nb.config import Budget
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.experiment.run import Run
 from miaod_nb.inspection.anchor_values import find_image, keep_anchor_values
@@ -110,6 +111,8 @@ def options_of(run: Run, table: pd.DataFrame, has_wishes: bool = False) -> Optio
             f"Chosen among the {len(table) - sampled} most uncertain images and {sampled} drawn at "
             "random of the rest."
         )
+    if not Budget.of(run.config.budget).in_images:
+        scope += " Here all images cost the same, however many boxes they have."
     if has_wishes:
         scope += " What people accepted or asked for is not taken into account."
     labels = {name: label_of(name) for name in STRATEGIES} | {run.card.name: run.card.label}
