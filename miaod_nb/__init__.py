@@ -13,7 +13,7 @@ _HOME = {
     "Config": "config", "make_config": "config", "PRESETS": "config", "MiaodError": "errors",
     "Run": "experiment.run", "open_run": "experiment.opening", "run": "experiment.opening",
     "check_parameters": "experiment.parameters",
-    "Detector": "trained.detector",
+    "Detector": "trained.detector", "rank": "ranking",
     "build_detector": "detector", "Predictions": "detector.head", "detect": "detector.detections",
     "instance_uncertainty": "selection.uncertainty", "image_uncertainty": "selection.uncertainty",
     "evaluate": "evaluation",

@@ -22,6 +22,7 @@ from miaod_nb.commands import (
     new,
     notebooks,
     predict,
+    rank,
     report,
     review,
     run,
@@ -30,7 +31,7 @@ from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
 VERBS = (
-    new, info, doctor, run, lab, notebooks, review, export, import_, history, curves, report,
+    new, info, doctor, run, lab, notebooks, review, export, import_, history, rank, curves, report,
     evaluate, predict, convert, bench,
 )  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others

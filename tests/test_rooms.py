@@ -19,7 +19,7 @@ FLOORS = {
     "trained": 8, "views": 8,
     "compare": 9, "bench": 9,
     "report": 10,
-    "doctor": 11,
+    "doctor": 11, "ranking": 11,
     "commands": 12,
     "cli": 13,
     "__main__": 14,

@@ -20,6 +20,7 @@ lab: `miaod lab`: the notebooks by hand, in a browser
 new: `miaod new`: a run on one's own images
 notebooks: `miaod notebooks`: the whole experiment as an essay
 predict: `miaod predict`: objects in images of no data set
+rank: `miaod rank`: the next batch from any detector's boxes
 report: `miaod report`: a page that shows others what came out
 review: `miaod review`: what people decided about the images of a batch
 run: `miaod run`: the whole experiment, without notebooks

@@ -7,13 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from miaod_nb.boxes import Objects, count_labels
 from miaod_nb.config import Config
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.inspection.seeing import pixels
-from miaod_nb.plots import boxes_on_image
+from miaod_nb.plots import boxes_on_image, drawable
 from miaod_nb.toy.toy import DIFFICULTY
 
 WIDTH = 10.0  # inches of a row of pictures
@@ -36,6 +37,23 @@ def gallery(records: Sequence[ImageRecord], columns: int = 5) -> list[Axes]:
         axes.set_visible(False)
     pairs = zip(panels.flat, records, strict=False)  # the last row may have room left
     return [boxes_on_image(axes, pixels(record), ()) for axes, record in pairs]
+
+
+def picture_rows(rows: Mapping[str, Sequence[ImageRecord]], columns: int = 6) -> Figure:
+    """A new figure with the first images of each row; its name and how many images it has stand
+    above."""
+    ratios = [record.height / record.width for row in rows.values() for record in row]
+    height = WIDTH / columns * float(np.mean(ratios or [1])) + 0.3  # and the line of its name
+    figure = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
+    strips = figure.subfigures(len(rows), 1, squeeze=False).flat
+    for strip, (name, row) in zip(strips, rows.items(), strict=True):
+        strip.suptitle(f"{drawable(name)}: {len(row) or 'none'}", x=0, ha="left")
+        panels = strip.subplots(1, columns, squeeze=False).flat
+        for axes, record in zip(panels, row, strict=False):
+            boxes_on_image(axes, pixels(record), ())
+        for axes in list(strip.axes)[len(row) :]:
+            axes.set_visible(False)
+    return figure
 
 
 def object_counts(

@@ -56,12 +56,21 @@ def check_image(path: Path) -> Measured | str:
             return Measured(
                 width, height, orientation, _digest(path), _is_clear(image), *_extremes(image)
             )
-    except Image.DecompressionBombError:
-        return TOO_LARGE
     except Exception as error:  # the decoders of damaged files raise errors of every kind
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            return NOT_READ
-        return "image truncated" if "truncated" in str(error) else "image unreadable"
+        return _why_not(path, error)
+
+
+def glance(path: Path) -> tuple[int, int] | str:
+    """Width and height of an upright image as the head of its file says them; or why it is not
+    usable. What is damaged further on is not seen."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return TOO_LARGE
+            lies = orientation_of(image) >= 5  # on its side
+            return image.size[::-1] if lies else image.size
+    except Exception as error:  # the decoders of damaged files raise errors of every kind
+        return _why_not(path, error)
 
 
 def load_image(path: Path, gray: Range | None = None) -> "Tensor":
@@ -90,6 +99,15 @@ def gray_range(found: Iterable[Measured]) -> Range | None:
     """The lowest and the highest value of all deep gray images; None: there is none."""
     deep = [one for one in found if one.low < one.high]
     return (min(one.low for one in deep), max(one.high for one in deep)) if deep else None
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """Why a file is no usable image, from what opening it raised."""
+    if isinstance(error, Image.DecompressionBombError):
+        return TOO_LARGE
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return NOT_READ
+    return "image truncated" if "truncated" in str(error) else "image unreadable"
 
 
 def _digest(path: Path) -> int:

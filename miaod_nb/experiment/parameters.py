@@ -11,7 +11,7 @@ from miaod_nb.errors import ConfigError
 
 # What notebooks declare, a copy perhaps more, and with which types.
 KINDS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int", "overrides": "dict",
-         "work_folder": "str"}  # fmt: skip
+         "work_folder": "str", "strategy": "str"}  # fmt: skip
 NEEDED = ("preset", "data_root", "run_dir", "cycle", "overrides")  # what every notebook has
 INJECTED = "# Parameters"  # the first line of the cell that papermill adds
 BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"

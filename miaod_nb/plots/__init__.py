@@ -12,6 +12,7 @@ pictures: boxes, anchors and heat maps on images. Boxes are xyxy in pixels of th
 """
 
 from miaod_nb.plots.bars import (
+    batch_costs,
     class_counts,
     instance_bars,
     score_histogram,
@@ -41,6 +42,7 @@ __all__ = [
     "PUBLISHED",
     "add_boxes",
     "anchors_on_image",
+    "batch_costs",
     "boxes_on_image",
     "calibration",
     "class_counts",

@@ -44,6 +44,16 @@ def share_bars(axes: Axes, table: pd.DataFrame, xlabel: str = "share of the imag
     return axes
 
 
+def batch_costs(axes: Axes, table: pd.DataFrame) -> Axes:
+    """What the batches of several strategies take and cost.
+
+    table: numbers indexed by their units, such as images, boxes, minutes; a column a strategy.
+    """
+    _grouped_bars(axes, table, list(_bar_styles(table).values()), "{:.0f}")
+    axes.set_xlabel("expected for the batch")
+    return axes
+
+
 def true_positive_counts(
     axes: Axes, table: pd.DataFrame, xlabel: str = "true positives in the evaluated images"
 ) -> Axes:

@@ -6,12 +6,13 @@ Such strategies rank images by the boxes of our detectors and by those of other 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import numpy as np
 
 from miaod_nb.boxes import Detections
 from miaod_nb.config import Config
+from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card
 from miaod_nb.selection.protocol import Candidates, Choice, choose_highest
 
@@ -54,6 +55,38 @@ class Outputs:
         return scores
 
 
+class NeedsOurDetector(ConfigError):
+    """A strategy looks into a detector of ours where there are only boxes of another program."""
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignDetector:
+    """A detector of another program as strategies find it in the place of ours, for one batch.
+
+    told: what it says of the batch's images. looks: what these look like to a network that knows
+    no classes, float32 (B, F), computed when it is asked for. All else it refuses.
+    """
+
+    told: Sequence[Outputs]
+    num_classes: int
+    looks: Callable[[], np.ndarray]
+    strides = (1,)  # of the one feature level, whose only cell is the image
+
+    def features(self, images: "Tensor") -> "list[Tensor]":
+        import torch
+
+        return [torch.from_numpy(self.looks())[:, :, None, None]]
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise NeedsOurDetector(
+            "the strategy looks into a detector of ours, and there are only boxes of another one",
+            where="strategy", remedy="choose one that needs boxes and scores alone",
+        )  # fmt: skip
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self()
+
+
 @dataclass(frozen=True)
 class OutputStrategy(ABC):
     """A strategy that goes by the boxes of an image and their scores. `see` says what it sees."""
@@ -82,8 +115,13 @@ class OutputStrategy(ABC):
         return choose_highest(pool, "score", budget)
 
 
-def outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) -> list[Outputs]:
-    """What one of our detectors says of the images of a batch; boxes in pixels of its input."""
+def outputs_of(
+    model: "DetectionModel | ForeignDetector", batch: "UnlabeledBatch", config: Config
+) -> list[Outputs]:
+    """What a detector says of the images of a batch; boxes in pixels of the input of ours, or of
+    the images for one of another program."""
+    if isinstance(model, ForeignDetector):
+        return list(model.told)
     from miaod_nb.detector.detections import DetectionSettings, detect
 
     predictions = model(batch.images, ("classifier_1", "regressor"))

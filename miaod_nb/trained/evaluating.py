@@ -19,10 +19,10 @@ from miaod_nb.runs.outputs import out_folder, refuse_run
 from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.runs.tables import stacked_table
 from miaod_nb.trained.detector import Detector
+from miaod_nb.trained.image_names import ImageId
 from miaod_nb.trained.prediction_files import (
     CATEGORIES,
     PREDICTIONS,
-    ImageId,
     categories_beside,
     list_beside,
     read_entries,

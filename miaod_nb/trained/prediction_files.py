@@ -5,22 +5,21 @@ pixels of the image) and `score`. Beside it lies `categories.json`, which names 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from miaod_nb.boxes import Detections
 from miaod_nb.errors import DataError
-from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
+from miaod_nb.trained.image_names import Called, ImageId, images_meant
 
 PREDICTIONS, CATEGORIES = "predictions.json", "categories.json"
-ImageId = str | int
 Categories = Mapping[int, str]  # name by id, in the order of the classes
 _TOO_LARGE = 1e9  # for any number of a file
-_FORMAT = (
+FORMAT = (
     '[{"image_id": "000001", "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, ...]'
 )
 
@@ -64,73 +63,26 @@ def read_entries(
     """Detections of each of these images, and how the file calls the images of all other boxes.
 
     image_ids: what a file of ours calls each image; files: where it lies. Files of other programs
-    are understood too: see `_ways`. Raises DataError naming the first entry that cannot be used,
-    or that might mean two images.
+    are understood too: see `images_meant`. Raises DataError naming the first entry that cannot be
+    used, or that might mean two images.
     """
     labels = {category: label for label, category in enumerate(categories)}
     parsed = []
-    for position, entry in enumerate(_read_list(path, _FORMAT)):
+    for position, entry in enumerate(read_list(path, FORMAT)):
         try:
             parsed.append(_parse(entry, labels))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _wrong(path, f"entry {position}", error, _FORMAT) from None
-    way = max(
-        _ways(image_ids, files),
-        key=lambda way: sum(way.key(one.image_id) in way.names for one in parsed),
-    )
-    by_file = _by(lambda name: files[name].name, files)
+            raise wrong_entry(path, f"entry {position}", error, FORMAT) from None
+    meant = images_meant((one.called for one in parsed), image_ids, files, path)
     rows: dict[str, list[tuple[list[float], float, int]]] = {name: [] for name in image_ids}
     others = []
     for one in parsed:
-        meant = by_file.get(one.file_name) or way.names.get(way.key(one.image_id), [])
-        if meant[1:]:
-            raise DataError(
-                f"two images of the list might be meant by {one.image_id!r}: "
-                f"{meant[0]} and {meant[1]}",
-                where=path,
-                remedy="give the entries the ids of the list, or each its file_name",
-            )
-        if meant:
-            rows[meant[0]].append((one.box, one.score, one.label))
+        name = meant[one.called]
+        if name is None:
+            others.append(one.called.image_id)
         else:
-            others.append(one.image_id)
-    if way.words and len(others) < len(parsed):
-        say(f"  {path.name} calls images by {way.words}")
+            rows[name].append((one.box, one.score, one.label))
     return {name: _to_detections(found) for name, found in rows.items()}, others
-
-
-class _Way(NamedTuple):
-    """How a file may call images. names: those that a key may mean; key: that of an `image_id`.
-    words: for the user; "" for files of ours."""
-
-    words: str
-    names: Mapping[ImageId, Sequence[str]]
-    key: Callable[[ImageId], ImageId]
-
-
-def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_Way]:
-    """By our id or number, by the number as text, by the file's name, or by that without suffix,
-    numbers without leading zeros, as ultralytics does."""
-    ours = _by(lambda name: name, files) | _by(lambda name: image_ids[name], files)
-    return [
-        _Way("", ours, lambda image_id: image_id),
-        _Way("numbers as text", _by(lambda name: _plain(image_ids[name]), files), _plain),
-        _Way("the names of their files", _by(lambda name: files[name].name, files), str),
-        _Way("the names of their files without suffix",
-             _by(lambda name: _plain(files[name].stem), files), _plain),
-    ]  # fmt: skip
-
-
-def _by(key: Callable[[str], ImageId], names: Iterable[str]) -> dict[ImageId, list[str]]:
-    found: dict[ImageId, list[str]] = {}
-    for name in names:
-        found.setdefault(key(name), []).append(name)
-    return found
-
-
-def _plain(name: ImageId) -> ImageId:
-    """A number where the name spells one."""
-    return int(name) if str(name).isdecimal() else name
 
 
 def categories_beside(path: Path) -> dict[int, str]:
@@ -138,11 +90,11 @@ def categories_beside(path: Path) -> dict[int, str]:
     beside = path.with_name(CATEGORIES)
     wanted = '[{"id": 1, "name": "dog"}, ...]'
     categories = {}
-    for position, entry in enumerate(_read_list(beside, wanted)):
+    for position, entry in enumerate(read_list(beside, wanted)):
         try:
             categories[int(entry["id"])] = str(entry["name"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _wrong(beside, f"entry {position}", error, wanted) from None
+            raise wrong_entry(beside, f"entry {position}", error, wanted) from None
     if not categories:
         raise DataError("there is no category", where=beside, remedy=f"write them as {wanted}")
     return categories
@@ -169,8 +121,7 @@ def list_beside(path: Path) -> str:
 
 
 class _Entry(NamedTuple):
-    image_id: ImageId
-    file_name: str
+    called: Called
     label: int
     box: list[float]
     score: float
@@ -189,9 +140,9 @@ def _parse(entry: Any, labels: Mapping[int, int]) -> _Entry:
         raise ValueError("a number is not finite, or too large")
     if min(width, height) < 0:
         raise ValueError("a side is negative")
-    file_name = PurePosixPath(str(entry.get("file_name", ""))).name
+    called = Called(entry["image_id"], str(entry.get("file_name", "")))
     box = [x, y, x + width, y + height]
-    return _Entry(entry["image_id"], file_name, labels[entry["category_id"]], box, score)
+    return _Entry(called, labels[entry["category_id"]], box, score)
 
 
 def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections:
@@ -202,19 +153,21 @@ def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections
     )
 
 
-def _read_list(path: Path, wanted: str) -> list[Any]:
+def read_list(path: Path, wanted: str) -> list[Any]:
+    """The list in a JSON file. wanted: how it is written, for the user. Raises DataError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError("the file is missing", where=path, remedy=f"write it as {wanted}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise _wrong(path, "the file", error, wanted) from None
+        raise wrong_entry(path, "the file", error, wanted) from None
     if not isinstance(content, list):
-        raise _wrong(path, "the file", ValueError("it is not a list"), wanted)
+        raise wrong_entry(path, "the file", ValueError("it is not a list"), wanted)
     return content
 
 
-def _wrong(path: Path, what: str, error: Exception, wanted: str) -> DataError:
+def wrong_entry(path: Path, what: str, error: Exception, wanted: str) -> DataError:
+    """The error for an entry of a file. what: its place, in words; wanted: as `read_list`."""
     reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
     return DataError(f"{what} cannot be used: {reason}", where=path,
                      remedy=f"write it as {wanted}")  # fmt: skip

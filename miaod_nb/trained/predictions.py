@@ -1,9 +1,8 @@
 """What a detector finds in image files: pictures with boxes, a prediction file and a table."""
 
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -15,6 +14,7 @@ from miaod_nb.inspection.seeing import pixels
 from miaod_nb.runs.machine import memory_explained, prepare_torch
 from miaod_nb.runs.outputs import check_out, out_folder, refuse_run
 from miaod_nb.trained.detector import Detector, ImageResult
+from miaod_nb.trained.image_names import image_ids
 from miaod_nb.trained.prediction_files import save_predictions
 
 LONGEST_SIDE = 7.0  # inches of a picture, so that texts and lines keep their share of it
@@ -57,14 +57,6 @@ def predict_files(
         save_predictions(folder, detections, ids, dict(enumerate(detector.classes, start=1)))
     shown = [len(result.detections.above(score)) for result in results]
     return _ranked(results).assign(boxes=shown), left_out
-
-
-def image_ids(names: Sequence[str]) -> dict[str, str]:
-    """What a prediction file calls each of these image files: its name without the suffix, as data
-    sets have it, or with it where another file would be called the same."""
-    stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
-    counts = Counter([*stems.values(), *names])
-    return {name: stem if counts[stem] == 1 else name for name, stem in stems.items()}
 
 
 def _refuse_overwriting(files: Mapping[str, Path], out: Path) -> None:

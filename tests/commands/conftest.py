@@ -38,6 +38,10 @@ def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
     chosen = json.loads((tmp_path / "runs/mine/cycle0/selection.json").read_text())["selected"]
     task = {"data": {"image_id": chosen[0]["id"]}, "annotations": [{"result": []}]}
     (tmp_path / "project-1.json").write_text(json.dumps([task]))
+    box = {"image_id": "dog", "category_id": 1, "bbox": [4, 4, 9, 9], "score": 0.6}
+    (tmp_path / "boxes.json").write_text(json.dumps([box]))
+    (tmp_path / "boxes.csv").write_text("image,x1,y1,x2,y2,score,class\ndog,4,4,13,13,0.6,disc\n")
+    (tmp_path / "done.txt").write_text("cat.jpg\n")
     (tmp_path / "decided.jsonl").write_text('{"id": "000001", "action": "skip"}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -59,6 +59,16 @@ def test_nothing_to_show_makes_no_figure(agg):
     assert samples.gallery([]) == [] and not plt.get_fignums()
 
 
+def test_rows_of_pictures_show_the_first_images_of_each(records, agg):
+    rows = {"only one": records[:7], "both": [], "only the other": records[:2]}
+    figure = samples.picture_rows(rows, columns=3)
+    texts = [strip.get_suptitle() for strip in figure.subfigs]
+    assert texts == ["only one: 7", "both: none", "only the other: 2"]
+    shown = [sum(axes.get_visible() for axes in strip.axes) for strip in figure.subfigs]
+    assert shown == [3, 0, 2]
+    figure.canvas.draw()
+
+
 # counts
 
 

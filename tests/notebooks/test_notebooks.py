@@ -26,7 +26,10 @@ NAMES = (
 )  # fmt: skip
 PARAMETERS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int",
               "overrides": "dict"}  # fmt: skip
-MORE_PARAMETERS = {"06_map_per_cycle": {"work_folder": "str"}}
+MORE_PARAMETERS = {
+    "05_selection": {"strategy": "str"},
+    "06_map_per_cycle": {"work_folder": "str"},
+}
 
 
 def cells_of(name: str, kind: str = "") -> list[nbformat.NotebookNode]:

@@ -12,7 +12,8 @@ from PIL import Image
 from miaod_nb.config import make_config
 from miaod_nb.errors import DataError
 from miaod_nb.trained.detector import Detector
-from miaod_nb.trained.predictions import image_ids, picture_name, predict_files
+from miaod_nb.trained.image_names import image_ids
+from miaod_nb.trained.predictions import picture_name, predict_files
 from tests.tiny import lively_detector
 
 CLASSES = ("disc", "square")

@@ -1,0 +1,106 @@
+"""Which images every strategy takes of `toy`, where all is known of them.
+
+`python docs/strategies_table.py` trains the detector of one cycle (in runs/strategies; a few
+minutes on two cores), lets every strategy choose with it as many images as the preset says, and
+writes docs/results/toy/strategies.md and .csv.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from miaod_nb import open_run
+from miaod_nb.experiment import Run
+from miaod_nb.inspection.otherwise import choose_with
+from miaod_nb.selection.registry import BUILT_IN
+from miaod_nb.toy.toy import DIFFICULTY
+
+OUT = Path(__file__).parent / "results" / "toy"
+POOL = "(the whole pool)"
+# Settings that add to a strategy or divide the batch, besides every strategy as it is.
+MORE: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("entropy", {"entropy_aggregate": "mean"}),
+    ("entropy", {"entropy_aggregate": "sum"}),
+    ("mi_aod", {"max_similarity": 0.95}),
+    ("mi_aod", {"class_target": "even"}),
+    ("mix", {"mix": "30% coreset, 70% entropy"}),
+)
+
+PAGE = """\
+# Which images each strategy takes
+
+One toy pool, one detector (seed {seed}, {labeled} labeled images), one batch of {budget} images
+for each strategy: `python docs/strategies_table.py` wrote this. Boxes are those of the labels,
+minutes {image_seconds:g} seconds an image and {box_seconds:g} a box (the settings
+`image_seconds` and `box_seconds`); the kinds are shares of the images, as the pool's
+`difficulty.csv` names them. In common: of all images that this strategy or the first one takes, the
+share that both take (Jaccard).
+
+{table}
+
+One seed and one cycle: a kind that has a few images more or less here says little.
+"""
+
+
+def describe(name: str, taken: pd.DataFrame, run: Run) -> dict[str, Any]:
+    """A row of the table. taken: the images, as difficulty.csv has them."""
+    seconds = len(taken) * run.config.image_seconds
+    seconds += taken["objects"].sum() * run.config.box_seconds
+    kinds = taken["kind"].value_counts(normalize=True)
+    return {
+        "strategy": name, "images": len(taken), "boxes": int(taken["objects"].sum()),
+        "boxes an image": round(taken["objects"].mean(), 2), "minutes": round(seconds / 60, 1),
+        **(100 * kinds).round(1).to_dict(),
+    }  # fmt: skip
+
+
+def table_of(run: Run) -> pd.DataFrame:
+    """What every strategy takes in the run's first cycle: a row each, MI-AOD's first."""
+    known = pd.read_csv(run.data_root / DIFFICULTY, dtype={"id": str}).set_index("id")
+    pool = run.dataset.ids(run.dataset.unlabeled(run.sets(0), 0))
+    every = [(name, {}) for name, one in BUILT_IN.items() if not one.card.labels_all]
+    rows = [describe(POOL, known.loc[sorted(pool)], run)]
+    first: set[str] = set()
+    for name, settings in [*every, *MORE]:
+        ids = {row["id"] for row in choose_with(run, 0, name, settings)}
+        first = first or ids
+        spelled = ", ".join(f"{key}={value}" for key, value in settings.items())
+        row = describe(f"{name} {spelled}".strip(), known.loc[sorted(ids)], run)
+        rows.append(row | {"in common": round(len(ids & first) / len(ids | first), 2)})
+    table = pd.DataFrame(rows)
+    kinds = [kind for kind in known["kind"].value_counts().index if kind in table]
+    others = [name for name in table if name not in kinds]
+    return table[others + kinds].fillna(dict.fromkeys(kinds, 0.0))
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The table as the page has it; shares of kinds without digits."""
+    named = {"strategy", "images", "boxes", "boxes an image", "minutes", "in common"}
+    cells = [
+        ["" if pd.isna(value) else f"{value:.0f} %" if name not in named else str(value)
+         for name, value in zip(table.columns, row, strict=True)]
+        for row in table.itertuples(index=False)
+    ]  # fmt: skip
+    lines = [list(table.columns), ["---", *["--:"] * (len(table.columns) - 1)], *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    run = open_run("toy", run_dir="runs/strategies", overrides={"cycles": 1})
+    run.run()
+    table = table_of(run)
+    OUT.mkdir(parents=True, exist_ok=True)
+    table.to_csv(OUT / "strategies.csv", index=False)
+    config = run.config
+    page = PAGE.format(
+        seed=config.seed, labeled=len(run.sets(0).labeled), budget=run.record.budget,
+        image_seconds=config.image_seconds, box_seconds=config.box_seconds,
+        table=as_markdown(table),
+    )  # fmt: skip
+    (OUT / "strategies.md").write_text(page)
+
+
+if __name__ == "__main__":
+    main()

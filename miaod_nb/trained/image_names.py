@@ -1,0 +1,110 @@
+"""What prediction files call images, and which image they mean by it."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from miaod_nb.errors import DataError
+from miaod_nb.progress import say
+
+ImageId = str | int
+
+
+class Called(NamedTuple):
+    """What a file calls an image. file_name: what it says beside the id; "" where nothing."""
+
+    image_id: ImageId
+    file_name: str = ""
+
+
+def image_ids(names: Sequence[str]) -> dict[str, str]:
+    """What a prediction file of ours calls each of these image files: its name without the suffix,
+    as data sets have it, or with it where another file would be called the same."""
+    stems = {name: PurePosixPath(name).with_suffix("").as_posix() for name in names}
+    counts = Counter([*stems.values(), *names])
+    return {name: stem if counts[stem] == 1 else name for name, stem in stems.items()}
+
+
+def images_meant(
+    called: Iterable[Called], image_ids: Mapping[str, ImageId], files: Mapping[str, Path],
+    where: object,
+) -> dict[Called, str | None]:  # fmt: skip
+    """The image that is meant each time; None: none of the list.
+
+    image_ids: what a file of ours calls each image, by its id here; files: where it lies. Files of
+    other programs are understood too: see `_ways`; it is said which way was taken. where: the file
+    that calls them so. Raises DataError where two images might be meant.
+    """
+    every = list(dict.fromkeys(called))
+    way = max(
+        _ways(image_ids, files),
+        key=lambda way: sum(way.key(one.image_id) in way.names for one in every),
+    )
+    by_file = _by(lambda name: files[name].name, files)
+    tells_folders = any("/" in str(one.image_id) for one in every)
+    by_stem = {} if tells_folders else _by(lambda name: files[name].stem, files)
+    found: dict[Called, str | None] = {}
+    for one in every:
+        meant = _by_file_name(one.file_name, files, by_file)
+        if not meant and by_stem.get(one.image_id, [])[1:]:  # b may be below/b without its folder
+            meant = by_stem[one.image_id]
+        meant = meant or way.names.get(way.key(one.image_id), [])
+        if meant[1:]:
+            raise DataError(
+                f"two images of the list might be meant by {one.image_id!r}: "
+                f"{meant[0]} and {meant[1]}",
+                where=where,
+                remedy="give the entries the ids of the list, or each its file_name",
+            )
+        found[one] = meant[0] if meant else None
+    if way.words and any(found.values()):
+        say(f"  {getattr(where, 'name', where)} calls images by {way.words}")
+    return found
+
+
+def _by_file_name(
+    file_name: str, files: Mapping[str, Path], by_file: Mapping[ImageId, Sequence[str]]
+) -> Sequence[str]:
+    """The images that a file_name may mean: that of this whole name, else those called so in any
+    folder."""
+    if file_name in files:
+        return [file_name]
+    return by_file.get(PurePosixPath(file_name).name, []) if file_name else []
+
+
+class _Way(NamedTuple):
+    """How a file may call images. names: those that a key may mean; key: that of an `image_id`.
+    words: for the user; "" for files of ours."""
+
+    words: str
+    names: Mapping[ImageId, Sequence[str]]
+    key: Callable[[ImageId], ImageId]
+
+
+def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_Way]:
+    """By our id or number, by the number as text, by the file's name, by that without suffix,
+    numbers without leading zeros, as ultralytics does, or by where the file lies."""
+    ours = _by(lambda name: name, files) | _by(lambda name: image_ids[name], files)
+    return [
+        _Way("", ours, lambda image_id: image_id),
+        _Way("numbers as text", _by(lambda name: _plain(image_ids[name]), files), _plain),
+        _Way("the names of their files", _by(lambda name: files[name].name, files), str),
+        _Way("the names of their files without suffix",
+             _by(lambda name: _plain(files[name].stem), files), _plain),
+        _Way("the paths of their files", _by(lambda name: os.path.abspath(files[name]), files),
+             lambda image_id: os.path.abspath(str(image_id))),
+    ]  # fmt: skip
+
+
+def _by(key: Callable[[str], ImageId], names: Iterable[str]) -> dict[ImageId, list[str]]:
+    found: dict[ImageId, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def _plain(name: ImageId) -> ImageId:
+    """A number where the name spells one."""
+    return int(name) if str(name).isdecimal() else name
