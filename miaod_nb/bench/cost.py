@@ -13,7 +13,7 @@ from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.experiment.dataset import num_scored
 from miaod_nb.learning.train import cycle_stages
-from miaod_nb.selection.registry import card_of
+from miaod_nb.selection.registry import build_strategy, card_of
 
 # A pass that is not measured by itself costs about as much as the measured one that it resembles:
 # minimize trains the labeled batch as label-set does, but for the classifiers; the labeled batch of
@@ -114,7 +114,7 @@ def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[st
         else:
             passes["label-set"] += plan.epochs * steps * config.batch_size
     passes["test"] = protocol.test
-    card = card_of(config.strategy)
+    card = build_strategy(config).card
     if card.columns and not card.labels_all:
         passes["scoring"] = min(protocol.pool - labeled, num_scored(config, protocol.pool))
     return passes
