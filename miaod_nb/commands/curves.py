@@ -26,7 +26,7 @@ def curves(
         ),
     ] = "images",
 ) -> None:
-    """Compare runs: mAP over labeled images, boxes or minutes, figure and table.
+    """Compare runs: mAP over labeled images, figure and table.
 
     A run with strategy=full on the same images adds the ratio to full supervision.
     """

@@ -197,7 +197,7 @@ def _mean_lines(
     ends = {}
     for strategy, rows in table[~is_full].groupby("strategy", sort=False):
         look = styles[str(strategy)]
-        mean = rows.groupby(_same_point(over))[[over, metric]].mean()
+        mean = rows.groupby(_same_point(rows, over))[[over, metric]].mean()
         axes.plot(mean[over], mean[metric], **look)
         ends[look["label"]] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
     for strategy, rows in table[is_full].groupby("strategy", sort=False):
@@ -207,15 +207,18 @@ def _mean_lines(
     return ends
 
 
-def _same_point(over: str) -> str:
+def _same_point(rows: pd.DataFrame, over: str) -> str:
     """The column by which rows of several runs belong together: runs that chose other images have
-    other numbers of boxes in one cycle."""
-    return over if over == "labeled_images" else "cycle"
+    other numbers of boxes in one cycle, and of images where the budget is in boxes or minutes."""
+    if over != "labeled_images":
+        return "cycle"
+    differ = "cycle" in rows and (rows.groupby("cycle")[over].nunique() > 1).any()
+    return "cycle" if differ else over
 
 
 def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str, color: str) -> None:
     """Draws the confidence interval of the mean of one strategy's runs, where there are three."""
-    points = rows.dropna(subset=metric).groupby(_same_point(over))
+    points = rows.dropna(subset=metric).groupby(_same_point(rows, over))
     table = points[metric].agg(["mean", "std", "count"]).assign(x=points[over].mean())
     table = table[table["count"] >= 3]
     if not len(table):

@@ -9,7 +9,7 @@ import pandas as pd
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.experiment import Run
 from miaod_nb.experiment.opening import GENERATED
-from miaod_nb.runs.card import Card
+from miaod_nb.runs.card import BOXES, Card
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.schema import SelectedImage
 from miaod_nb.selection.registry import card_of_run
@@ -37,7 +37,7 @@ class ReportedRun:
     @property
     def draws_by_lot(self) -> bool:
         """Whether it chooses without looking at images: the yardstick for other choices."""
-        return not self.card.columns and not self.card.labels_all
+        return set(self.card.columns) <= {BOXES} and not self.card.labels_all
 
     @property
     def is_generated(self) -> bool:
