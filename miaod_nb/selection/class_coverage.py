@@ -81,7 +81,7 @@ class ClassCoverage:
         return {**seen, CLASS_BOXES: torch.as_tensor(np.stack(boxes), dtype=torch.float32)}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        if not len(pool.ids):
+        if not (len(pool.ids) and budget):
             return Choice([])
         asked = how_many(self.inner.card, pool, SHORTLIST * budget)
         wanted = wanted_by(self.inner, pool, asked, rng)
@@ -95,7 +95,9 @@ class ClassCoverage:
         )
 
     def remarks(self, pool: Candidates, ids: Sequence[str]) -> list[str]:
-        """How far the batch is from the target, by expected boxes."""
+        """How far the batch is from the target, by expected boxes; nothing of an empty one."""
+        if not ids:
+            return []
         among, names = set(ids), _names(pool)
         boxes = pool.columns[CLASS_BOXES][[i for i, one in enumerate(pool.ids) if one in among]]
         goal, have = goals(self.target, names), self._have(pool) + boxes.sum(axis=0)

@@ -77,6 +77,8 @@ class NoLookAlikes:
         place_of = dict(zip(whole.ids, range(len(whole.ids)), strict=True))
         taken: list[Wanted] = []
         for limit in (self.max_similarity, EQUAL, math.inf):
+            if len(taken) == budget:
+                break
             chosen = [one.id for one in taken]
             known = np.concatenate([labeled, units[[place_of[i] for i in chosen]]])
             unlike = partial(_unlike, known=known, units=units, place_of=place_of, limit=limit)
