@@ -38,11 +38,11 @@ class Cdal(OutputStrategy):
         return {"mixture": mixture_of(outputs).ravel()}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        mixtures = _unraveled(pool.columns["mixture"])
+        column = pool.columns["mixture"]
+        mixtures, centers = map(_unraveled, (column, pool.labeled.get("mixture", column[:0])))
         classes = mixtures.any(axis=2).sum(axis=1)  # how many are predicted in each image
         order = np.lexsort((pool.ids, -classes))
         rows, nearest = _ClassRows(mixtures[order]), np.where(classes[order] > 0, np.inf, 0.0)
-        centers = _unraveled(pool.labeled["mixture"])
         for center in progress(centers, "comparing with what is labeled"):
             nearest = np.minimum(nearest, rows.distances(center, np.inf))
         taken, distances = k_center_greedy(

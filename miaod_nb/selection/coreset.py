@@ -39,7 +39,9 @@ class CoreSet:
         return mean_of_last_level(model, batch)
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        taken, distances = k_center(pool.columns["feature"], pool.labeled["feature"], budget)
+        features = pool.columns["feature"]
+        labeled = pool.labeled.get("feature", features[:0])
+        taken, distances = k_center(features, labeled, budget)
         return Choice([pool.ids[p] for p in taken], reasons=[self._reason(d) for d in distances])
 
     def _reason(self, distance: float) -> str:

@@ -15,7 +15,7 @@ from miaod_nb.progress import progress
 ROWS = 2048  # whose differences are in memory at once
 CENTERS = 1024  # to which a block of points is compared at once
 LOOKED_AT = 256  # points with the highest bounds that are looked at again together
-SEEN_TOGETHER = 32  # centers by which such points may differ in how many they have seen
+SEEN_TOGETHER = 128  # centers by which such points may differ in how many they have seen
 
 
 def k_center_greedy(

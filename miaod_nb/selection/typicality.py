@@ -44,7 +44,8 @@ class Typicality:
         return mean_of_last_level(model, batch)
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        features, labeled = pool.columns["feature"], pool.labeled["feature"]
+        features = pool.columns["feature"]
+        labeled = pool.labeled.get("feature", features[:0])
         taken, reasons = most_typical(features, labeled, budget, rng, pool.ids)
         return Choice([pool.ids[place] for place in taken], reasons=reasons)
 
