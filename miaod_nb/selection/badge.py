@@ -38,7 +38,7 @@ class Badge:
     card = Card(
         name="badge", label="BADGE",
         words="those that would change the detector most, each in another way",
-        reason="would change the detector in a way that no other chosen one does",
+        reason="would change the detector in a way that no image chosen before does",
         paper="Ash et al., ICLR 2020", columns=("embedding",),
     )  # fmt: skip
 
@@ -60,11 +60,16 @@ class Badge:
         )
         left = sorted((p for p in places if p not in distances), key=lambda p: not has_gradient[p])
         reasons = [
-            *(f"{self.card.reason} (distance {number_text(d)})" for d in distances.values()),
+            *(self._reason(number, distance) for number, distance in enumerate(distances.values())),
             *(OF_EQUAL if has_gradient[p] else OF_EMPTY for p in left),
         ]
         taken = [*distances, *left][:budget]
         return Choice([pool.ids[p] for p in taken], reasons=reasons[:budget])
+
+    def _reason(self, number: int, distance: float) -> str:
+        if number == 0:
+            return f"would change the detector most (gradient of length {number_text(distance)})"
+        return f"{self.card.reason} (distance {number_text(distance)})"
 
 
 def gradient_embedding(seen: Seen) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from miaod_nb.learning import train
 from tests.experiment.helpers import (
@@ -109,6 +110,26 @@ def test_killed_while_a_strategy_looks_at_labeled_images(data_root, tmp_path):
     rows = found["cycle0/selection.json"]["selected"]
     assert all("farthest from what is labeled (distance" in row["reason"] for row in rows)
     assert [(row["rank"], row["score"]) for row in rows] == [(1, None), (2, None)]
+
+
+@pytest.mark.slow
+def test_killed_where_a_strategy_goes_by_how_training_went(data_root, tmp_path):
+    """PPAL weighs classes by how well each was found in all of the training, before the kill too,
+    and chooses as if nobody had disturbed it."""
+    settings = {"strategy": "ppal", "save_every": EVERY_STEP, "cycles": 1}
+    alone, arguments = (
+        run_arguments(data_root, tmp_path / n, **settings) for n in ("alone", "run")
+    )
+    assert run_child(alone, tmp_path / "alone.txt") == 0
+    ppal = "miaod_nb.selection.ppal.Ppal"
+    fates = [Fate(TRAIN, 5), Fate(f"{ppal}.choose")]
+    lead(arguments, tmp_path, fates)
+    found = results(tmp_path / "run")
+    assert found == results(tmp_path / "alone")
+    quality, _ = torch.load(tmp_path / "run/cycle0/weights.pt", weights_only=True)["class_quality"]
+    assert (quality > 0).all()
+    rows = found["cycle0/selection.json"]["selected"]
+    assert len(rows) == 2 and all("uncertain" in row["reason"] for row in rows)
 
 
 @pytest.mark.slow
