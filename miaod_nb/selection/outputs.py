@@ -79,7 +79,16 @@ class OutputStrategy(ABC):
 
 
 def outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) -> list[Outputs]:
-    """What one of our detectors says of the images of a batch; boxes in pixels of its input."""
+    """What one of our detectors says of the images of a batch; boxes in pixels of its input. Those
+    who look at a batch together find the boxes once."""
+    from miaod_nb.detector.remembering import Remembering
+
+    if isinstance(model, Remembering):
+        return model.once("outputs", batch.images, lambda: _outputs_of(model, batch, config))
+    return _outputs_of(model, batch, config)
+
+
+def _outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) -> list[Outputs]:
     from miaod_nb.detector.detections import DetectionSettings, detect
 
     predictions = model(batch.images, ("classifier_1", "regressor"))
