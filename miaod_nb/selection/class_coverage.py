@@ -67,7 +67,7 @@ class ClassCoverage:
     def card(self) -> Card:
         card, added = self.inner.card, ADDED[self.target.kind]
         return replace(
-            card, label=f"{card.label}, {added}",
+            card, label=f"{card.label} + {added}",
             words=f"{card.words}; {added}: {self.config.class_target}, by predicted boxes",
             passes_over=card.ranks_by is not None, columns=(*card.columns, CLASS_BOXES),
             observes_labeled=True, settings=(*card.settings, "class_target"), look="",
@@ -131,7 +131,8 @@ class ClassCoverage:
         is_rarest = taken.is_shortest and self.target.kind == EVEN
         what = "rarest predicted class" if is_rarest else "class that is short"
         expected = f"{number_text(float(boxes[taken.label]))} boxes expected"
-        return f"{what}: {_names(pool)[taken.label]} ({expected}); {wanted.reason}"
+        place = f"number {taken.place + 1} in the order of {self.inner.card.label}"
+        return f"{what}: {_names(pool)[taken.label]} ({expected}); {place}"
 
 
 def class_boxes(outputs: Outputs) -> np.ndarray:

@@ -58,7 +58,7 @@ class NoLookAlikes:
     def card(self) -> Card:
         card = self.inner.card
         return replace(
-            card, label=f"{card.label}, no look-alikes",
+            card, label=f"{card.label} + no look-alikes",
             words=f"{card.words}; of those that look alike only the first (similarity "
             f"{number_text(self.max_similarity)} or more, also to labeled ones)",
             passes_over=card.ranks_by is not None, columns=(*card.columns, LOOKS),

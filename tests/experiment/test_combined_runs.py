@@ -89,9 +89,9 @@ def test_such_runs_are_kept_apart(begun, data_root, tmp_path):
     assert miaod(*run_arguments(data_root, plain, **QUICK)).code == 0
     records = [RunRecord.open(path) for path in (plain, *map(begun, KINDS))]
     assert label_runs(records) == [
-        "mi_aod", "MI-AOD, rare classes first, no look-alikes",
-        "random, rare classes first, no look-alikes", "core-set, no look-alikes",
-        "50 % core-set, 50 % random, classes by number, no look-alikes", "MI-AOD weighted",
+        "mi_aod", "MI-AOD + rare classes first + no look-alikes",
+        "random + rare classes first + no look-alikes", "core-set + no look-alikes",
+        "50 % core-set + 50 % random + classes by number + no look-alikes", "MI-AOD weighted",
     ]  # fmt: skip
     assert RunRecord.open(begun("mi_aod")).fingerprint != RunRecord.open(plain).fingerprint
 

@@ -127,7 +127,7 @@ def test_what_is_seen(name):
 
 def test_the_card_says_what_is_added():
     card = strategy("mi_aod").card
-    assert card.label == "MI-AOD, no look-alikes" and not card.look and card.passes_over
+    assert card.label == "MI-AOD + no look-alikes" and not card.look and card.passes_over
     assert card.name == "mi_aod" and card.ranks_by == "score" and card.observes_labeled
     assert {"max_similarity", "weighted_selection"} <= set(card.settings)
     assert strategy("random").card.columns == (LOOKS,)
