@@ -199,7 +199,8 @@ def _select(
         Verdicts({}, (), {}), classes, prices=prices,
     )  # fmt: skip
     for row in found["selected"]:
-        if row["reason"] == strategy.card.reason and not len(pool.outputs[row["id"]]):
+        is_of_card = row["reason"].startswith(strategy.card.reason)
+        if is_of_card and strategy.card.ranks_by and not len(pool.outputs[row["id"]]):
             row["reason"] = NOTHING
     return found
 
@@ -257,12 +258,12 @@ def _about_images(found: Ranking) -> list[str]:
         taken = {row["id"] for row in found.selection["selected"]}.intersection(empty)
         named = ", ".join(empty[:NAMED]) + ", ..." * (len(empty) > NAMED)
         notes.append(
-            f"{len(empty)} images without boxes, {len(taken)} of them chosen: nothing is there, or "
-            f"the detector fails ({named})"
+            f"images without boxes: {len(empty)}, {len(taken)} of them chosen; nothing is there, "
+            f"or the detector fails ({named})"
         )
     if pool.labeled:
         boxed = sum(bool(len(pool.outputs[one.id])) for one in pool.labeled)
-        notes.append(f"{len(pool.labeled)} labeled images, {boxed} with boxes: not to choose")
+        notes.append(f"labeled images: {len(pool.labeled)}, not to choose ({boxed} have boxes)")
     return notes
 
 

@@ -35,7 +35,7 @@ def test_by_hand(photos, capsys):
     assert table["reason"].tolist()[2:] == ["", ""] and all(table["reason"][:2])
     said = capsys.readouterr().out
     assert "2 of 4 images to label next, by entropy (entropy_aggregate=sum)" in said
-    assert "1 images without boxes, 0 of them chosen" in said and "(d.jpg)" in said
+    assert "images without boxes: 1, 0 of them chosen" in said and "(d.jpg)" in said
 
 
 def test_settings_and_strategy(photos):
@@ -166,7 +166,7 @@ def test_labeled_images_are_not_chosen(photos, write, tmp_path, capsys):
         assert chosen(table) == ["c.jpg"]
         assert table.iloc[-1][["id", "left_out"]].tolist() == ["b.jpg", "labeled"]
         said = capsys.readouterr().out
-        assert "1 labeled images, 1 with boxes: not to choose" in said
+        assert "labeled images: 1, not to choose (1 have boxes)" in said
         assert "1 x labeled image that is not in the folder (z" in said
     named = rank(boxes, images=photos, budget=1, labeled=tmp_path / "coco.json")
     assert named["classes"].iloc[0] == "1 cat"  # the labels name the categories
