@@ -265,6 +265,11 @@ class Config(BaseModel):
         "`initial` ones drawn by chance; auto: the former where less than half of the pool is "
         "labeled, and not only images that would be drawn"
     )
+    initial_strategy: Literal["random", "typicality", "coreset"] = Field(
+        "random", description="how `initial` images are drawn: by chance, or by features of the "
+        "pictures before any label exists: typical of many others, or far from each other",
+        json_schema_extra=_ADDED,
+    )
     first_unlabeled: Literal["end", "second"] = Field(
         "end", description="images of the first cycle that train without labels: the last of the "
         "shuffled pool, or those after the labeled ones (then labeled images do not fill up a "

@@ -1,6 +1,7 @@
 """The active-learning cycle: steps over a run folder, and who walks them.
 
-imported: sets of images that a run takes over instead of drawing them: by id, kept in its folder
+first_choice: which images are labeled first where what pictures look like decides it
+imported: sets of images that are labeled or chosen before a run draws any, kept in its folder
 dataset: the data of an experiment: which images, which classes, and which labels may be read when
 preparing: reads the data of an experiment: its images, the first sets
 training: the training steps of a cycle: batches in a reproducible order, and a state that survives

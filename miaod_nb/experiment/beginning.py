@@ -65,8 +65,7 @@ def describe_data(run: Run) -> list[str]:
         f"images: {len(dataset.pool)} usable ({formats}), sides {min(sides)} to {max(sides)} px",
         f"labels: {sum(r.id in labeled for r in dataset.pool)} images have some{_form(source)}",
         f"classes: {', '.join(dataset.classes) or 'none yet'}",
-        f"first labeled images: {len(dataset.first.labeled)}"
-        + (", those that have labels" if dataset.begins_with_labels else ", drawn at random"),
+        f"first labeled images: {len(dataset.first.labeled)}, {_how_first(run)}",
         f"measured on: {dataset.evaluated_on if dataset.test_objects else 'nothing yet'}",
         f"each cycle asks for {_asked(run)} (budget={spell(config.budget)})",
     ]  # fmt: skip
@@ -103,6 +102,17 @@ def _asked(run: Run) -> str:
     """What a cycle asks for, in words."""
     budget = Budget.of(run.config.budget)
     return f"{run.dataset.budget} images" if budget.in_images else f"images of about {budget}"
+
+
+def _how_first(run: Run) -> str:
+    """How the first labeled images were had, in words."""
+    dataset, how = run.dataset, run.config.initial_strategy
+    chosen, first = len(dataset.chosen_first), len(dataset.first.labeled)
+    if 0 < chosen < first:
+        return f"{first - chosen} that have labels, {chosen} chosen by {how}"
+    if chosen:
+        return f"chosen by {how}"
+    return "those that have labels" if dataset.begins_with_labels else "drawn at random"
 
 
 def _form(source: Source) -> str:

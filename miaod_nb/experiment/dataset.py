@@ -91,6 +91,12 @@ class Dataset:
         return bool(self.imported) and self.imported[0].origin == LABELS
 
     @property
+    def chosen_first(self) -> Mapping[str, str]:
+        """Ids of the first labeled images that initial_strategy chose, most wanted first, and why
+        each; {} where chance drew them or all had labels."""
+        return self.imported[0].chosen if self.imported else {}
+
+    @property
     def gray(self) -> Range | None:
         """Which values of deep gray images are black and white; None: there are no such images."""
         return self.pool[0].gray

@@ -1,7 +1,7 @@
 """Reads the data of an experiment: its images, the first sets, the classes and the test labels."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,8 @@ from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.pool_file import read_pool
 from miaod_nb.runs.record import RunRecord, is_run
+
+FirstSets = Callable[[Config, Sequence[ImageRecord], Collection[str]], tuple[ImportedSets, ...]]
 
 
 class Sources(NamedTuple):
@@ -117,6 +119,7 @@ def prepare(
     config: Config, sources: Sources, labels_all: bool = False,
     imported: Sequence[ImportedSets] = (), checked: CheckedImages | None = None,
     answers: LabelReader | None = None, known: Known | None = None, needs_labels: bool = True,
+    begin: FirstSets = first_sets,
 ) -> Dataset:  # fmt: skip
     """Reads the image lists, the labels of the test images and those of the first labeled images.
 
@@ -124,8 +127,8 @@ def prepare(
     of the first cycles, where they are not to be drawn. checked: see `scan_list`. answers: labels
     of pool images that hold before those of the data set. known: the pool as the run has it; other
     images join it. needs_labels=False: where no label is to be found there are no classes, for who
-    brings the first images out to be labeled. Raises ConfigError and DataError for what cannot
-    work.
+    brings the first images out to be labeled. begin: how the first sets are had. Raises ConfigError
+    and DataError for what cannot work.
     """
     faults, test_faults = FaultCounts(), FaultCounts()
     _refuse_to_drop(config, sources.pool)
@@ -137,8 +140,10 @@ def prepare(
     pool, joined, missing = known.arrange(pool) if known else (pool, {}, [])
     if not known:
         _refuse_misspelled_test_list(config, sources.test)
-    if not (imported or known or labels_all):
-        imported = first_sets(config, pool, sources.pool.labeled_ids())
+    # Full supervision has all labels, but holds out the images that other runs do.
+    is_drawn = labels_all and config.initial_strategy == "random"
+    if not (imported or known or is_drawn):
+        imported = begin(config, pool, sources.pool.labeled_ids())
     taken_over = [sets.indices(pool, faults) for sets in imported]
     first = _draw(config, len(pool) - sum(joined.values()), taken_over, labels_all)
     test = scan_list(

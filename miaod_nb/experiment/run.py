@@ -81,10 +81,10 @@ class Run(RunState):
             )  # fmt: skip
             self._record = None  # its settings may be others now, and its pool have grown
             save_images(self.folder, self.checked)
-            if not has_begun(self.folder):
-                self.folder.delete(IMPORTED)  # of a call that came to nothing
             if self.imported:
                 save_imported(self.folder, self.imported)
+            elif not has_begun(self.folder):
+                self.folder.delete(IMPORTED)  # of a call that came to nothing
             whole = self.dataset.source.list_file(self.config.train_list)
             if whole.is_dir():
                 say(f"the pool is all {len(self.dataset.pool)} images of {whole}")
@@ -92,6 +92,8 @@ class Run(RunState):
                 labeled, total = len(self.dataset.first.labeled), len(self.dataset.pool)
                 say(f"begins with the {labeled} of {total} images that are labeled already "
                     "(first_labels=drawn would draw some)")  # fmt: skip
+            if self.dataset.chosen_first and not has_begun(self.folder):
+                say(f"begins with {self._first_in_words()}")
             if note := lr_rescaling(self.config):
                 say(note)
             if len(self.dataset.classes) == 1:
@@ -105,6 +107,15 @@ class Run(RunState):
                     f"{self._lists_there()}")  # fmt: skip
             self.processes.wait()  # the first one has written what the others read
             yield self
+
+    def _first_in_words(self) -> str:
+        """How many of the first labeled images were chosen, and how."""
+        chosen, first = len(self.dataset.chosen_first), len(self.dataset.first.labeled)
+        labeled = f"the {first - chosen} that are labeled already and " * (first > chosen)
+        return (
+            f"{labeled}{chosen} of {len(self.dataset.pool)} images that "
+            f"initial_strategy={self.config.initial_strategy} chose by what they look like"
+        )
 
     def _lists_there(self) -> str:
         """Which lists could be measured on, in words; "" if none."""

@@ -1,10 +1,11 @@
 """What a run works with, and what it has found so far."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from miaod_nb.config import Config, fingerprint
@@ -15,16 +16,17 @@ from miaod_nb.detector import build_detector, detector_maker
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.experiment.dataset import CycleSets, Dataset
-from miaod_nb.experiment.imported import ImportedSets, load_imported
+from miaod_nb.experiment.imported import ImportedSets, first_sets, load_imported, noted_sets
 from miaod_nb.experiment.preparing import Known, Sources, prepare
 from miaod_nb.experiment.training import load_checkpoint, without_pretrained
 from miaod_nb.learning.train import StagePlan, cycle_stages
+from miaod_nb.passes.image_features import image_features
 from miaod_nb.plugins import place_of
 from miaod_nb.processes import current_processes, launched
 from miaod_nb.runs.card import Card
 from miaod_nb.runs.code import code_digest
 from miaod_nb.runs.files import ReadOnlyRunFolder, RunFolder
-from miaod_nb.runs.identity import default_run_dir, has_begun, refuse_another
+from miaod_nb.runs.identity import default_run_dir, has_begun, project_folder, refuse_another
 from miaod_nb.runs.known_images import known_images
 from miaod_nb.runs.label_store import LabelStore
 from miaod_nb.runs.machine import resolve_device
@@ -35,6 +37,8 @@ from miaod_nb.runs.to_label import to_label
 from miaod_nb.selection.class_coverage import refuse_unknown_classes
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.registry import BUILT_IN, build_strategy, card_of_run, refuse_unknown
+
+FEATURES = "image-features"  # the folder beside run folders that keeps features of images
 
 
 class RunState:
@@ -66,7 +70,7 @@ class RunState:
         # Two spellings of one training are one experiment.
         spelled = "auto" if config.training == self.card.training_of("auto") else config.training
         self.config = config.model_copy(update={"training": spelled, **self.card.implied})
-        self._imported = imported or (load_imported(RunFolder(run_dir)) if run_dir else ())
+        self._imported = tuple(imported)
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder
         if begun:  # other settings: before a number of the run is shown
@@ -79,6 +83,7 @@ class RunState:
             if not run_dir.is_dir():
                 self.dataset = found
         self.folder = folder_type(run_dir)
+        self._imported = self._imported or load_imported(self.folder)
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
         self.stages: list[StagePlan] = cycle_stages(
             self.config, self.trains_adversarially, self.processes
@@ -102,11 +107,21 @@ class RunState:
         """The data as a run in that folder has them."""
         like = self._like.dataset if self._like else None
         before = (like.table(self.data_root), like.classes, like.gray) if like else None
+        begin = partial(
+            first_sets, features_of=partial(self._features_of, folder),
+            noted=noted_sets(folder) if folder else (),
+        )  # fmt: skip
         return prepare(
             self.config, self.sources, self.card.labels_all, self._imported, self.checked,
             LabelStore(folder) if folder else None, Known.of(folder, before) if folder else None,
-            self._needs_labels,
+            self._needs_labels, begin,
         )  # fmt: skip
+
+    def _features_of(self, folder: RunFolder | None, records: Sequence[ImageRecord]) -> np.ndarray:
+        """What images look like, (N, F); kept beside the run folder, for all runs there."""
+        runs = folder.root.parent if folder else project_folder() / "runs"
+        with self.processes.first_goes_ahead():
+            return image_features(records, runs / FEATURES, self.device)
 
     @property
     def imported(self) -> Sequence[ImportedSets]:

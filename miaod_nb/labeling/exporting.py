@@ -151,11 +151,12 @@ def rows_of(run: Run, cycle: int) -> list[SelectedImage]:
     if cycle != FIRST:
         return run.record.selection(cycle)["selected"]
     first = run.dataset.first.labeled.tolist()
+    index_of = dict(zip(run.dataset.ids(first), first, strict=True))
+    why = run.dataset.chosen_first or dict.fromkeys(index_of, "drawn at random to begin with")
     return [
-        {"rank": rank, "id": image_id, "index": index, "score": None,
-         "reason": "drawn at random to begin with"}
-        for rank, (index, image_id) in enumerate(zip(first, run.dataset.ids(first), strict=True), 1)
-    ]  # fmt: skip
+        {"rank": rank, "id": image_id, "index": index_of[image_id], "score": None, "reason": reason}
+        for rank, (image_id, reason) in enumerate(why.items(), 1)
+    ]
 
 
 def batch_name(cycle: int) -> str:

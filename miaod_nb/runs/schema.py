@@ -84,19 +84,23 @@ class Described(TypedDict):
 
 @_strict
 class ImportedCycle(TypedDict):
-    """Ids of the labeled images of a cycle and of its unlabeled sample."""
+    """Ids of the labeled images of a cycle and of its unlabeled sample. reasons: why each of the
+    last labeled ones was chosen, most wanted first."""
 
     labeled: list[str]
     unlabeled_sample: list[str]
+    reasons: NotRequired[list[str]]
 
 
 @_strict
 class Imported(TypedDict):
     """imported.json: the sets that a run takes over, of its first cycles. origin: "labels" for what
-    was labeled before the run began."""
+    was labeled before the run began, or the initial_strategy that chose; question: of what it chose
+    (hex)."""
 
     cycles: list[ImportedCycle]
     origin: NotRequired[str]
+    question: NotRequired[str]
 
 
 @_strict
