@@ -8,8 +8,8 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.features import level_means
-from miaod_nb.selection.k_center import euclidean, k_center_greedy
+from miaod_nb.selection.features import mean_of_last_level
+from miaod_nb.selection.k_center import k_center
 from miaod_nb.selection.protocol import Candidates, Choice
 from miaod_nb.wording import number_text
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # to choose needs no torch
 class CoreSet:
     """k-center greedy on the mean of the last feature level, from all labeled images on.
 
-    Time grows with the pool times labeled and chosen images, memory with the pool alone.
+    Time grows with the pool times labeled and chosen images at most, memory with the pool alone.
     """
 
     config: Config
@@ -36,15 +36,11 @@ class CoreSet:
     )  # fmt: skip
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
-        last = model.features(batch.images)[-1]
-        return {"feature": level_means(last, model.strides[-1], batch.image_sizes)}
+        return mean_of_last_level(model, batch)
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        features, nearest = pool.columns["feature"], np.full(len(pool.ids), np.inf)
-        for center in pool.labeled["feature"]:
-            nearest = np.minimum(nearest, euclidean(features, center))
-        taken, distances = k_center_greedy(
-            nearest, lambda point: euclidean(features, features[point]), budget
+        taken, distances = k_center(
+            pool.columns["feature"], pool.labeled["feature"], budget, pool.costs
         )
         return Choice([pool.ids[p] for p in taken], reasons=[self._reason(d) for d in distances])
 

@@ -8,6 +8,7 @@ from miaod_nb.config import Config, make_config
 from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.selection.cdal import Cdal
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.counting import counting_boxes
 from miaod_nb.selection.entropy import Entropy
@@ -17,10 +18,14 @@ from miaod_nb.selection.margin import Margin
 from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
+from miaod_nb.selection.typicality import Typicality
 
 BUILT_IN = {
-    s.card.name: s for s in (MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet)
-}
+    s.card.name: s
+    for s in (
+        MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Cdal, Typicality,
+    )
+}  # fmt: skip
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
 # What a setting adds to any strategy, in this order; each gives the strategy back where it adds
 # nothing.

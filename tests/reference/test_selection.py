@@ -7,7 +7,9 @@ import pytest
 
 from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
+from miaod_nb.selection.cdal import mixture_distances
 from miaod_nb.selection.k_center import k_center_greedy
+from miaod_nb.selection.k_medoids import k_medoids
 from miaod_nb.selection.protocol import Candidates, choose_highest
 
 
@@ -68,3 +70,18 @@ def test_k_center_greedy(load_golden):
     distances, first = golden["ppal_distance"], int(golden["k_center_greedy_first"])
     found, _ = k_center_greedy(distances[first], lambda i: distances[i], int(golden["K"]) - 1)
     assert [first, *found] == golden["k_center_greedy"].tolist()
+
+
+def test_k_medoids(load_golden):
+    golden = load_golden("strategies.npz")
+    first, count = int(golden["k_center_greedy_first"]), int(golden["K"])
+    found = k_medoids(golden["ppal_distance"], count, first)
+    assert sorted(found) == sorted(golden["k_medoids"].tolist())
+
+
+def test_contextual_diversity(load_golden):
+    golden = load_golden("strategies.npz")
+    mixtures = golden["cdal_mixtures"]
+    found = np.stack([mixture_distances(mixtures, one) for one in mixtures])
+    np.testing.assert_allclose(found, golden["cdal_pair_distance"], rtol=1e-9)
+    assert (found.diagonal() == 0).all()
