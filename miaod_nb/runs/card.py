@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 PER_CLASS = "per_class"  # the column of a strategy that has a part for each class
-BOXES = "boxes"  # the column that counts boxes, where the budget is not in images
+BOXES = "box_sum"  # the column that counts boxes, where the budget is not in images
 RESERVED = ("id", "index")  # columns of the table of scores besides those of the strategy
 NAME = re.compile(r"[A-Za-z][\w.+-]{0,39}", re.ASCII)
 LONGEST_LABEL = 60

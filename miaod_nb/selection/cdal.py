@@ -46,8 +46,9 @@ class Cdal(OutputStrategy):
         for center in progress(centers, "comparing with what is labeled"):
             nearest = np.minimum(nearest, rows.distances(center, np.inf))
         taken, distances = k_center_greedy(
-            nearest, lambda point: rows.distances(mixtures[order[point]], np.inf), budget
-        )
+            nearest, lambda point: rows.distances(mixtures[order[point]], np.inf), budget,
+            None if pool.costs is None else pool.costs[order],
+        )  # fmt: skip
         places = order[taken]
         reasons = map(self._reason, distances, classes[places].tolist())
         return Choice([pool.ids[place] for place in places], reasons=list(reasons))

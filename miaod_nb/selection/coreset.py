@@ -41,7 +41,7 @@ class CoreSet:
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
         features = pool.columns["feature"]
         labeled = pool.labeled.get("feature", features[:0])
-        taken, distances = k_center(features, labeled, budget)
+        taken, distances = k_center(features, labeled, budget, pool.costs)
         return Choice([pool.ids[p] for p in taken], reasons=[self._reason(d) for d in distances])
 
     def _reason(self, distance: float) -> str:

@@ -46,8 +46,8 @@ def test_a_batch_of_boxes_says_what_it_is_expected_to_cost(folder):
 def test_boxes_are_a_column_of_the_scores_and_ranks_go_by_them(folder):
     record = RunRecord.open(folder)
     table = record.scores(0)
-    assert (table["boxes"] >= 0).all()
-    costs = (table["boxes"] * record.selection(0)["cost"]["estimate"]["factor"]).clip(lower=1)
+    assert (table["box_sum"] >= 0).all()
+    costs = (table["box_sum"] * record.selection(0)["cost"]["estimate"]["factor"]).clip(lower=1)
     order = table["id"][(table["score"] / costs).sort_values(ascending=False, kind="stable").index]
     ranks = {row["id"]: row["rank"] for row in record.selection(0)["selected"]}
     assert ranks == {i: r for r, i in enumerate(order, start=1) if i in ranks}
@@ -79,9 +79,9 @@ def test_minutes_are_those_of_looks_and_boxes(data_root, tmp_path):
     assert miaod(*run_arguments(data_root, tmp_path, **settings, image_seconds=12)).code == 0
     selection, scores = RunRecord.open(tmp_path).selection(0), RunRecord.open(tmp_path).scores(0)
     cost, rows = selection["cost"], selection["selected"]
-    assert list(scores) == ["id", "index", "boxes"] and cost["unit"] == "minutes"
+    assert list(scores) == ["id", "index", "box_sum"] and cost["unit"] == "minutes"
     assert cost["seconds"] == {"image": 12.0, "box": 7.0, "answers": 0}
-    seen = scores.set_index("id")["boxes"]
+    seen = scores.set_index("id")["box_sum"]
     minutes = [(12 + 7 * cost["estimate"]["factor"] * seen[row["id"]]) / 60 for row in rows]
     assert [row["cost"] for row in rows] == pytest.approx(minutes)
     assert sum(minutes) == pytest.approx(cost["expected"]) and cost["expected"] <= 1.5
@@ -115,7 +115,7 @@ def test_times_of_people_replace_the_settings_when_there_are_enough(folder, monk
         for n in range(20)
     }  # fmt: skip
     monkeypatch.setattr(LabelStore, "answers", lambda self: answers)
-    seen = pd.read_parquet(folder / "cycle0/labeled.parquet")["boxes"].to_numpy()
+    seen = pd.read_parquet(folder / "cycle0/labeled.parquet")["box_sum"].to_numpy()
     work = learn_prices(run, 0, seen).seconds
     assert (work.image, work.box, work.answers) == (pytest.approx(10), pytest.approx(5), 20)
 

@@ -124,6 +124,20 @@ def test_negative_values_are_the_lower_the_more_they_cost():
     assert batch([-1, -1, -3, 1], [2, 1, 1, 9], 99) == [3, 1, 0, 2]
 
 
+def test_core_set_goes_by_distance_for_cost():
+    """Places 6, 5, 1 from what is labeled at 0: 6 / 3, 5 / 1 and 1 / 1. Then 1 / 3 and 1 / 1, for
+    both are 1 from their nearest center."""
+    features = np.float32([[6], [5], [1]])
+    pool = Candidates(
+        **vars(Candidates.of_all(["a", "b", "c"], ["old"], {"feature": features}))
+        | {"labeled": {"feature": np.float32([[0]])}, "costs": of(3, 1, 1)}
+    )
+    strategy = build_strategy(make_config("tiny", {"strategy": "coreset"}))
+    found = choose_batch(strategy, pool, 2, [0, 0])
+    assert [one.id for one in found] == ["b", "c"]
+    assert [one.id for one in choose_batch(strategy, pool, 9, [0, 0])] == ["b", "c", "a"]
+
+
 def test_equal_costs_change_no_order():
     values = np.random.default_rng(0).normal(size=30)
     assert batch(values, np.full(30, 2.0), 20) == np.argsort(values)[::-1][:10].tolist()
@@ -195,11 +209,11 @@ def test_every_strategy_counts_boxes_where_the_budget_asks_for_it(name):
     own = build_strategy(make_config("tiny", settings))
     counting = build_strategy(make_config("tiny", settings | {"budget": "9 boxes"}))
     assert not isinstance(own, Counting) and isinstance(counting, Counting)
-    assert counting.card.columns == (*own.card.columns, "boxes")
+    assert counting.card.columns == (*own.card.columns, "box_sum")
     model, batch = lively_detector(), unlabeled(noise(2))
     with torch.no_grad():
         together = observe(model, batch, counting)
-        assert together["boxes"].shape == (2,) and (together["boxes"] > 0).all()
+        assert together["box_sum"].shape == (2,) and (together["box_sum"] > 0).all()
         if own.card.columns:
             for column, values in observe(model, batch, own).items():
                 torch.testing.assert_close(together[column], values)
@@ -240,9 +254,9 @@ def test_errors_name_the_own_strategy_and_not_what_wraps_it(monkeypatch):
 
 def test_a_column_of_that_name_is_refused(monkeypatch):
     class Boxes(Own):
-        card = Card(name="own", label="own", words="w", reason="r", columns=("boxes",))
+        card = Card(name="own", label="own", words="w", reason="r", columns=("box_sum",))
 
     monkeypatch.setitem(STRATEGIES, "own", lambda config: Boxes())
-    with pytest.raises(ConfigError, match="has a column 'boxes'"):
+    with pytest.raises(ConfigError, match="has a column 'box_sum'"):
         build_strategy(make_config("tiny", {"strategy": "own", "budget": "9 boxes"}))
-    assert build_strategy(make_config("tiny", {"strategy": "own"})).card.columns == ("boxes",)
+    assert build_strategy(make_config("tiny", {"strategy": "own"})).card.columns == ("box_sum",)
