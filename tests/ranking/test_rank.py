@@ -78,7 +78,7 @@ def test_strategies_that_need_our_detector(photos, strategy):
 
 
 def test_single_boxes_are_left_out_and_counted(photos, capsys):
-    table = table_of({"a.jpg": [0.5] * 8}).astype({side: float for side in COLUMNS[1:5]})
+    table = table_of({"a.jpg": [0.5] * 9}).astype({side: float for side in COLUMNS[1:5]})
     sides = ["x1", "y1", "x2", "y2"]
     table.loc[1, "score"] = math.nan
     table.loc[2, "x1"] = math.inf
@@ -87,11 +87,12 @@ def test_single_boxes_are_left_out_and_counted(photos, capsys):
     table.loc[5, "image"] = "z.jpg"
     table.loc[6, [*sides, "score"]] = table.loc[0, [*sides, "score"]]
     table.loc[7, sides] = [60, 4, 70, 9]  # used all the same
+    table.loc[8, "y2"] = 1e39  # beyond float32
     ranked = rank(table, images=photos, budget=1)
     assert ranked["boxes"].tolist()[0] == 2
     said = capsys.readouterr().out
     for count, reason in [
-        (2, "box with a value that is no finite number (a.jpg"),
+        (3, "box with a value that is not finite, or too large (a.jpg"),
         (1, "box without area (a.jpg)"), (1, "box outside its image (a.jpg)"),
         (1, "box of an image that is not in the folder (z.jpg)"),
         (1, "box listed twice (a.jpg)"), (1, "box that reaches beyond its image"),
