@@ -122,6 +122,7 @@ def test_mi_aod_weighted_scores_as_the_setting_does(begun, data_root, tmp_path):
         ({"class_target": "dics=3"}, "there is no class 'dics'"),
         ({"strategy": "mix", "mix": "50% entrpy, 50% random"}, "there is no strategy 'entrpy'"),
         ({"strategy": "mix"}, "needs to know what to mix"),
+        ({"controls": "random,mix"}, "needs to know what to mix"),
         ({"max_similarity": 0}, "max_similarity"),
     ],
 )
