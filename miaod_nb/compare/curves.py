@@ -134,7 +134,8 @@ def save_curves(runs: Sequence[Path], out: Path, by: str = "images") -> list[Pat
         figure, axes = plt.subplots()
         plots.learning_curves(axes, table, metric_of(table), OVER[by])
         measured = ", ".join(sorted(set(table["evaluated_on"])))
-        axes.set_title(f"evaluated on: {measured}", fontsize=10, loc="left")
+        told = ", minutes: as image_seconds and box_seconds say" * (by == "minutes")
+        axes.set_title(f"evaluated on: {measured}{told}", fontsize=10, loc="left")
         figure.savefig(image, format="png")
         plt.close(figure)
     with out_folder(out) as folder:

@@ -60,6 +60,14 @@ def test_few_unlabeled_images_are_paired_with_all_labeled_ones():
 def test_labeled_images_of_the_cycles():
     assert labeled_images(make_config("tiny", SMALL), 30) == [10, 15, 20]
     assert labeled_images(make_config("tiny", SMALL), 13) == [10, 13]
+
+
+@pytest.mark.parametrize(("budget", "images"), [("5 boxes", 5), ("1 minute", 4)])
+def test_a_budget_of_boxes_or_minutes_is_of_as_many_images_as_have_a_box_each(budget, images):
+    """A minute is enough for four looks of 7.8 seconds with boxes of 7."""
+    config = make_config("tiny", SMALL | {"budget": budget, "strategy": "random"})
+    assert labeled_images(config, 30) == [10, 10 + images, 10 + 2 * images]
+    assert image_passes(config, 10, DATA)["scoring"] == 20  # chance itself looks at none
     assert labeled_images(make_config("tiny", SMALL | {"strategy": "full"}), 30) == [30]
 
 

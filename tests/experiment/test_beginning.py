@@ -43,9 +43,15 @@ def test_a_new_run_says_what_it_found_and_goes_on(photos, tmp_path):
     assert said[1].startswith("images: 12 usable (12 .")
     assert said[2] == "labels: 5 images have some (VOC XML)"
     assert "first labeled images: 5, those that have labels" in said
+    assert "each cycle asks for 2 images (budget=2)" in said
     outcome = miaod("run", "--run-dir", tmp_path / "runs/mine")
     assert outcome.code == 0, outcome.err
     assert "to label next: 2 images: 2026/0000" in outcome.out
+
+
+def test_a_budget_in_boxes_is_told_as_one(photos, tmp_path):
+    run = new_run("mine", photos, tmp_path / "labels", "tiny", QUICK | {"budget": "400 boxes"})
+    assert "each cycle asks for images of about 400 boxes (budget=400boxes)" in describe_data(run)
 
 
 def test_a_run_that_is_there_is_kept(photos, tmp_path):

@@ -465,11 +465,12 @@ def test_three_runs_have_a_confidence_interval_and_two_have_none(axes):
     assert [heights.min(), heights.max()] == pytest.approx([0.3 - half, 0.3 + half])
 
 
-def test_runs_with_other_numbers_of_boxes_are_averaged_by_cycle(axes):
+@pytest.mark.parametrize("over", ["labeled_boxes", "labeled_images"])
+def test_runs_with_other_numbers_in_a_cycle_are_averaged_by_cycle(axes, over):
     table = metrics(mi_aod_0=[0.2, 0.4], mi_aod_1=[0.4, 0.6])
     table["cycle"] = [0, 1, 0, 1]
-    table["labeled_boxes"] = [10, 30, 20, 50]
-    plots.learning_curves(axes, table, over="labeled_boxes")
+    table[over] = [10, 30, 20, 50]
+    plots.learning_curves(axes, table, over=over)
     mean = axes.lines[-1]
     np.testing.assert_allclose(mean.get_xydata(), [[15, 0.3], [40, 0.5]])
 
