@@ -43,12 +43,13 @@ def picture_rows(rows: Mapping[str, Sequence[ImageRecord]], columns: int = 6) ->
     """A new figure with the first images of each row; its name and how many images it has stand
     above."""
     ratios = [record.height / record.width for row in rows.values() for record in row]
-    height = WIDTH / columns * float(np.mean(ratios or [1])) + 0.3  # and the line of its name
-    figure = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
-    strips = figure.subfigures(len(rows), 1, squeeze=False).flat
+    name_height, height = 0.3, WIDTH / columns * float(np.mean(ratios or [1]))
+    heights = [name_height + height * bool(row) for row in rows.values()]
+    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    strips = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).flat
     for strip, (name, row) in zip(strips, rows.items(), strict=True):
         strip.suptitle(f"{drawable(name)}: {len(row) or 'none'}", x=0, ha="left")
-        panels = strip.subplots(1, columns, squeeze=False).flat
+        panels = strip.subplots(1, columns, squeeze=False).flat if row else ()
         for axes, record in zip(panels, row, strict=False):
             boxes_on_image(axes, pixels(record), ())
         for axes in list(strip.axes)[len(row) :]:

@@ -23,6 +23,7 @@ __all__ = [
     "pool_index", "read_or_none",
 ]  # fmt: skip
 Read = TypeVar("Read")
+NEWEST = "least_confidence"  # a column of the table that earlier versions did not keep
 
 
 def anchor_values(run: Run, cycle: int, image_id: str) -> AnchorValues:
@@ -37,8 +38,9 @@ def keep_anchor_values(run: Run, cycle: int) -> pd.DataFrame:
     """The table of the inspected images, the most uncertain first; their values are written first
     where they are not there yet. What was cut off goes on.
 
-    Columns: those of `inspected`; entropy, of the detections, as the strategy `entropy` has it;
-    `class <name>`, how many objects the detector sees; and for each k of `k_grid` `mean <k>` of the
+    Columns: those of `inspected`; entropy and least_confidence, of the detections, as these
+    strategies have it; `class <name>`, how many objects the detector sees; `boxes <name>`, how many
+    its scores let expect; and for each k of `k_grid` `mean <k>` of the
     discrepancy, also `max` and `sum`, and the same of the weighted uncertainty as `weighted ...`.
     Raises ConfigError, DataError and RunFolderError.
     """
@@ -46,7 +48,7 @@ def keep_anchor_values(run: Run, cycle: int) -> pd.DataFrame:
     file, indices = f"cycle{cycle}/anchors/table.parquet", images["index"].tolist()
     if all(run.folder.exists(_file(cycle, index)) for index in indices):
         kept = read_or_none(run.folder, file, run.folder.load_parquet)
-        if kept is not None and kept["id"].tolist() == images["id"].tolist():
+        if kept is not None and NEWEST in kept and kept["id"].tolist() == images["id"].tolist():
             return kept
     table = _made_table(run, cycle, images)
     run.folder.save_parquet(file, table)

@@ -39,7 +39,7 @@ def pool_features(run: Run, cycle: int) -> FeatureMap:
     selected, labeled = run.record.selected(cycle), _labeled_ids(run, cycle)
     ids = list(dict.fromkeys([*selected, *labeled, *inspected_ids(run, cycle)]))
     ids = ids[: max(MAX_IMAGES, len(selected))]
-    places, shares = main_axes(standardized(_features(run, cycle, ids)))
+    places, shares = main_axes(standardized(kept_features(run, cycle, ids)))
     return FeatureMap(pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]}), shares)
 
 
@@ -53,7 +53,7 @@ def look_alikes(run: Run, cycle: int, ids: Sequence[str]) -> list[tuple[str, str
     for image_id in ids:
         pool_index(run, image_id)
     every = list(dict.fromkeys([*ids, *_labeled_ids(run, cycle)]))
-    return similar_pairs(standardized(_features(run, cycle, every))[: len(ids)], ids, ALIKE)
+    return similar_pairs(standardized(kept_features(run, cycle, every))[: len(ids)], ids, ALIKE)
 
 
 def similar_pairs(
@@ -79,8 +79,9 @@ def main_axes(features: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     return np.pad(places, ((0, 0), (0, 2 - places.shape[1]))), (first, second)
 
 
-def _features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
-    """Features float16 (N, F) of these images; the file keeps those that were ever asked for."""
+def kept_features(run: Run, cycle: int, ids: Sequence[str]) -> np.ndarray:
+    """Features float16 (N, F) of these images; a file of the run folder keeps those that were ever
+    asked for. Raises as `pool_features` does."""
     file = f"cycle{cycle}/features.npz"
     kept = read_or_none(run.folder, file, run.folder.load_npz)
     known = dict(zip(kept["ids"].tolist(), kept["features"], strict=True)) if kept else {}

@@ -64,7 +64,8 @@ def strategies_side_by_side(run: Run, cycle: int, names: Sequence[str]) -> pd.Da
     """
     seconds, classes = learn_seconds(run, run.config), run.record.classes_of(cycle)
     taken = {name: [row["id"] for row in choose_with(run, cycle, name)] for name in names}
-    found = boxes_seen_in(run, cycle, list(dict.fromkeys(i for ids in taken.values() for i in ids)))
+    every = list(dict.fromkeys(i for ids in taken.values() for i in ids))
+    found = {i: one.above(SHOWN_SCORE) for i, one in detected(run, cycle, every).items()}
     rows = []
     for name, ids in taken.items():
         counts = count_labels((found[i].labels for i in ids), len(classes))
@@ -78,9 +79,9 @@ def strategies_side_by_side(run: Run, cycle: int, names: Sequence[str]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def boxes_seen_in(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, Detections]:
-    """The objects that the cycle's detector sees in images of the pool, by id; what is new is kept
-    in the run folder. Raises as `choose_with` does."""
+def detected(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, Detections]:
+    """What the cycle's detector finds in images of the run, by id; what is new is kept in the run
+    folder. Raises as `choose_with` does."""
     found = kept_detections(run.folder, cycle, ())
     records = [find_image(run, image_id) for image_id in ids if image_id not in found]
     if records:
@@ -89,7 +90,7 @@ def boxes_seen_in(run: Run, cycle: int, ids: Sequence[str]) -> dict[str, Detecti
             new = detect_images(model, records, run.config, f"cycle {cycle} boxes")
         keep_detections(run.folder, cycle, new)
         found |= new
-    return {image_id: found[image_id].above(SHOWN_SCORE) for image_id in ids}
+    return {image_id: found[image_id] for image_id in ids}
 
 
 def _strategy_with(run: Run, changes: Mapping[str, Any]) -> tuple[Strategy, Config]:

@@ -10,10 +10,14 @@ from miaod_nb.config import Config
 from miaod_nb.detector.anchors import AnchorGrid
 from miaod_nb.inspection.values import AnchorValues
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.entropy import binary_entropy
+from miaod_nb.selection.class_coverage import class_boxes
+from miaod_nb.selection.entropy import Entropy
+from miaod_nb.selection.least_confidence import LeastConfidence
+from miaod_nb.selection.outputs import Outputs
 from miaod_nb.selection.uncertainty import num_averaged
 
 GRID_COUNTS = 12  # counts of anchors between one and all that means are kept for
+SCORED = {"entropy": Entropy, "least_confidence": LeastConfidence}  # by detections alone
 SHOWN_SCORE = 0.3  # from which a detection counts as an object that the detector sees
 
 
@@ -30,8 +34,8 @@ def k_grid(config: Config, num_anchors: int) -> list[int]:
 
 def column_of(strategy: str, aggregate: str, k: int | None, weighted: bool) -> str:
     """The column of the table that ranks images by such a rule."""
-    if strategy == "entropy":
-        return "entropy"
+    if strategy in SCORED:
+        return strategy
     return ("weighted " if weighted else "") + (f"mean {k}" if aggregate == "mean" else aggregate)
 
 
@@ -61,13 +65,14 @@ def row_of(
     """What the table says of an image. counts: the `k_grid` of the largest image."""
     found = values.detections
     seen = np.bincount(found.above(SHOWN_SCORE).labels, minlength=len(classes))
-    entropies = binary_entropy(found.scores)
-    entropy = getattr(entropies, config.entropy_aggregate)() if len(entropies) else 0.0
+    outputs = Outputs(found, len(classes))
+    expected = class_boxes(outputs)
     averaged = {k: own_count(k, config, len(values.discrepancy), counts[-1]) for k in counts}
     weighted = _aggregates(values.weighted, averaged)
     return (
-        {"entropy": float(entropy)}
+        {name: float(kind(config).see(outputs)["score"]) for name, kind in SCORED.items()}
         | {f"class {name}": int(seen[c]) for c, name in enumerate(classes)}
+        | {f"boxes {name}": float(expected[c]) for c, name in enumerate(classes)}
         | _aggregates(values.discrepancy, averaged)
         | {f"weighted {name}": value for name, value in weighted.items()}
     )

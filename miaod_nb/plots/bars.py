@@ -49,7 +49,7 @@ def batch_costs(axes: Axes, table: pd.DataFrame) -> Axes:
 
     table: numbers indexed by their units, such as images, boxes, minutes; a column a strategy.
     """
-    _grouped_bars(axes, table, list(_bar_styles(table).values()), "{:.0f}")
+    _grouped_bars(axes, table.round(1), list(_bar_styles(table).values()), "{:g}")
     axes.set_xlabel("expected for the batch")
     return axes
 

@@ -81,7 +81,7 @@ class ClassCoverage:
         return {**seen, CLASS_BOXES: torch.as_tensor(np.stack(boxes), dtype=torch.float32)}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        if not (len(pool.ids) and budget):
+        if not len(pool.ids) or not budget:
             return Choice([])
         asked = how_many(self.inner.card, pool, SHORTLIST * budget)
         wanted = wanted_by(self.inner, pool, asked, rng)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.outputs import Outputs, OutputStrategy, aggregate_by_class
+from miaod_nb.selection.outputs import DOUBTFUL, Outputs, OutputStrategy, aggregate_by_class
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Entropy(OutputStrategy):
         name="entropy", label="entropy",
         words="those with the highest entropy of the detector's scores",
         reason="its detections have the highest entropy",
-        ranks_by="score", columns=("score", "per_class"), settings=("entropy_aggregate",),
+        ranks_by="score", columns=("score", "per_class", DOUBTFUL), settings=("entropy_aggregate",),
         look="entropy", explained_by="entropy",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.outputs import Outputs, OutputStrategy, aggregate_by_class
+from miaod_nb.selection.outputs import DOUBTFUL, Outputs, OutputStrategy, aggregate_by_class
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class LeastConfidence(OutputStrategy):
         name="least_confidence", label="least confidence",
         words="those whose detections have the lowest scores",
         reason="its detections have the lowest scores", paper="Lewis and Gale, SIGIR 1994",
-        ranks_by="score", columns=("score", "per_class"), settings=("instance_aggregate",),
+        ranks_by="score", columns=("score", "per_class", DOUBTFUL),
+        settings=("instance_aggregate",),
     )  # fmt: skip
 
     def see(self, outputs: Outputs) -> dict[str, np.ndarray]:

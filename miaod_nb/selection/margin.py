@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.outputs import Outputs, OutputStrategy, aggregate_by_class
+from miaod_nb.selection.outputs import DOUBTFUL, Outputs, OutputStrategy, aggregate_by_class
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Margin(OutputStrategy):
         name="margin", label="margin",
         words="those with detections that could be two things",
         reason="its detections are between two classes", paper="Scheffer et al., IDA 2001",
-        ranks_by="score", columns=("score", "per_class"), settings=("instance_aggregate",),
+        ranks_by="score", columns=("score", "per_class", DOUBTFUL),
+        settings=("instance_aggregate",),
     )  # fmt: skip
 
     def see(self, outputs: Outputs) -> dict[str, np.ndarray]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # to choose needs no torch
     from miaod_nb.data.batches import UnlabeledBatch
     from miaod_nb.detector.model import DetectionModel
 
+DOUBTFUL = "doubtful_boxes"  # the column: class and score of an image's most doubtful boxes
+NAMED = 3  # of them
+
 AGGREGATES: dict[str, Callable[[np.ndarray], float]] = {
     "max": np.max,
     "mean": np.mean,
@@ -112,7 +115,18 @@ class OutputStrategy(ABC):
         }
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        return choose_highest(pool, "score", budget)
+        choice = choose_highest(pool, "score", budget)
+        if DOUBTFUL not in pool.columns:  # scored by an earlier version
+            return choice
+        boxes_of = dict(zip(pool.ids, pool.columns[DOUBTFUL], strict=True))
+        reasons = [self._doubts(boxes_of[i], pool.classes) for i in choice.ids]
+        return Choice(choice.ids, reasons=reasons)
+
+    def _doubts(self, doubtful: np.ndarray, classes: Sequence[str]) -> str:
+        """The card's reason with the boxes that it is about."""
+        boxes = [(int(label), score) for label, score in doubtful.reshape(-1, 2) if label >= 0]
+        names = [f"{classes[c] if classes else f'class {c}'} {score:.2f}" for c, score in boxes]
+        return f"{self.card.reason}: {', '.join(names)}" if names else "nothing is detected there"
 
 
 def outputs_of(
@@ -145,11 +159,18 @@ def _outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config
 
 def aggregate_by_class(values: np.ndarray, outputs: Outputs, how: str) -> dict[str, np.ndarray]:
     """The `score` of an image from the values (N,) of its boxes, and `per_class` (C,) from those
-    of each class: 0 without boxes. how: a name in AGGREGATES."""
+    of each class: 0 without boxes. how: a name in AGGREGATES. DOUBTFUL (2 * NAMED,): class and
+    score of the boxes with the highest values, one after the other; -1 where there is none."""
     labels = outputs.found.labels
 
     def together(some: np.ndarray) -> float:
         return float(AGGREGATES[how](some)) if len(some) else 0.0
 
     per_class = [together(values[labels == c]) for c in range(outputs.num_classes)]
-    return {"score": np.array(together(values)), "per_class": np.array(per_class)}
+    best = np.argsort(-values, kind="stable")[:NAMED]
+    doubtful = np.full((NAMED, 2), -1.0)
+    doubtful[: len(best)] = np.stack([labels[best], outputs.found.scores[best]], axis=1)
+    return {
+        "score": np.array(together(values)), "per_class": np.array(per_class),
+        DOUBTFUL: doubtful.ravel(),
+    }  # fmt: skip

@@ -55,7 +55,7 @@ def test_an_image_of_the_sample_is_drawn_as_often_as_those_it_stands_for():
         ({}, "choose one of 1, 10"),
         ({"k": 1, "budget": 5}, "from 1 to 4"),
         ({"k": 1, "budget": 0}, "from 1 to 4"),
-        ({"strategy": "full"}, "mi_aod, entropy, random"),
+        ({"strategy": "full"}, "mi_aod, entropy, least_confidence, random"),
         ({"aggregate": "median"}, "mean, max, sum"),
     ],
 )

@@ -170,10 +170,10 @@ def test_shares_stand_beside_the_outlined_pool(axes):
 
 
 def test_costs_of_batches_are_told_in_their_units(axes):
-    table = pd.DataFrame({"mi_aod": [20, 61, 9.7], "coreset": [20, 40, 7.3]},
+    table = pd.DataFrame({"mi_aod": [20, 61, 9.71], "coreset": [20, 40, 7.3]},
                          index=["images", "boxes", "minutes"])  # fmt: skip
     plots.batch_costs(axes, table)
-    numbers = ["20  MI-AOD", "61", "10", "20  coreset", "40", "7"]
+    numbers = ["20  MI-AOD", "61", "9.7", "20  coreset", "40", "7.3"]
     assert texts_of(axes) == numbers
     assert [label.get_text() for label in axes.get_yticklabels()] == list(table.index)
 

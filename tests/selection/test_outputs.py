@@ -1,5 +1,7 @@
 """Strategies that go by boxes and scores alone, of whatever detector."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config
 from miaod_nb.selection.least_confidence import LeastConfidence
 from miaod_nb.selection.margin import Margin, margins
-from miaod_nb.selection.outputs import Outputs
+from miaod_nb.selection.outputs import DOUBTFUL, Outputs
+from miaod_nb.selection.protocol import Candidates, Choice
 
 
 def outputs(
@@ -68,3 +71,26 @@ def test_an_image_without_boxes_has_nothing_doubtful(kind):
 
 def test_scores_of_the_other_classes_are_0_where_nobody_gives_them():
     assert outputs([0.75, 0.5], [2, 0]).every_score.tolist() == [[0, 0, 0.75], [0.5, 0, 0]]
+
+
+def test_reasons_name_the_most_doubtful_boxes():
+    strategy = LeastConfidence(make_config("tiny", {"instance_aggregate": "max"}))
+    images = {
+        "four": outputs([0.9, 0.75, 0.5, 0.25], [0, 1, 2, 0]), "one": outputs([0.5], [1]),
+        "none": outputs([], []),
+    }  # fmt: skip
+    seen = {i: strategy.see(one) for i, one in images.items()}
+    names = strategy.card.columns
+    columns = {name: np.stack([one[name] for one in seen.values()]) for name in names}
+    pool = Candidates.of_all(list(seen), columns=columns, classes=["cat", "dog", "cow"])
+    choice = strategy.choose(pool, 3, np.random.default_rng())
+    assert choice.ids == ["four", "one", "none"]
+    assert choice.reasons == [
+        "its detections have the lowest scores: cat 0.25, cow 0.50, dog 0.75",
+        "its detections have the lowest scores: dog 0.50",
+        "nothing is detected there",
+    ]
+    unnamed = strategy.choose(replace(pool, classes=()), 2, np.random.default_rng())
+    assert unnamed.reasons[1].endswith("class 1 0.50")
+    del columns[DOUBTFUL]  # scored by an earlier version
+    assert strategy.choose(pool, 3, np.random.default_rng()) == Choice(choice.ids)
