@@ -517,17 +517,17 @@ def test_a_run_of_a_strategy_that_nobody_knows_here_is_reported(copies):
     path = folder / "config.json"
     document = json.loads(path.read_text())
     document["card"] |= {
-        "name": "margin",
-        "label": "Margin",
+        "name": "theirs",
+        "label": "Theirs",
         "look": "",
         "words": "the close calls",
     }
     for part in ("settings", "identity"):
-        document[part]["strategy"] = "margin"
+        document[part]["strategy"] = "theirs"
     path.write_text(json.dumps(document))
     report = make_report([folder])
     said = texts(report)
-    assert "Margin: the close calls" in said and "left out below" not in said
+    assert "Theirs: the close calls" in said and "left out below" not in said
 
 
 def test_full_supervision_alone_is_reported(data_root, tmp_path):
