@@ -1,5 +1,6 @@
 """How fast the package is on a device, against torchvision, and what a run will cost.
 
+choosing: how fast core-set chooses images, against the loop that one would write
 loading: how fast training images are read from files, augmented and resized
 steps: the steps that are measured: forward and backward of each stage, and the scores of images
 cost: what a cycle costs: how many images go through the detector, times what the bench measured

@@ -124,7 +124,10 @@ def _places(ids: Iterable[str], wanted: Collection[str]) -> dict[str, int]:
 
 
 def _choose(strategy: Strategy, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-    """What the strategy chooses, as plain lists of texts and numbers. Raises ConfigError."""
+    """What the strategy chooses, as plain lists of texts and numbers; it is not asked about no
+    images, of which a table does not say how long their vectors are. Raises ConfigError."""
+    if not pool.ids:
+        return Choice([])
     whose = f"the strategy '{strategy.card.name}'"
     with own_code_explained(whose, type(strategy), MEND):
         choice = strategy.choose(pool, budget, rng)

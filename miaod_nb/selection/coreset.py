@@ -8,7 +8,7 @@ import numpy as np
 
 from miaod_nb.config import Config
 from miaod_nb.runs.card import Card
-from miaod_nb.selection.features import level_means
+from miaod_nb.selection.features import mean_of_last_level
 from miaod_nb.selection.k_center import k_center
 from miaod_nb.selection.protocol import Candidates, Choice
 from miaod_nb.wording import number_text
@@ -36,11 +36,12 @@ class CoreSet:
     )  # fmt: skip
 
     def observe(self, model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
-        last = model.features(batch.images)[-1]
-        return {"feature": level_means(last, model.strides[-1], batch.image_sizes)}
+        return mean_of_last_level(model, batch)
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        taken, distances = k_center(pool.columns["feature"], pool.labeled["feature"], budget)
+        features = pool.columns["feature"]
+        labeled = pool.labeled.get("feature", features[:0])
+        taken, distances = k_center(features, labeled, budget)
         return Choice([pool.ids[p] for p in taken], reasons=[self._reason(d) for d in distances])
 
     def _reason(self, distance: float) -> str:

@@ -23,6 +23,12 @@ def level_means(level: "Tensor", stride: int, image_sizes: Sequence[tuple[int, i
     return torch.stack(means)
 
 
+def mean_of_last_level(model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
+    """`level_means` of the last feature level of the images of a batch: `feature` (B, F)."""
+    last = model.features(batch.images)[-1]
+    return {"feature": level_means(last, model.strides[-1], batch.image_sizes)}
+
+
 def mean_features(model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str, Tensor]":
     """`level_means` of every feature level, levels joined, of the images of a batch: `features`
     (B, F)."""

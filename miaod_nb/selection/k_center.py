@@ -15,7 +15,7 @@ from miaod_nb.progress import progress
 ROWS = 2048  # whose differences are in memory at once
 CENTERS = 1024  # to which a block of points is compared at once
 LOOKED_AT = 256  # points with the highest bounds that are looked at again together
-SEEN_TOGETHER = 32  # centers by which such points may differ in how many they have seen
+SEEN_TOGETHER = 128  # centers by which such points may differ in how many they have seen
 
 
 def k_center_greedy(
@@ -125,7 +125,7 @@ class _Search:
         squares = (1 - self.error) * (points**2).sum(axis=1)
         for start in range(int(self.seen[rows].min()), self.known, CENTERS):
             centers = self.centers[start : min(start + CENTERS, self.known)]
-            least = (1 - self.error) * (centers**2).sum(axis=1) - 2 * points @ centers.T
+            least = (1 - self.error) * (centers**2).sum(axis=1) - 2 * (points @ centers.T)
             near = least.argmin(axis=1)
             distances = np.sqrt(((points - centers[near]) ** 2).sum(axis=1))
             least[np.arange(len(rows)), near] = np.inf

@@ -9,6 +9,7 @@ from miaod_nb.errors import ConfigError
 from miaod_nb.runs.card import Card, fault_of
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.badge import Badge
+from miaod_nb.selection.cdal import Cdal
 from miaod_nb.selection.coreset import CoreSet
 from miaod_nb.selection.entropy import Entropy
 from miaod_nb.selection.full import Full
@@ -18,11 +19,15 @@ from miaod_nb.selection.mi_aod import MiAod
 from miaod_nb.selection.ppal import Ppal
 from miaod_nb.selection.protocol import Strategy
 from miaod_nb.selection.random import Random
+from miaod_nb.selection.typicality import Typicality
 
 BUILT_IN = {
     s.card.name: s
-    for s in (MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Ppal, Badge)
-}
+    for s in (
+        MiAod, Entropy, LeastConfidence, Margin, Random, Full, CoreSet, Cdal, Typicality, Ppal,
+        Badge,
+    )
+}  # fmt: skip
 STRATEGIES: dict[str, Callable[[Config], Strategy]] = dict(BUILT_IN)
 # What a setting adds to any strategy, in this order; each gives the strategy back where it adds
 # nothing.

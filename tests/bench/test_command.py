@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from miaod_nb.bench import loading, measure, table
+from miaod_nb.bench import choosing, loading, measure, table
 from miaod_nb.bench.benchmark import PEERS, processor_name, run_bench, speeds_of
 from miaod_nb.bench.cost import PROTOCOLS
 from miaod_nb.bench.loading import LoaderRate
@@ -174,3 +174,34 @@ def test_processor_name(tmp_path):
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nprocessor\t: 1\n")
     assert processor_name(cpuinfo) == "Some CPU @ 2 GHz"
     assert processor_name(tmp_path / "missing")
+
+
+# ------------------------------------------------------------------------------------- choosing
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(choosing, "IMAGES", 500)
+    monkeypatch.setattr(choosing, "CHOSEN", 20)
+
+
+def test_choosing_is_measured_beside_a_plain_loop(small, tmp_path):
+    outcome = miaod("bench", "--choosing", "--json", tmp_path / "choosing.json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads((tmp_path / "choosing.json").read_text())
+    assert found["equal"] and (found["images"], found["chosen"]) == (500, 20)
+    assert found["ratio"] == pytest.approx(found["peer_seconds"] / found["seconds"])
+    assert found["memory_mb"] > 0 and 0.4 < found["peer_memory_mb"] < 3  # 500 x 256 x 4 bytes
+    assert "Core-set chooses 20 of 500 images with 256 features" in outcome.out
+    assert "times faster; the same images in the same order" in outcome.out
+
+
+def test_other_images_are_told(small, monkeypatch):
+    monkeypatch.setattr(choosing, "k_center", lambda points, centers, count: ([0] * count, []))
+    outcome = miaod("bench", "--choosing")
+    assert outcome.code == 0 and "OTHER IMAGES" in outcome.out
+
+
+def test_choosing_takes_no_settings(small):
+    outcome = miaod("bench", "--choosing", "--set", "seed=1")
+    assert outcome.code != 0 and "has no settings" in outcome.err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from miaod_nb.bench import choosing
 from miaod_nb.cli import app
 from miaod_nb.commands import copying
 from miaod_nb.config import PRESETS
@@ -107,7 +108,7 @@ def made_small(example: str) -> list[str]:
         words += ["--preset", "tiny", "--set", "first_labels=labeled"]
     if "work_dirs/MI-AOD" in words and words[0] == "convert":
         words += ["--preset", "tiny", "--set", "threads=1", "--set", "device=cpu"]
-    if words[0] == "bench":
+    if words[0] == "bench" and "--choosing" not in words:
         words = [{"cuda": "cpu"}.get(word, word) for word in words]
         words += ["--preset", "tiny", "--against", "none", "--set", "threads=1"]
     if "voc" in words:
@@ -120,6 +121,8 @@ def made_small(example: str) -> list[str]:
 @pytest.mark.parametrize("example", ALL_EXAMPLES)
 def test_example_runs(workplace, example, monkeypatch):
     monkeypatch.setattr(copying, "start_jupyter", lambda first, options: print(first, *options))
+    monkeypatch.setattr(choosing, "IMAGES", 300)
+    monkeypatch.setattr(choosing, "CHOSEN", 30)
     if "results/predictions.json" in example:
         assert miaod("evaluate", "runs/mine", "--out", "results").code == 0
     if "--undo" in example:

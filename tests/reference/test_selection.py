@@ -9,6 +9,7 @@ from miaod_nb.boxes import Detections
 from miaod_nb.data.pool import ids_by_source, initial_sets, next_sets, remaining_pool
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.selection.box_features import BoxSets
+from miaod_nb.selection.cdal import mixture_distances
 from miaod_nb.selection.k_center import k_center_greedy
 from miaod_nb.selection.k_medoids import k_medoids
 from miaod_nb.selection.matching_distance import matching_distances
@@ -105,3 +106,11 @@ def test_distances_of_images_in_ppal(load_golden):
     found = matching_distances(BoxSets(golden["labels"], golden["scores"], golden["feats"]))
     np.testing.assert_allclose(found, golden["ppal_distance"], atol=1e-5)
     assert np.abs(found - golden["ppal_distance_as_released"]).max() > 0.1
+
+
+def test_contextual_diversity(load_golden):
+    golden = load_golden("strategies.npz")
+    mixtures = golden["cdal_mixtures"]
+    found = np.stack([mixture_distances(mixtures, one) for one in mixtures])
+    np.testing.assert_allclose(found, golden["cdal_pair_distance"], rtol=1e-9)
+    assert (found.diagonal() == 0).all()

@@ -115,6 +115,21 @@ def test_an_image_that_is_asked_for_takes_the_place_of_the_last(wanted, barred, 
     assert chosen("mi_aod", barred, wanted=wanted) == (expected, ranks)
 
 
+@pytest.mark.parametrize("name", ["coreset", "cdal", "typicality", "entropy", "random"])
+def test_an_empty_pool_gives_an_empty_batch(name):
+    """Its table does not say how long vectors are."""
+    nothing = dict.fromkeys(["score", "feature", "mixture"], np.zeros(0))
+    pool = Candidates.of_all([], ["z"], nothing, {"feature": np.ones((1, 4))})
+    assert choose_batch(strategy(name), pool, 3, [0, 0]) == []
+
+
+@pytest.mark.parametrize("name", ["coreset", "cdal", "typicality"])
+def test_what_compares_images_needs_no_labeled_ones(name):
+    columns = {"feature": np.eye(6), "mixture": np.eye(6)}
+    pool = Candidates.of_all(list("abcdef"), columns=columns)
+    assert len({one.id for one in choose_batch(strategy(name), pool, 4, [0, 0])}) == 4
+
+
 def test_an_image_that_is_asked_for_takes_a_free_place_of_a_batch_that_shrinks():
     assert chosen("mi_aod", [1], now={3: 1, 5: 3}, wanted=(0,)) == ([3, 5, 0], [1, 3, 6])
     assert chosen("mi_aod", [], now={3: 1, 1: 2, 4: 5}, wanted=(4,)) == ([3, 1, 4], [1, 2, 5])

@@ -45,10 +45,11 @@ def test_it_is_the_straightforward_loop(monkeypatch, kind, labeled, with_costs):
     costs = rng.integers(1, 5, 600).astype(float) if with_costs else None
     centers = points[rng.integers(0, 600, labeled)]
     expected = straightforward(points, centers, 80, costs)
-    for rows, looked_at in ((2048, 256), (64, 3)):
+    for rows, looked_at, together in ((2048, 256, 128), (64, 3, 8)):
         monkeypatch.setattr(module, "ROWS", rows)
         monkeypatch.setattr(module, "CENTERS", rows // 4)
         monkeypatch.setattr(module, "LOOKED_AT", looked_at)
+        monkeypatch.setattr(module, "SEEN_TOGETHER", together)
         assert k_center(points, centers, 80, costs) == expected
 
 

@@ -223,8 +223,10 @@ from miaod_nb.selection.protocol import Candidates
 from miaod_nb.selection.registry import build_strategy
 import miaod_nb.selection.decisions
 columns = {"score": np.arange(9.0), "feature": np.arange(18.0).reshape(9, 2)}
-pool = Candidates.of_all(list("abcdefghi"), ["z"], columns, {"feature": np.zeros((1, 2))})
-for name in ("mi_aod", "entropy", "random", "coreset"):
+columns["mixture"] = columns["feature"] / 17
+labeled = {"feature": np.zeros((1, 2)), "mixture": np.full((1, 2), 0.5)}
+pool = Candidates.of_all(list("abcdefghi"), ["z"], columns, labeled)
+for name in ("mi_aod", "entropy", "random", "coreset", "cdal", "typicality"):
     strategy = build_strategy(make_config("tiny", {"strategy": name}))
     assert len(choose_batch(strategy, pool, 3, [0, 0], {"c"})) == 3
 assert "torch" not in sys.modules

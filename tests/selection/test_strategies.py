@@ -106,6 +106,7 @@ def strategies_that_score() -> list[Strategy]:
         strategy(strategy="coreset"), strategy(strategy="least_confidence", score_threshold=0.3),
         strategy(strategy="margin", score_threshold=0.3, instance_aggregate="sum"),
         strategy(strategy="badge", score_threshold=0.3),
+        strategy(strategy="cdal", score_threshold=0.3), strategy(strategy="typicality"),
     ]  # fmt: skip
 
 
@@ -113,7 +114,17 @@ def strategies_that_score() -> list[Strategy]:
 @pytest.mark.parametrize(
     "scoring",
     strategies_that_score(),
-    ids=["plain", "weighted", "entropy", "coreset", "least confidence", "margin", "badge"],
+    ids=[
+        "plain",
+        "weighted",
+        "entropy",
+        "coreset",
+        "least confidence",
+        "margin",
+        "badge",
+        "cdal",
+        "typicality",
+    ],  # fmt: skip
 )
 def test_batch_equals_single(scoring):
     model, images = lively_detector(), noise(3)
