@@ -263,7 +263,11 @@ def _about_images(found: Ranking) -> list[str]:
         )
     if pool.labeled:
         boxed = sum(bool(len(pool.outputs[one.id])) for one in pool.labeled)
-        notes.append(f"labeled images: {len(pool.labeled)}, not to choose ({boxed} have boxes)")
+        bare = sum(pool.boxes.get(one.id) == 0 for one in pool.labeled)
+        told = f", {bare} are labeled as showing nothing" * bool(bare)
+        notes.append(
+            f"labeled images: {len(pool.labeled)}, not to choose ({boxed} have boxes{told})"
+        )
     return notes
 
 
