@@ -134,6 +134,10 @@ commands.
 The detector trains on {trained} images and is measured on the other {held_out} of the {labeled},
 which tells next to nothing of it. `miaod export` ends with the steps in Label Studio.
 
+Without any labels the first images are drawn by chance, or, with
+`miaod new ... --set initial_strategy=typicality`, chosen by what they look like
+([the first batch](strategies.md#the-first-batch)); `miaod export` brings them out.
+
 ## In the label tool
 
 The batch stands there in the order of its ranks, with the suggested boxes. Here a script answers in

@@ -18,7 +18,7 @@ from miaod_nb.runs.identity import has_begun
 from miaod_nb.runs.record import IMPORTED
 from miaod_nb.runs.schema import Imported, read_document
 
-Features = Callable[[Sequence[ImageRecord]], np.ndarray]
+FeaturesOf = Callable[[Sequence[ImageRecord]], np.ndarray]
 
 LABELS = "labels"  # the origin of sets of images that were labeled before the run began
 
@@ -102,7 +102,7 @@ def load_imported(folder: RunFolder) -> tuple[ImportedSets, ...]:
 
 def first_sets(
     config: Config, pool: Sequence[ImageRecord], labeled_ids: Collection[str],
-    features_of: Features = image_features, noted: Sequence[ImportedSets] = (),
+    features_of: FeaturesOf = image_features, noted: Sequence[ImportedSets] = (),
 ) -> tuple[ImportedSets, ...]:  # fmt: skip
     """The first sets as far as labels or features decide them: () where they are to be drawn.
 
@@ -130,7 +130,7 @@ def first_sets(
 
 
 def _chosen_sets(
-    config: Config, pool: Sequence[ImageRecord], labeled: Indices, features_of: Features,
+    config: Config, pool: Sequence[ImageRecord], labeled: Indices, features_of: FeaturesOf,
     noted: Sequence[ImportedSets],
 ) -> tuple[ImportedSets, ...]:  # fmt: skip
     """The images that have labels, and as many others that initial_strategy chooses as `initial`

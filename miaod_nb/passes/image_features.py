@@ -4,6 +4,7 @@ trained, and beside detectors of other programs."""
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,10 @@ from miaod_nb.selection.features import level_means
 SIDE, STRIDE = 224, 32  # pixels that an image is scaled to fit; of the last level
 PART = f"lite0-{SIDE}-"  # how the names of files with such features begin
 SECONDS_BETWEEN_PARTS = 60.0
-# The cosine from which two images look alike. Of 12 photos saved anew (JPEG 75, half the size, in
-# other light, mirrored) all are that near, of 1697 photos no two others; so are the 48 toy scenes
-# that were taken twice, and 40 more of 79,800 pairs. What is enlarged has less in common with its
-# copies: toy images (128 px) of half the size are missed.
-ALIKE = 0.9
 
 Features = dict[str, np.ndarray]  # by content of the image
 
 
-@torch.inference_mode()
 def image_features(
     records: Sequence[ImageRecord], kept_in: Path | None = None,
     device: torch.device | str = "cpu",
@@ -40,43 +35,55 @@ def image_features(
     EfficientNet-Lite0 with its ImageNet weights, which come with the installation. Equal images
     have equal ones, and none depends on which others there are: each is computed by itself.
 
-    records: as `scan_list` and `check_images` give them. kept_in: a folder that keeps features by
-    the content of the image, also of a call that was cut off; there they are not computed again.
-    Raises DataError naming an image that cannot be read any more.
+    From a cosine of 0.9 on images look alike (docs/strategies.md, The first batch). records: as
+    `scan_list` and `check_images` give them. kept_in: a folder that keeps features by the content
+    of the image, also of a call that was cut off; there they are not computed again. Raises
+    DataError naming an image that cannot be read any more.
     """
     wanted = {_content(record): record for record in records}
     known = _load(kept_in) if kept_in else {}
     missing = [replace(record, id=key) for key, record in wanted.items() if key not in known]
     if missing:
-        network = build_backbone("efficientnet_lite0").eval().to(device)
-        loader = inference_loader(
-            [[place] for place in range(len(missing))], missing, input_size=InputSize(SIDE, SIDE),
-            mean=network.pixel_mean, std=network.pixel_std,
-        )  # fmt: skip
-        new: Features = {}
-        saved_at, done = time.monotonic(), len(wanted) - len(missing)
-        try:
-            for batch in progress(loader, f"features of {len(wanted)} images", len(wanted), done):
-                last = network(batch.images.to(device))[-1]
-                (key,) = batch.ids
-                new[key] = level_means(last, STRIDE, batch.image_sizes)[0].cpu().numpy()
-                if kept_in and time.monotonic() - saved_at > SECONDS_BETWEEN_PARTS:
-                    _save(kept_in, new)
-                    known |= new
-                    new, saved_at = {}, time.monotonic()
-        finally:  # also when the user interrupts
-            if kept_in and new:
-                _save(kept_in, new)
-        known |= new
-    size = EfficientNetLite0.out_channels[-1]
+        known |= _compute(missing, len(wanted), kept_in, device)
     rows = [known[_content(record)] for record in records]
+    size = EfficientNetLite0.out_channels[-1]
     return np.array(rows, np.float32).reshape(len(records), size)
+
+
+@torch.inference_mode()
+def _compute(
+    records: Sequence[ImageRecord], total: int, kept_in: Path | None, device: torch.device | str
+) -> Features:
+    """The features of these images by id; total: of images, those known before among them."""
+    network = build_backbone("efficientnet_lite0").eval().to(device)
+    loader = inference_loader(
+        [[place] for place in range(len(records))], records, input_size=InputSize(SIDE, SIDE),
+        mean=network.pixel_mean, std=network.pixel_std,
+    )  # fmt: skip
+    found: Features = {}
+    saved, saved_at = 0, time.monotonic()
+
+    def save() -> None:
+        if kept_in and saved < len(found):
+            _save(kept_in, dict(islice(found.items(), saved, None)))
+
+    try:
+        for batch in progress(loader, f"features of {total} images", total, total - len(records)):
+            last = network(batch.images.to(device))[-1]
+            means = level_means(last, STRIDE, batch.image_sizes)
+            found[batch.ids[0]] = means[0].cpu().numpy()
+            if time.monotonic() - saved_at > SECONDS_BETWEEN_PARTS:
+                save()
+                saved, saved_at = len(found), time.monotonic()
+    finally:  # also when the user interrupts
+        save()
+    return found
 
 
 def _content(record: ImageRecord) -> str:
     """What tells an image from others: its bytes, and what is black and white in deep gray."""
     assert record.digest, "an image that nobody has opened yet"
-    return " ".join([f"{record.digest:x}", *map(str, record.gray or ())])
+    return " ".join([f"{record.digest % 2**64:016x}", *map(str, record.gray or ())])
 
 
 def _load(place: Path) -> Features:

@@ -11,7 +11,7 @@ from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.data.sources import check_images, open_source, scan_list
 from miaod_nb.errors import DataError
 from miaod_nb.passes import image_features as module
-from miaod_nb.passes.image_features import ALIKE, image_features
+from miaod_nb.passes.image_features import image_features
 from miaod_nb.toy.toy import make_toy
 
 
@@ -71,7 +71,7 @@ def test_a_copy_in_other_light_looks_alike_and_others_do_not(tmp_path):
     def cosine(other: np.ndarray) -> float:
         return float(first @ other / np.linalg.norm(first) / np.linalg.norm(other))
 
-    assert cosine(again) > ALIKE > max(map(cosine, others))
+    assert cosine(again) > 0.9 > max(map(cosine, others))
 
 
 def test_what_is_kept_is_not_computed_again(records, tmp_path, looked_at):
@@ -103,6 +103,16 @@ def test_a_pass_that_was_cut_off_goes_on(records, tmp_path, monkeypatch, looked_
     del looked_at[:]
     image_features(records, kept)
     assert len(looked_at) == 3
+
+
+def test_parts_are_kept_on_the_way(records, tmp_path, monkeypatch, looked_at):
+    """Each image in a part of its own, and none twice."""
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_PARTS", -1.0)
+    plain = image_features(records, tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(records)
+    del looked_at[:]
+    np.testing.assert_array_equal(image_features(records, tmp_path), plain)
+    assert not looked_at
 
 
 def test_a_damaged_file_of_features_is_made_anew(records, tmp_path, capsys):
