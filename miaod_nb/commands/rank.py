@@ -24,7 +24,10 @@ def rank(
     ],
     images: Annotated[Path, typer.Option(help="Folder of the images, folders below included.")],
     budget: Annotated[
-        str, typer.Option(help="How many images: a whole number, or below 1 a share of them.")
+        str,
+        typer.Option(
+            help="How many images, or below 1 which share of them; or 400boxes, 90minutes."
+        ),
     ],
     labeled: Annotated[
         Path | None,
@@ -59,7 +62,9 @@ def rank(
         predictions, images=images, budget=overrides.pop("budget"), labeled=labeled,
         strategy=strategy, overrides=overrides, out=place,
     )  # fmt: skip
-    chosen = table[table["chosen"] == "yes"][["rank", "id", "score", "boxes", "reason"]]
+    told = ("rank", "id", "score", "cost", "boxes", "reason")
+    shown = [name for name in told if name in table and table[name].notna().any()]
+    chosen = table[table["chosen"] == "yes"][shown]
     typer.echo(chosen.head(MOST_ROWS).to_string(index=False, float_format=number_text))
     if len(chosen) > MOST_ROWS:
         typer.echo(f"... and {len(chosen) - MOST_ROWS} more in {place / 'ranked.csv'}")

@@ -5,7 +5,8 @@ reading: files about images of any program, read: boxes as a table, and which im
 box_table: a table of boxes, checked as a whole
 pool: the images of a folder, which of them are labeled, and what a detector says of each
 seeing: what a strategy sees in images of which a detector of another program says something
-ranking: the ranking, and the batch to label next
+ranking: a ranking: the batch to label next, and where all others stand, for people
+choosing: the batch to label next, by what a detector of any kind says of images
 page: a ranking as a page with pictures
 """
 
@@ -20,9 +21,10 @@ from miaod_nb.errors import DataError
 from miaod_nb.progress import say
 from miaod_nb.ranking.adapters import of_rows
 from miaod_nb.ranking.box_table import checked
+from miaod_nb.ranking.choosing import rank_pool, ranking_config, ranking_strategy
 from miaod_nb.ranking.page import page_of
 from miaod_nb.ranking.pool import read_folder, with_boxes, with_labeled
-from miaod_nb.ranking.ranking import Ranking, rank_pool, ranking_config, ranking_strategy
+from miaod_nb.ranking.ranking import Ranking
 from miaod_nb.ranking.reading import read_boxes, read_labeled
 from miaod_nb.runs.outputs import out_folder, refuse_run
 from miaod_nb.selection.class_coverage import refuse_unknown_classes

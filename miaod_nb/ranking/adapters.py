@@ -1,6 +1,7 @@
 """What other libraries find in images, as the table of boxes that `miaod_nb.rank` takes.
 
-None of them is imported here: a result is known by its attributes. The table has a row a box:
+None of them is imported here: a result is known by its attributes (tried with torchvision 0.29 and
+supervision 0.31). Each raises DataError for what is no such result. The table has a row a box:
 image, x1, y1, x2, y2 in pixels of the upright image, score, class.
 """
 
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from miaod_nb.errors import DataError
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "score", "class")
 Image = str | int | PathLike[str]
@@ -26,7 +29,7 @@ def of_torchvision(
     """
     return _table(
         (image, _array(one["boxes"]), _array(one["scores"]), _array(one["labels"]), classes)
-        for image, one in zip(images, results, strict=True)
+        for image, one in _pairs(images, results)
     )
 
 
@@ -36,7 +39,10 @@ def of_supervision(
     """The boxes of supervision's `Detections`, one an image, with `xyxy`, `confidence` and
     `class_id`. Their own class names (`data["class_name"]`) hold before `classes`."""
     rows = []
-    for image, one in zip(images, detections, strict=True):
+    for image, one in _pairs(images, detections):
+        if one.confidence is None or one.class_id is None:  # such as labels
+            raise DataError(f"the boxes of {image} have no confidence, or no class_id",
+                            remedy="give what a detector found")  # fmt: skip
         names = (getattr(one, "data", None) or {}).get("class_name", one.class_id)
         rows.append((image, one.xyxy, one.confidence, names, classes))
     return _table(rows)
@@ -45,8 +51,24 @@ def of_supervision(
 def of_rows(rows: Mapping[Any, Any], classes: Classes = ()) -> pd.DataFrame:
     """The boxes of arrays (N, 6) by image, each row x1, y1, x2, y2, score, class, as ultralytics
     has them (`result.boxes.data` of `result.path`). classes: such as `result.names`."""
-    arrays = [(image, _array(one).reshape(-1, 6)) for image, one in rows.items()]
-    return _table((image, one[:, :4], one[:, 4], one[:, 5], classes) for image, one in arrays)
+    arrays = [(image, _array(one)) for image, one in rows.items()]
+    for image, one in arrays:
+        if one.size and one.shape[1:] != (6,):
+            raise DataError(
+                f"the array of {image} has the shape {one.shape}, expected (N, 6)",
+                remedy="give rows of x1, y1, x2, y2, score, class, without numbers of tracks",
+            )
+    tables = [(image, one.reshape(-1, 6)) for image, one in arrays]
+    return _table((image, one[:, :4], one[:, 4], one[:, 5], classes) for image, one in tables)
+
+
+def _pairs(images: Iterable[Image], results: Iterable[Any]) -> list[tuple[Image, Any]]:
+    """Each image with its result. Raises DataError where these are not as many."""
+    names, found = list(images), list(results)
+    if len(names) != len(found):
+        raise DataError(f"there are {len(names)} images and {len(found)} results",
+                        remedy="give one result an image, in the same order")  # fmt: skip
+    return list(zip(names, found, strict=True))
 
 
 def _table(found: Iterable[tuple[Image, Any, Any, Any, Classes]]) -> pd.DataFrame:
@@ -61,9 +83,14 @@ def _table(found: Iterable[tuple[Image, Any, Any, Any, Classes]]) -> pd.DataFram
 
 
 def _name(label: Any, classes: Classes) -> str:
-    if isinstance(label, str):
-        return label
-    return str(classes[int(label)]) if len(classes) else str(int(label))
+    """The name of a class, "" for none. Raises DataError for a number that has no name."""
+    if isinstance(label, str) or not np.isfinite(label):
+        return label if isinstance(label, str) else ""
+    try:
+        return str(classes[int(label)]) if len(classes) else str(int(label))
+    except LookupError:
+        raise DataError(f"class {int(label)} has no name", where="classes",
+                        remedy="name all classes, or none") from None  # fmt: skip
 
 
 def _array(values: Any) -> np.ndarray:

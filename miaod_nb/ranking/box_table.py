@@ -13,6 +13,8 @@ from miaod_nb.ranking.reading import FILE_NAME, SCORES
 from miaod_nb.selection.outputs import Outputs
 from miaod_nb.trained.image_names import Called
 
+TOO_LARGE = 1e9  # for any number
+
 
 @dataclass(frozen=True, eq=False)
 class BoxTable:
@@ -31,10 +33,10 @@ class BoxTable:
 
     @property
     def is_finite(self) -> np.ndarray:
-        """Whether all numbers of a box are: bool (N,)."""
+        """Whether all numbers of a box are finite, and none is too large: bool (N,)."""
         parts = [self.boxes, self.scores[:, None]]
         parts += [] if self.class_scores is None else [self.class_scores]
-        return np.isfinite(np.hstack(parts)).all(axis=1)
+        return (np.abs(np.hstack(parts)) < TOO_LARGE).all(axis=1)
 
     def is_repeated(self, images: Sequence[str]) -> np.ndarray:
         """Which boxes stand before already, with class, score and image (N of them): bool (N,)."""

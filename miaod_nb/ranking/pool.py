@@ -138,7 +138,7 @@ def _that_count(
     outside = (boxes[:, 2:] <= 0) | (boxes[:, :2] >= sizes)
     wrong = {
         "box of an image that is not in the folder": np.array([r is None for r in records], bool),
-        "box with a value that is no finite number": ~table.is_finite,
+        "box with a value that is not finite, or too large": ~table.is_finite,
         "box without a class": table.labels < 0,
         "box without area": (boxes[:, 2:] <= boxes[:, :2]).any(axis=1),
         "box outside its image": outside.any(axis=1),

@@ -10,6 +10,7 @@ from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from miaod_nb import rank
+from miaod_nb.errors import DataError
 from miaod_nb.ranking.adapters import COLUMNS, of_rows, of_supervision, of_torchvision
 from tests.ranking.conftest import SCORES, table_of
 
@@ -47,6 +48,19 @@ def test_supervision():
     assert of_supervision(["a.jpg"], [named], CLASSES)["class"].tolist() == ["x", "y"]
     unnamed = of_supervision(["a.jpg"], [detections(ROWS["a.jpg"])])
     assert unnamed["class"].tolist() == ["0", "2"]
+
+
+def test_what_is_no_result():
+    bare = SimpleNamespace(xyxy=np.ones((1, 4)), confidence=None, class_id=None, data={})
+    with pytest.raises(DataError, match="the boxes of a.jpg have no confidence"):
+        of_supervision(["a.jpg"], [bare])
+    with pytest.raises(DataError, match="2 images and 0 results"):
+        of_torchvision(["a.jpg", "b.jpg"], [])
+    with pytest.raises(DataError, match=r"shape \(6, 7\), expected \(N, 6\)"):
+        of_rows({"a.jpg": np.ones((6, 7))})  # 42 numbers are not 7 rows
+    with pytest.raises(DataError, match="class 2 has no name"):
+        of_rows({"a.jpg": [[1, 2, 3, 4, 0.5, 2]]}, ["dog"])
+    assert of_rows({"a.jpg": [[1, 2, 3, 4, 0.5, np.nan]]})["class"].tolist() == [""]
 
 
 class Backbone(torch.nn.Module):

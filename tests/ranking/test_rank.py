@@ -35,7 +35,7 @@ def test_by_hand(photos, capsys):
     assert table["reason"].tolist()[2:] == ["", ""] and all(table["reason"][:2])
     said = capsys.readouterr().out
     assert "2 of 4 images to label next, by entropy (entropy_aggregate=sum)" in said
-    assert "1 images without boxes, 0 of them chosen" in said and "(d.jpg)" in said
+    assert "images without boxes: 1, 0 of them chosen" in said and "(d.jpg)" in said
 
 
 def test_settings_and_strategy(photos):
@@ -78,7 +78,7 @@ def test_strategies_that_need_our_detector(photos, strategy):
 
 
 def test_single_boxes_are_left_out_and_counted(photos, capsys):
-    table = table_of({"a.jpg": [0.5] * 8}).astype({side: float for side in COLUMNS[1:5]})
+    table = table_of({"a.jpg": [0.5] * 9}).astype({side: float for side in COLUMNS[1:5]})
     sides = ["x1", "y1", "x2", "y2"]
     table.loc[1, "score"] = math.nan
     table.loc[2, "x1"] = math.inf
@@ -87,11 +87,12 @@ def test_single_boxes_are_left_out_and_counted(photos, capsys):
     table.loc[5, "image"] = "z.jpg"
     table.loc[6, [*sides, "score"]] = table.loc[0, [*sides, "score"]]
     table.loc[7, sides] = [60, 4, 70, 9]  # used all the same
+    table.loc[8, "y2"] = 1e39  # beyond float32
     ranked = rank(table, images=photos, budget=1)
     assert ranked["boxes"].tolist()[0] == 2
     said = capsys.readouterr().out
     for count, reason in [
-        (2, "box with a value that is no finite number (a.jpg"),
+        (3, "box with a value that is not finite, or too large (a.jpg"),
         (1, "box without area (a.jpg)"), (1, "box outside its image (a.jpg)"),
         (1, "box of an image that is not in the folder (z.jpg)"),
         (1, "box listed twice (a.jpg)"), (1, "box that reaches beyond its image"),
@@ -166,7 +167,8 @@ def test_labeled_images_are_not_chosen(photos, write, tmp_path, capsys):
         assert chosen(table) == ["c.jpg"]
         assert table.iloc[-1][["id", "left_out"]].tolist() == ["b.jpg", "labeled"]
         said = capsys.readouterr().out
-        assert "1 labeled images, 1 with boxes: not to choose" in said
+        bare = ", 1 are labeled as showing nothing" * (str(labeled)[-5:] == ".json")
+        assert f"labeled images: 1, not to choose (1 have boxes{bare})" in said
         assert "1 x labeled image that is not in the folder (z" in said
     named = rank(boxes, images=photos, budget=1, labeled=tmp_path / "coco.json")
     assert named["classes"].iloc[0] == "1 cat"  # the labels name the categories
