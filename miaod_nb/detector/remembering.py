@@ -1,13 +1,15 @@
 """A detector that looks at the images of a batch once, however often it is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
 from miaod_nb.detector.head import TOWERS, Predictions
 from miaod_nb.detector.model import OUTPUT_NAMES, DetectionModel
+
+Found = TypeVar("Found")
 
 
 class Remembering:
@@ -18,6 +20,7 @@ class Remembering:
         self._model, self._images = model, images
         self._features: list[Tensor] | None = None
         self._said: Predictions | None = None
+        self._derived: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -42,6 +45,14 @@ class Remembering:
             self._said = replace(self._said, **found) if self._said else said
         assert self._said is not None
         return self._said
+
+    def once(self, name: str, images: Tensor, derive: Callable[[], Found]) -> Found:
+        """What somebody derives from it for these images under a name, derived once."""
+        if images is not self._images:
+            return derive()
+        if name not in self._derived:
+            self._derived[name] = derive()
+        return cast(Found, self._derived[name])
 
 
 def remembering(model: DetectionModel, images: Tensor) -> DetectionModel:

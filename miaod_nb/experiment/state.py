@@ -281,8 +281,10 @@ def _check_shares(config: Config) -> None:
 
 
 def check_names(config: Config) -> None:
-    """Raises ConfigError for a detector or strategy that no registry has."""
+    """Raises ConfigError for a detector or strategy that no registry has, and for a mix among the
+    controls that cannot be one."""
     for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
         for name in names:
             refuse_unknown(name, field)
+            build_strategy(config.model_copy(update={"strategy": name}))
     detector_maker(config.detector)

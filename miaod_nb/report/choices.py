@@ -29,18 +29,18 @@ def _histogram(run: ReportedRun) -> list[Piece]:
         return []
     table = run.record.scores(cycle, ["id", column]).rename(columns={column: "score"})
     chosen = table["id"].isin(run.record.selected(cycle)).to_numpy()
-    which = (
-        "The highest"
-        if not cost_text(run.record.selection(cycle))
-        else ("The highest for what their labels are expected to cost")
-    )
     is_uncertainty = run.card.explained_by == "discrepancy"
+    best = "The highest are chosen"
+    if cost_text(run.record.selection(cycle)):
+        best = "The highest for what their labels are expected to cost are chosen"
+    if run.card.passes_over:
+        best += ", but for those that the run passes over for other reasons"
     name = "image uncertainty" if is_uncertainty else f"score of {run.label}"
     return [drawn(
         lambda axes: plots.score_histogram(
             axes, table["score"].to_numpy(), chosen, name, run.label
         ),
         f"Scores of the pool in cycle {cycle} of {run.name}",
-        f"{run.name}: the scores of all images that cycle {cycle} could choose from. {which} "
-        "are chosen; few images far on the right mean that the detector has clear favorites.",
+        f"{run.name}: the scores of all images that cycle {cycle} could choose from. "
+        f"{best}; few images far on the right mean that the detector has clear favorites.",
     )]  # fmt: skip

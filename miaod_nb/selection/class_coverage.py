@@ -67,7 +67,7 @@ class ClassCoverage:
     def card(self) -> Card:
         card, added = self.inner.card, ADDED[self.target.kind]
         return replace(
-            card, label=f"{card.label}, {added}",
+            card, label=f"{card.label} + {added}",
             words=f"{card.words}; {added}: {self.config.class_target}, by predicted boxes",
             passes_over=card.ranks_by is not None, columns=(*card.columns, CLASS_BOXES),
             observes_labeled=True, settings=(*card.settings, "class_target"), look="",
@@ -81,7 +81,7 @@ class ClassCoverage:
         return {**seen, CLASS_BOXES: torch.as_tensor(np.stack(boxes), dtype=torch.float32)}
 
     def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
-        if not len(pool.ids) or not budget:
+        if not (len(pool.ids) and budget):
             return Choice([])
         asked = how_many(self.inner.card, pool, SHORTLIST * budget)
         wanted = wanted_by(self.inner, pool, asked, rng)
@@ -95,7 +95,9 @@ class ClassCoverage:
         )
 
     def remarks(self, pool: Candidates, ids: Sequence[str]) -> list[str]:
-        """How far the batch is from the target, by expected boxes."""
+        """How far the batch is from the target, by expected boxes; nothing of an empty one."""
+        if not ids:
+            return []
         among, names = set(ids), _names(pool)
         boxes = pool.columns[CLASS_BOXES][[i for i, one in enumerate(pool.ids) if one in among]]
         goal, have = goals(self.target, names), self._have(pool) + boxes.sum(axis=0)
@@ -129,7 +131,8 @@ class ClassCoverage:
         is_rarest = taken.is_shortest and self.target.kind == EVEN
         what = "rarest predicted class" if is_rarest else "class that is short"
         expected = f"{number_text(float(boxes[taken.label]))} boxes expected"
-        return f"{what}: {_names(pool)[taken.label]} ({expected}); {wanted.reason}"
+        place = f"number {taken.place + 1} in the order of {self.inner.card.label}"
+        return f"{what}: {_names(pool)[taken.label]} ({expected}); {place}"
 
 
 def class_boxes(outputs: Outputs) -> np.ndarray:

@@ -58,7 +58,7 @@ class NoLookAlikes:
     def card(self) -> Card:
         card = self.inner.card
         return replace(
-            card, label=f"{card.label}, no look-alikes",
+            card, label=f"{card.label} + no look-alikes",
             words=f"{card.words}; of those that look alike only the first (similarity "
             f"{number_text(self.max_similarity)} or more, also to labeled ones)",
             passes_over=card.ranks_by is not None, columns=(*card.columns, LOOKS),
@@ -77,6 +77,8 @@ class NoLookAlikes:
         place_of = dict(zip(whole.ids, range(len(whole.ids)), strict=True))
         taken: list[Wanted] = []
         for limit in (self.max_similarity, EQUAL, math.inf):
+            if len(taken) == budget:
+                break
             chosen = [one.id for one in taken]
             known = np.concatenate([labeled, units[[place_of[i] for i in chosen]]])
             unlike = partial(_unlike, known=known, units=units, place_of=place_of, limit=limit)

@@ -35,7 +35,7 @@ class Mix:
         shares = [f"{number_text(100 * share)} %" for _, share in self.parts]
         told = list(zip(shares, cards, strict=True))
         return Card(
-            name="mix", label=", ".join(f"{share} {card.label}" for share, card in told),
+            name="mix", label=" + ".join(f"{share} {card.label}" for share, card in told),
             words="; ".join(f"{share}: {card.words}" for share, card in told),
             reason="chosen by a mix of strategies",
             columns=tuple(_column(card, name) for card in cards for name in card.columns),

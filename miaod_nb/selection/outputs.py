@@ -133,9 +133,18 @@ def outputs_of(
     model: "DetectionModel | ForeignDetector", batch: "UnlabeledBatch", config: Config
 ) -> list[Outputs]:
     """What a detector says of the images of a batch; boxes in pixels of the input of ours, or of
-    the images for one of another program."""
+    the images for one of another program. Those who look at a batch together find the boxes
+    once."""
     if isinstance(model, ForeignDetector):
         return list(model.told)
+    from miaod_nb.detector.remembering import Remembering
+
+    if isinstance(model, Remembering):
+        return model.once("outputs", batch.images, lambda: _outputs_of(model, batch, config))
+    return _outputs_of(model, batch, config)
+
+
+def _outputs_of(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) -> list[Outputs]:
     from miaod_nb.detector.detections import DetectionSettings, detect
 
     predictions = model(batch.images, ("classifier_1", "regressor"))

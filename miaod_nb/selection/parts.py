@@ -69,4 +69,5 @@ def how_many(card: Card, pool: Candidates, few: int) -> int:
     """How many images to ask a strategy for: all of one that ranks by a column or chance, which
     costs no more than a batch, so that its order does not depend on what people set aside. Of one
     that compares images a few: its time may grow with pool x number."""
-    return pool.total if card.ranks_by or not card.columns else few
+    compares = card.ranks_by is None or card.passes_over
+    return few if compares and card.columns else pool.total

@@ -1,11 +1,17 @@
 """What is asked twice of a batch is computed once, and the same."""
 
+from typing import Any
+
 import pytest
 import torch
 
+from miaod_nb.config import make_config
+from miaod_nb.detector import detections
+from miaod_nb.detector.detections import detect
 from miaod_nb.detector.head import TOWERS
 from miaod_nb.detector.remembering import Remembering, remembering
-from tests.tiny import lively_detector, noise
+from miaod_nb.selection.registry import build_strategy
+from tests.tiny import lively_detector, noise, unlabeled
 
 
 @torch.no_grad()
@@ -40,6 +46,26 @@ def test_backbone_and_towers_run_once_for_a_batch(monkeypatch):
     assert ran.count("head.classifier_1") == len(model.strides)  # one a level
     shared(noise(1), ("regressor",))
     assert ran.count("backbone") == 2
+
+
+def test_boxes_of_a_batch_are_found_once(monkeypatch):
+    """Also where a setting adds a count of boxes to a strategy that goes by boxes."""
+    settings = {"strategy": "entropy", "class_target": "even", "score_threshold": 0.3}
+    rule, batch = build_strategy(make_config("tiny", settings)), unlabeled(noise())
+    asked: list[int] = []
+
+    def counting(*arguments: Any) -> Any:
+        asked.append(1)
+        return detect(*arguments)
+
+    monkeypatch.setattr(detections, "detect", counting)
+    with torch.no_grad():
+        expected = rule.observe(lively_detector(), batch)
+        assert len(asked) == 2
+        found = rule.observe(remembering(lively_detector(), batch.images), batch)
+    assert len(asked) == 3
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values)
 
 
 def test_a_detector_with_a_way_of_its_own_is_asked_itself():

@@ -521,8 +521,8 @@ def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run)
     document = json.loads(path.read_text())
 
     def rename(**changes: object) -> None:
-        card = document["card"] | {"name": "margin"} | changes
-        settings = document["settings"] | {"strategy": "margin"}
+        card = document["card"] | {"name": "theirs"} | changes
+        settings = document["settings"] | {"strategy": "theirs"}
         path.write_text(json.dumps(document | {"card": card, "settings": settings}))
 
     rename()
@@ -531,7 +531,7 @@ def test_a_run_of_an_unknown_strategy_is_reviewed_by_the_column_it_ranks_by(run)
     decide(record, 0, expected[0], "skip")
     assert ids(apply_decisions(record, 0)) == expected[1:3]
     rename(ranks_by=None)
-    with pytest.raises(ConfigError, match="there is no strategy 'margin'"):
+    with pytest.raises(ConfigError, match="there is no strategy 'theirs'"):
         apply_decisions(RunRecord.open(run.folder.root), 0)
 
 

@@ -56,6 +56,11 @@ def test_the_second_control_takes_over_what_it_would_have_trained(
     assert shared.load_tensors("cycle0/weights.pt")["settings"]["strategy"] == "entropy"
 
 
+def test_what_a_setting_adds_to_the_choice_changes_no_training(random, data_root, tmp_path, capsys):
+    run(data_root, tmp_path / "other", "random", max_similarity=0.9)
+    assert f"taken over from {random.root}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("strategy", "settings"),
     [

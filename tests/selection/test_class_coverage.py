@@ -56,9 +56,9 @@ def test_rare_classes_come_first_by_hand():
     assert list(found.ids) == ["2", "4", "3", "0"]
     own = "the two classifiers disagree most on its anchors"
     assert list(found.reasons) == [
-        f"class that is short: dog (1 boxes expected); {own}",
-        f"rarest predicted class: sheep (1 boxes expected); {own}",
-        f"class that is short: dog (1 boxes expected); {own}",
+        "class that is short: dog (1 boxes expected); number 3 in the order of MI-AOD",
+        "rarest predicted class: sheep (1 boxes expected); number 5 in the order of MI-AOD",
+        "class that is short: dog (1 boxes expected); number 4 in the order of MI-AOD",
         own,
     ]
 
@@ -117,7 +117,7 @@ def test_with_chance_as_the_strategy():
     rule = strategy("even", "random")
     pool = candidates([CATS] * 20 + [SHEEP], [CATS])
     assert {"20"} < set(chosen(rule, pool, 5))
-    assert rule.card.label == "random, rare classes first" and rule.card.columns == (CLASS_BOXES,)
+    assert rule.card.label == "random + rare classes first" and rule.card.columns == (CLASS_BOXES,)
     (first, *_), *_ = choose_batch(rule, pool, 5, [0, 0])
     assert first == "20"
 

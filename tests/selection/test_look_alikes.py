@@ -1,15 +1,19 @@
 """No look-alikes: what any strategy chooses without images that look like others."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from miaod_nb.config import make_config
+from miaod_nb.config import Config, make_config
+from miaod_nb.errors import ConfigError, TrainingError
+from miaod_nb.runs.card import Card
 from miaod_nb.selection.batch import choose_batch
 from miaod_nb.selection.features import directions, mean_features, standardized
 from miaod_nb.selection.look_alikes import AS_ALL_LEFT, LOOKS
-from miaod_nb.selection.protocol import Candidates, Strategy
-from miaod_nb.selection.registry import build_strategy
+from miaod_nb.selection.protocol import Candidates, Choice, Strategy
+from miaod_nb.selection.registry import STRATEGIES, build_strategy
 from tests.tiny import lively_detector, noise, unlabeled
 
 # Standardized they are the axes of a square: -x, +x, -y, +y and copies of these.
@@ -125,9 +129,35 @@ def test_what_is_seen(name):
     torch.testing.assert_close(seen[LOOKS], mean_features(model, batch)["features"])
 
 
+class Faulty:
+    """A strategy of one's own."""
+
+    card = Card("faulty", "faulty", "w", "r", columns=("score",), ranks_by="score")
+
+    def __init__(self, config: Config) -> None: ...
+
+    def observe(self, model: Any, batch: Any) -> Any:
+        return {"score": batch.missing}
+
+    def choose(self, pool: Candidates, budget: int, rng: np.random.Generator) -> Choice:
+        return Choice(["0", "0"])
+
+
+@torch.no_grad()
+def test_what_is_wrong_with_a_strategy_is_said_of_it(monkeypatch):
+    monkeypatch.setitem(STRATEGIES, "faulty", Faulty)
+    rule = strategy("faulty", class_target="even")
+    pool = candidates([LEFT, RIGHT, UP], [1, 2, 3])
+    with pytest.raises(ConfigError, match="'faulty' chose '0' more than once"):
+        choose_batch(rule, pool, 2, [0, 0])
+    with pytest.raises(TrainingError, match="'faulty' fails: AttributeError") as error:
+        rule.observe(lively_detector(), unlabeled(noise()))
+    assert "Faulty" in str(error.value.where)
+
+
 def test_the_card_says_what_is_added():
     card = strategy("mi_aod").card
-    assert card.label == "MI-AOD, no look-alikes" and not card.look and card.passes_over
+    assert card.label == "MI-AOD + no look-alikes" and not card.look and card.passes_over
     assert card.name == "mi_aod" and card.ranks_by == "score" and card.observes_labeled
     assert {"max_similarity", "weighted_selection"} <= set(card.settings)
     assert strategy("random").card.columns == (LOOKS,)

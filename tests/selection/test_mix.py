@@ -52,7 +52,7 @@ def test_shares_are_rounded_so_that_the_budget_is_met(budget):
 
 def test_the_card_says_what_is_mixed():
     card = mix("30% mi_aod, 70% coreset", max_similarity=0.9).card
-    assert card.label == "30 % MI-AOD, 70 % core-set, no look-alikes" and card.ranks_by is None
+    assert card.label == "30 % MI-AOD + 70 % core-set + no look-alikes" and card.ranks_by is None
     assert card.columns == ("mi_aod.score", "mi_aod.per_class", "coreset.feature", "looks")
     assert card.observes_labeled and card.trains_adversarially
     assert {"mix", "weighted_selection", "max_similarity"} <= set(card.settings)
