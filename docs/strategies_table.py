@@ -33,9 +33,9 @@ PAGE = """\
 
 One toy pool, one detector (seed {seed}, {labeled} labeled images), one batch of {budget} images for
 each strategy: `python docs/strategies_table.py` wrote this. Boxes are those of the labels, minutes
-{image_seconds:g} seconds an image and {box_seconds:g} a box (`image_seconds`, `box_seconds`). The kinds
-are shares of the images, as the pool's `difficulty.csv` names them. In common: of all images that
-this strategy or the first one takes, the share that both take (Jaccard).
+{image_seconds:g} seconds an image and {box_seconds:g} a box (`image_seconds`, `box_seconds`). The
+kinds are shares of the images, as the pool's `difficulty.csv` names them. In common: of all images
+that this strategy or the first one takes, the share that both take (Jaccard).
 
 {table}
 

@@ -28,12 +28,13 @@ UNITS: tuple[Unit, ...] = ("images", "boxes", "minutes")
 
 class Seen(NamedTuple):
     """What rules may ask besides the table. features: (N, F) of its images, and of labeled ones
-    (L, F); labeled_boxes: (L, C), `class_boxes` of these. estimate, seconds: what images cost."""
+    (L, F); labeled_boxes: (L, C), `class_boxes` of these. estimate: of boxes, by the sum of scores;
+    None: there are as many as the detector sees. seconds: how long people work."""
 
     features: np.ndarray | None = None
     labeled_features: np.ndarray | None = None
     labeled_boxes: np.ndarray | None = None
-    estimate: BoxEstimate = BoxEstimate(1.0)
+    estimate: BoxEstimate | None = None
     seconds: Seconds = Seconds(1.0, 1.0)
 
 
@@ -117,9 +118,15 @@ def _chosen(
         classes=[name.removeprefix("boxes ") for name in table if name.startswith("boxes ")],
     )  # fmt: skip
     if unit != "images":
-        prices = Prices(budget, unit, seen.estimate, seen.seconds)
-        pool = replace(pool, costs=prices.costs(boxes[rows].sum(axis=1)))
+        pool = replace(pool, costs=costs_of(table.iloc[rows], seen, unit))
     return [one.id for one in choose_batch(chooser, pool, budget, [seed])]
+
+
+def costs_of(table: pd.DataFrame, seen: Seen, unit: Unit) -> np.ndarray:
+    """What the labels of images of the table are expected to cost, (N,) in boxes or minutes."""
+    counted = table.filter(like="boxes " if seen.estimate else "class ").sum(axis=1)
+    prices = Prices(1, unit, seen.estimate or BoxEstimate(1.0), seen.seconds)
+    return prices.costs(counted.to_numpy(float))
 
 
 def _by(name: str) -> Strategy:

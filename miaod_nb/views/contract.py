@@ -349,12 +349,17 @@ class Replayed(TypedDict):
 
 
 class Options(TypedDict):
-    """What can be set: labels by strategy, counts of anchors, the largest budget; run: how the run
-    itself has it; scope: among which images is chosen."""
+    """What can be set: labels by strategy, counts of anchors, the largest budget in images.
+
+    costs: what the run's own batch is expected to cost, by unit. added: the values that settings
+    have when they are on. run: how the run itself has all. scope: among which images is chosen.
+    """
 
     strategies: dict[str, str]
     ks: list[int]
     anchors: int
     most: int
+    costs: dict[str, int]
+    added: dict[str, Any]
     run: dict[str, Any]
     scope: str

@@ -33,8 +33,11 @@ function showControls(view) {
   const slider = (name, label, min, max, read = (value) => value) => element("input",
     { type: "range", min, max, "data-role": name, "aria-label": label,
       oninput: (event) => change(view, { [name]: read(+event.target.value) }) });
-  const weighted = element("input", { type: "checkbox", "data-role": "weighted",
-    onchange: (event) => change(view, { weighted: event.target.checked }) });
+  const check = (name, read) => element("input", { type: "checkbox", "data-role": name,
+    onchange: (event) => change(view, { [name]: read(event.target.checked) }) });
+  const added = (name, off) => check(name, (isOn) => (isOn ? options.added[name] : off));
+  const unit = select("unit", { images: "images", boxes: "boxes", minutes: "minutes" });
+  unit.onchange = () => change(view, { unit: unit.value, budget: options.costs[unit.value] });
   const row = (text, ...children) => element("label", { class: "miaod-control" },
     element("span", {}, text), ...children);
   view.parts.controls.replaceChildren(
@@ -43,12 +46,23 @@ function showControls(view) {
     row("score of an image", select("aggregate", CONTRACT.aggregates)),
     row("k", slider("k", "k, the number of anchors", 0, options.ks.length - 1,
       (place) => options.ks[place]), element("span", { "data-role": "k-text" })),
-    row("re-weighted", weighted),
-    row("budget", slider("budget", "budget", 1, options.most),
+    row("re-weighted", check("weighted", (isOn) => isOn)),
+    row("shared with", select("second", { "": "no other", ...options.strategies })),
+    row("share", slider("share", "share of the first strategy in percent", 10, 90),
+      element("span", { "data-role": "share-text" })),
+    row("no look-alikes", added("max_similarity", 1)),
+    row(classesText(options), added("class_target", "")),
+    row("budget", unit, slider("budget", "budget", 1, options.most),
       element("span", { "data-role": "budget-text" })),
     button("As the run has it", "reset", "the run's own settings",
       () => change(view, options.run)));
   bringValues(view);
+}
+
+/** What a class target of the run, or else an even one, is called. */
+function classesText(options) {
+  const target = options.added.class_target;
+  return target === "even" ? "rare classes first" : `classes: ${target}`;
 }
 
 /** Brings the settings to the controls; those that the strategy does not ask are switched off. */
@@ -56,18 +70,28 @@ function bringValues(view) {
   const [settings, options] = [view.model.get("settings"), view.model.get("options")];
   const part = (role) => view.parts.controls.querySelector(`[data-role="${role}"]`);
   if (!options.ks || !part("k")) return;
-  for (const name of ["strategy", "aggregate"]) part(name).value = settings[name];
+  for (const name of ["strategy", "aggregate", "second", "share", "unit"]) {
+    part(name).value = settings[name];
+  }
   part("weighted").checked = settings.weighted;
+  part("max_similarity").checked = settings.max_similarity < 1;
+  part("class_target").checked = settings.class_target !== "";
   part("k").value = options.ks.indexOf(settings.k);
+  const isImages = settings.unit === "images";
+  part("budget").max = isImages ? options.most : 5 * options.costs[settings.unit];
   part("budget").value = settings.budget;
   const share = ((100 * settings.k) / options.anchors).toPrecision(2);
   part("k-text").textContent = `${settings.k} of ${options.anchors} anchors (${+share} %)`;
-  part("budget-text").textContent = counted(settings.budget, "image");
-  for (const name of ["k", "budget"]) {
+  part("share-text").textContent = `${settings.share} % and ${100 - settings.share} %`;
+  part("budget-text").textContent = isImages ? counted(settings.budget, "image")
+    : `about ${settings.budget} ${settings.unit}`;
+  for (const name of ["k", "share", "budget"]) {
     part(name).setAttribute("aria-valuetext", part(`${name}-text`).textContent);
   }
-  part("aggregate").disabled = part("weighted").disabled = settings.strategy !== "mi_aod";
-  part("k").disabled = settings.strategy !== "mi_aod" || settings.aggregate !== "mean";
+  const asksAnchors = [settings.strategy, settings.second].includes("mi_aod");
+  part("aggregate").disabled = part("weighted").disabled = !asksAnchors;
+  part("k").disabled = !asksAnchors || settings.aggregate !== "mean";
+  part("share").disabled = settings.second === "";
 }
 
 function change(view, changed) {

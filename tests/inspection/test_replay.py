@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from miaod_nb.errors import ConfigError
-from miaod_nb.inspection.replay import Difference, difference, kept_counts, replay
+from miaod_nb.inspection.replay import (
+    Difference,
+    Seen,
+    costs_of,
+    difference,
+    kept_counts,
+    replay,
+)
+from miaod_nb.selection.costs import BoxEstimate, Seconds
 
 TABLE = pd.DataFrame(
     {
@@ -62,6 +70,44 @@ def test_an_image_of_the_sample_is_drawn_as_often_as_those_it_stands_for():
 def test_what_cannot_be_replayed_is_explained(rules, said):
     with pytest.raises(ConfigError, match=said):
         replay(TABLE, **{"budget": 1} | rules)
+
+
+ADDED = TABLE.assign(**{
+    "least_confidence": [0.1, 0.2, 0.3, 0.4], "boxes cat": [3.0, 2.0, 1.0, 0.0],
+    "boxes dog": [0.0, 0.0, 0.0, 0.5], "class cat": [3, 2, 1, 0], "class dog": 0,
+})  # fmt: skip
+SEEN = Seen(
+    features=np.array([[1, 0], [1, 0], [0, 1], [-1, -1]], np.float16),
+    labeled_features=np.array([[0, 1]], np.float16), labeled_boxes=np.array([[4.0, 0.0]]),
+    seconds=Seconds(30.0, 30.0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({}, ["a", "b"]),
+        ({"max_similarity": 0.9}, ["a", "d"]),  # b looks like a, and c like what is labeled
+        ({"class_target": "even"}, ["a", "d"]),  # dogs are short
+        ({"second": "entropy"}, ["a", "d"]), ({"second": "least_confidence"}, ["a", "d"]),
+        ({"second": "entropy", "share": 100}, ["a", "b"]),
+        ({"unit": "boxes", "budget": 2}, ["d", "c"]),  # 0.1 for one, 0.2 for one; b has 0.3 for two
+        ({"unit": "minutes", "budget": 2.5}, ["a", "d"]),  # 0.2 a minute; only d fits beside
+    ],
+)  # fmt: skip
+def test_what_is_added_to_a_strategy_decides_too(rules, expected):
+    given = {"k": 10, "budget": 2} | rules
+    found = replay(ADDED, seen=SEEN, **given)
+    assert sorted(found) == sorted(expected)
+    turned = SEEN._replace(features=SEEN.features[::-1])
+    assert replay(ADDED.iloc[::-1].reset_index(drop=True), seen=turned, **given) == found
+
+
+def test_costs_go_by_what_is_seen_or_by_scores_where_they_were_compared_with_labels():
+    assert costs_of(ADDED, SEEN, "boxes").tolist() == [3, 2, 1, 1]
+    assert costs_of(ADDED, SEEN, "minutes").tolist() == [2, 1.5, 1, 0.5]
+    fitted = SEEN._replace(estimate=BoxEstimate(2.0))
+    assert costs_of(ADDED, fitted, "boxes").tolist() == [6, 4, 2, 1]
 
 
 def test_the_counts_that_are_kept():

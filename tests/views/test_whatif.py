@@ -83,8 +83,46 @@ def test_a_random_batch_has_no_ranks_beyond_it(run):
     assert all(row["after"] is None for row in view.result["dropped"])
 
 
+def test_settings_that_are_added_to_a_strategy(run):
+    view = what_if(run)
+    own, table = view.options["run"], keep_anchor_values(run, 1)
+    for added in ({"max_similarity": 0.95}, {"class_target": "even"}, {"second": "entropy"}):
+        view.settings = own | added
+        assert view.message == "" and len(view.result["ids"]) == 3, added
+        assert view.result["settings"] == own | added
+    assert view.result["ids"][0] == table["id"][0]  # half of the batch is the run's own
+    view.settings = own | {"unit": "boxes", "budget": view.options["costs"]["boxes"]}
+    boxes = table.set_index("id").filter(like="class ").sum(axis=1).clip(lower=1)
+    assert view.message == ""
+    assert boxes[view.result["ids"]].sum() <= max(view.settings["budget"], boxes.min())
+    view.settings = own
+    assert view.result["ids"] == selection(run)
+
+
+def test_a_run_with_something_added_replays_its_own_batch(finished):
+    settings = {"max_similarity": 0.95, "class_target": "even", "budget": "4boxes"}
+    run = finished.vary(**settings)
+    run.run()
+    view = what_if(run, 0)
+    assert view.message == "" and view.result["ids"] == run.record.selected(0)
+    shown = {name: view.settings[name] for name in ("max_similarity", "class_target", "unit")}
+    assert shown == {"max_similarity": 0.95, "class_target": "even", "unit": "boxes"}
+    view.settings = view.settings | {"max_similarity": 1.0, "class_target": ""}
+    assert view.message == "" and view.result["ids"]
+
+
 @pytest.mark.parametrize(
-    "changed", [{"k": 4}, {"budget": 0}, {"budget": "many"}, {"strategy": "wisdom"}, {"alpha": 1}]
+    "changed",
+    [
+        {"k": 4},
+        {"budget": 0},
+        {"budget": "many"},
+        {"strategy": "wisdom"},
+        {"alpha": 1},
+        {"unit": "days"},
+        {"class_target": "even,"},
+        {"second": "wisdom"},
+    ],
 )
 def test_impossible_settings_are_a_sentence_and_the_result_stays(run, changed):
     view = what_if(run)
