@@ -26,7 +26,6 @@ from miaod_nb.selection.registry import STRATEGIES, build_strategy
 
 # The sum, because what is asked for is images: those with much to learn from come first.
 DEFAULTS = {"strategy": "entropy", "entropy_aggregate": "sum"}
-NOTHING = "the detector finds nothing in it"  # a reason
 
 
 def ranking_config(strategy: str, budget: object, overrides: Mapping[str, Any]) -> Config:
@@ -122,15 +121,10 @@ def _select(
             raise ConfigError(f"the budget is no image: {config.budget} of {count}",
                               where="budget", remedy="give a larger one, such as 100")  # fmt: skip
     indices = np.searchsorted(sorted(pool.ids + labeled), pool.ids)  # among all usable images
-    found = select(
+    return select(
         strategy, 0, config.seed, budget, count + len(labeled), indices, candidates,
         Verdicts({}, (), {}), classes, prices=prices,
     )  # fmt: skip
-    for row in found["selected"]:
-        is_of_card = row["reason"].startswith(strategy.card.reason)
-        if is_of_card and strategy.card.ranks_by and not len(pool.outputs[row["id"]]):
-            row["reason"] = NOTHING
-    return found
 
 
 def _whole(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], dict[str, str]]:

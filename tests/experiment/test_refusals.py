@@ -67,7 +67,7 @@ def annotation(data: Path, image_id: str) -> Path:
         (["--set", "cycles=0"], ["cycles = 0", "at least 1, at most 1000"]),
         (["--set", "initial=0"], ["initial = 0", "above 0"]),
         (["--set", "seed"], ["'seed' is not a setting", "key=value"]),
-        (["--set", "strategy=oracle"], ["no strategy 'oracle'", "entropy, full, mi_aod, random"]),
+        (["--set", "strategy=oracle"], ["no strategy 'oracle'", "coreset, entropy, full"]),
         (["--set", "detector=yolo"], ["no detector 'yolo'", "retinanet"]),
     ],
 )  # fmt: skip
