@@ -90,7 +90,7 @@ class RunState:
         )
         self._images, self._images_of = ImageCache((), 0), -1
         self._record: RunRecord | None = None
-        if begun is None and self.config.class_target:
+        if begun is None:
             refuse_unknown_classes(self.config, self.dataset.classes)
 
     @staticmethod
