@@ -126,7 +126,7 @@ class OutputStrategy(ABC):
         """The card's reason with the boxes that it is about."""
         boxes = [(int(label), score) for label, score in doubtful.reshape(-1, 2) if label >= 0]
         names = [f"{classes[c] if classes else f'class {c}'} {score:.2f}" for c, score in boxes]
-        return f"{self.card.reason}: {', '.join(names)}" if names else "nothing is detected there"
+        return f"{self.card.reason}: {', '.join(names)}" if names else "the detector finds nothing in it"
 
 
 def outputs_of(

@@ -88,7 +88,7 @@ def test_reasons_name_the_most_doubtful_boxes():
     assert choice.reasons == [
         "its detections have the lowest scores: cat 0.25, cow 0.50, dog 0.75",
         "its detections have the lowest scores: dog 0.50",
-        "nothing is detected there",
+        "the detector finds nothing in it",
     ]
     unnamed = strategy.choose(replace(pool, classes=()), 2, np.random.default_rng())
     assert unnamed.reasons[1].endswith("class 1 0.50")
