@@ -59,7 +59,7 @@ def test_order_of_boxes_and_images_changes_nothing(photos):
 def test_budget_larger_than_the_pool(photos, capsys):
     table = rank(table_of(), images=photos, budget=9)
     assert len(chosen(table)) == 4
-    assert table["reason"].iloc[-1] == "nothing is detected there"
+    assert table["reason"].iloc[-1] == "the detector finds nothing in it"
     assert "4 images are left, the budget is 9" in capsys.readouterr().out
 
 
