@@ -126,7 +126,8 @@ class OutputStrategy(ABC):
         """The card's reason with the boxes that it is about."""
         boxes = [(int(label), score) for label, score in doubtful.reshape(-1, 2) if label >= 0]
         names = [f"{classes[c] if classes else f'class {c}'} {score:.2f}" for c, score in boxes]
-        return f"{self.card.reason}: {', '.join(names)}" if names else "the detector finds nothing in it"
+        told = f"{self.card.reason}: {', '.join(names)}"
+        return told if names else "the detector finds nothing in it"
 
 
 def outputs_of(

@@ -118,7 +118,8 @@ def test_the_next_best_takes_the_place_of_a_skipped_image(run_of, strategy):
     kept, new = found["selected"]
     assert kept == second | {"note": "a rare one"} and (kept["rank"], new["rank"]) == (2, 3)
     assert new["id"] not in ids({"selected": [first, second]}) and new["note"] == ""
-    assert new["reason"] == first["reason"] and (new["score"] is None) == (strategy == "random")
+    assert new["reason"].partition(":")[0] == first["reason"].partition(":")[0]  # then its boxes
+    assert (new["score"] is None) == (strategy == "random")
     if strategy != "random":
         assert ids(found) == order(run)[1:3]
     assert found == stored(run) and found["set_aside"] == {"skipped": 1}
