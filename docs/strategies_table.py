@@ -26,6 +26,12 @@ MORE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("mi_aod", {"max_similarity": 0.95}),
     ("mi_aod", {"class_target": "even"}),
     ("mix", {"mix": "30% coreset, 70% entropy"}),
+    ("mix", {"mix": "30% typicality, 70% entropy"}),
+    *(
+        (name, {"budget": budget})
+        for budget in ("150boxes", "25minutes")  # about what 60 images drawn at random cost
+        for name in ("mi_aod", "entropy", "coreset", "random")
+    ),
 )
 
 PAGE = """\
@@ -39,7 +45,10 @@ that this strategy or the first one takes, the share that both take (Jaccard).
 
 {table}
 
-One seed and one cycle: a kind that has a few images more or less here says little.
+One seed and one cycle: a kind that has a few images more or less here says little. Beside the setting
+`budget` stands what a batch was expected to cost at most, and in the table what its labels have: the
+estimate is made from labeled images that train, and a choice by value for cost prefers images whose
+boxes the detector overlooks. So it is low, the more so where cheap images are wanted.
 """
 
 

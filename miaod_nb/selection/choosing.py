@@ -150,7 +150,7 @@ def _row(
     }  # fmt: skip
     if pool.costs is not None:
         row["cost"] = float(pool.costs[one.position])
-        if card.ranks_by and one.reason == card.reason:
+        if card.ranks_by and one.reason.startswith(card.reason):
             row["reason"] += ", for what it costs"
     return row
 

@@ -66,7 +66,7 @@ def test_the_cost_is_shown_wherever_the_batch_is(folder):
 def test_killed_and_continued_is_undisturbed(data_root, folder, tmp_path):
     settings = QUICK | {"strategy": "entropy", "budget": "6 boxes", "save_every": 0.001}
     arguments = run_arguments(data_root, tmp_path / "run", **settings)
-    see, learn = "selection.counting.Counting.observe", "experiment.steps.learn_prices"
+    see, learn = "selection.counting.Counting.observe", "experiment.selecting.learn_prices"
     for number, fate in enumerate([Fate(f"miaod_nb.{see}", 5), Fate(f"miaod_nb.{learn}")]):
         assert run_child(arguments, tmp_path / f"{number}.txt", fate) == -fate.signal
     assert run_child(arguments, tmp_path / "last.txt") == 0
@@ -116,7 +116,7 @@ def test_times_of_people_replace_the_settings_when_there_are_enough(folder, monk
     }  # fmt: skip
     monkeypatch.setattr(LabelStore, "answers", lambda self: answers)
     seen = pd.read_parquet(folder / "cycle0/labeled.parquet")["box_sum"].to_numpy()
-    work = learn_prices(run, 0, seen).seconds
+    work = learn_prices(run, 0, run.config, seen).seconds
     assert (work.image, work.box, work.answers) == (pytest.approx(10), pytest.approx(5), 20)
 
 

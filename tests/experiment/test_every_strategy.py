@@ -9,7 +9,7 @@ import pytest
 from miaod_nb.selection.registry import BUILT_IN
 from tests.experiment.helpers import Fate, results, run_arguments, run_child
 
-LOOKS = "miaod_nb.experiment.steps.observe"
+LOOKS = "miaod_nb.experiment.selecting.observe"
 CHOOSES = "miaod_nb.selection.choosing.choose_batch"
 WAYS: dict[str, dict[str, object]] = {name: {"strategy": name} for name in BUILT_IN} | {
     "mix": {"strategy": "mix", "mix": "50% typicality, 50% entropy"},
