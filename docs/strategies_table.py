@@ -45,10 +45,10 @@ that this strategy or the first one takes, the share that both take (Jaccard).
 
 {table}
 
-One seed and one cycle: a kind that has a few images more or less here says little. Beside the setting
-`budget` stands what a batch was expected to cost at most, and in the table what its labels have: the
-estimate is made from labeled images that train, and a choice by value for cost prefers images whose
-boxes the detector overlooks. So it is low, the more so where cheap images are wanted.
+One seed and one cycle: a kind that has a few images more or less here says little. Beside the
+setting `budget` stands what a batch was expected to cost at most, and in the table what its labels
+have: the estimate is made from labeled images that train, and a choice by value for cost prefers
+images whose boxes the detector overlooks. So it is low, the more so where cheap images are wanted.
 """
 
 
