@@ -1,7 +1,8 @@
 """What other libraries find in images, as the table of boxes that `miaod_nb.rank` takes.
 
 None of them is imported here: a result is known by its attributes. The table has a row a box:
-image, x1, y1, x2, y2 in pixels of the upright image, score, class.
+image, x1, y1, x2, y2 in pixels of the upright image, score, class. Results of another shape raise
+DataErrors that name the image.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from miaod_nb.errors import DataError
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "score", "class")
 Image = str | int | PathLike[str]
@@ -26,7 +29,7 @@ def of_torchvision(
     """
     return _table(
         (image, _array(one["boxes"]), _array(one["scores"]), _array(one["labels"]), classes)
-        for image, one in zip(images, results, strict=True)
+        for image, one in _pairs(images, results)
     )
 
 
@@ -36,7 +39,7 @@ def of_supervision(
     """The boxes of supervision's `Detections`, one an image, with `xyxy`, `confidence` and
     `class_id`. Their own class names (`data["class_name"]`) hold before `classes`."""
     rows = []
-    for image, one in zip(images, detections, strict=True):
+    for image, one in _pairs(images, detections):
         names = (getattr(one, "data", None) or {}).get("class_name", one.class_id)
         rows.append((image, one.xyxy, one.confidence, names, classes))
     return _table(rows)
@@ -45,7 +48,7 @@ def of_supervision(
 def of_rows(rows: Mapping[Any, Any], classes: Classes = ()) -> pd.DataFrame:
     """The boxes of arrays (N, 6) by image, each row x1, y1, x2, y2, score, class, as ultralytics
     has them (`result.boxes.data` of `result.path`). classes: such as `result.names`."""
-    arrays = [(image, _array(one).reshape(-1, 6)) for image, one in rows.items()]
+    arrays = [(image, _six_columns(image, _array(one))) for image, one in rows.items()]
     return _table((image, one[:, :4], one[:, 4], one[:, 5], classes) for image, one in arrays)
 
 
@@ -53,19 +56,48 @@ def _table(found: Iterable[tuple[Image, Any, Any, Any, Classes]]) -> pd.DataFram
     """A table of the images' boxes (N, 4), scores (N,) and classes (N,), numbers or names."""
     parts = [pd.DataFrame(columns=COLUMNS)]
     for image, boxes, scores, labels, classes in found:
+        if not len(boxes):  # then libraries may say None for the others
+            continue
+        if scores is None or labels is None or not len(boxes) == len(scores) == len(labels):
+            raise _wrong(image, "not every box has a score and a class")
         sides = dict(zip(COLUMNS[1:5], np.reshape(boxes, (-1, 4)).T, strict=True))
-        names = [_name(label, classes) for label in np.asarray(labels).tolist()]
+        names = [_name(image, label, classes) for label in np.asarray(labels).tolist()]
         parts.append(pd.DataFrame({"image": str(image), **sides, "score": scores, "class": names}))
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else parts[0]
+    return pd.concat(parts[1:], ignore_index=True) if parts[1:] else parts[0]
 
 
-def _name(label: Any, classes: Classes) -> str:
+def _pairs(images: Iterable[Image], results: Iterable[Any]) -> list[tuple[Image, Any]]:
+    names, found = [*images], [*results]
+    if len(names) != len(found):
+        raise DataError(f"there are {len(names)} images and {len(found)} results",
+                        where="the results", remedy="give one result an image")  # fmt: skip
+    return [*zip(names, found, strict=True)]
+
+
+def _six_columns(image: Image, rows: np.ndarray) -> np.ndarray:
+    """Rows as they are, one alone too. Those of trackers have seven numbers, an id among them."""
+    rows = rows if rows.size else np.zeros((0, 6))
+    if rows.ndim not in (1, 2) or rows.shape[-1] != 6:
+        raise _wrong(image, f"its array is {rows.shape}, not (N, 6)")
+    return rows.reshape(-1, 6)
+
+
+def _name(image: Image, label: Any, classes: Classes) -> str:
     if isinstance(label, str):
         return label
-    return str(classes[int(label)]) if len(classes) else str(int(label))
+    try:
+        return str(classes[int(label)] if len(classes) else int(label))
+    except (LookupError, ValueError):
+        raise _wrong(image, f"no class is named {label:g}") from None
 
 
 def _array(values: Any) -> np.ndarray:
     """A tensor of any device, or what can be made an array."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _wrong(image: Image, why: str) -> DataError:
+    return DataError(
+        f"the boxes of {image} cannot be used: {why}", where="the results",
+        remedy="give every box x1, y1, x2, y2, a score and a class, and all classes names or none",
+    )  # fmt: skip

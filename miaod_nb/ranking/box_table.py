@@ -62,13 +62,15 @@ def checked(table: pd.DataFrame, classes: Sequence[str], where: object) -> BoxTa
     """
     missing = [name for name in COLUMNS if name not in table]
     if missing:
-        raise DataError(f"the table has no column '{missing[0]}'", where=where,
-                        remedy=f"give it the columns {', '.join(COLUMNS)}")  # fmt: skip
+        raise DataError(
+            f"the table has no column '{missing[0]}': it has {', '.join(map(str, table))}",
+            where=where, remedy=f"give it the columns {', '.join(COLUMNS)}, separated by commas",
+        )  # fmt: skip
     numbers = table[[*COLUMNS[1:6]]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     boxes, scores = numbers[:, :4], numbers[:, 4]
     _refuse_other_scales(boxes, scores, where)
     images = [name if isinstance(name, int) else str(name) for name in table["image"].tolist()]
-    beside = table[FILE_NAME].tolist() if FILE_NAME in table else [""] * len(images)
+    beside = table[FILE_NAME].fillna("").tolist() if FILE_NAME in table else [""] * len(images)
     every, labels = _labels(table["class"].tolist(), classes, where)
     class_scores = _class_scores(table[SCORES], len(every), where) if SCORES in table else None
     return BoxTable(
@@ -82,7 +84,7 @@ def _refuse_other_scales(boxes: np.ndarray, scores: np.ndarray, where: object) -
     if len(wrong):
         raise DataError(
             f"scores are no probabilities: {len(wrong)} are below 0 or above 1, such as "
-            f"{wrong[0]:g}", where=where,
+            f"{float(wrong[0])}", where=where,
             remedy="give scores from 0 to 1: divide percentages by 100, take logits through a "
             "sigmoid",
         )  # fmt: skip

@@ -91,14 +91,16 @@ def _row(entry: Any, categories: Mapping[int, str]) -> tuple[Any, ...]:
     if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
         raise ValueError("bbox is no list of four numbers")
     x, y, width, height = map(float, entry["bbox"])
-    name = categories.get(number, str(number))
+    name = categories.get(number, "" if number is None else str(number))
     others = str(entry.get("file_name", "")), entry.get(SCORES)
     return image_id, x, y, x + width, y + height, float(entry["score"]), name, *others
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    try:  # names that look like numbers, or like missing ones, are texts
-        table = pd.read_csv(path, converters=dict.fromkeys(("image", "class", FILE_NAME), str))
+    try:  # all as text, so that names that look like numbers, or like nothing (N/A), stay names
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("rows have more cells than the first line has names")
         if SCORES in table:
             table[SCORES] = [json.loads(text) for text in table[SCORES]]
         return table

@@ -105,6 +105,7 @@ def test_single_boxes_are_left_out_and_counted(photos, capsys):
     [
         ("score", 93.0, "scores are no probabilities: 1 are below 0 or above 1, such as 93"),
         ("score", -2.0, "below 0 or above 1, such as -2"),
+        ("score", 1.0000001, "below 0 or above 1, such as 1.0000001"),
         ("image", "z", "two images|none of the 4 boxes lies in an image"),
     ],
 )
@@ -302,6 +303,30 @@ def test_tables_in_files(photos, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["N/A", "None", "nan", "1.0"])
+def test_names_in_files_stay_as_they_are(photos, tmp_path, name):
+    """torchvision calls the gaps among COCO's categories N/A, which is no missing name."""
+    photo(photos / f"{name.replace('/', '')}.jpg")
+    table = table_of({name.replace("/", ""): [0.5]}, name)
+    table.to_csv(tmp_path / "boxes.csv", index=False)
+    ranked = rank(tmp_path / "boxes.csv", images=photos, budget=1)
+    assert ranked["classes"].iloc[0] == f"1 {name}" and ranked["boxes"].sum() == 1
+
+
+def test_boxes_without_a_class(photos, write, capsys):
+    entries = entries_of(table_of())
+    entries[0]["category_id"] = None
+    assert rank(write(entries), images=photos, budget=1)["boxes"].sum() == 3
+    assert "1 x box without a class (a.jpg)" in capsys.readouterr().out
+
+
+def test_file_names_of_some_rows(photos):
+    table = table_of().assign(file_name=[None, math.nan, "c.jpg", ""])
+    assert rank(table, images=photos, budget=4).set_index("id")["boxes"].to_dict() == {
+        "a.jpg": 1, "b.jpg": 1, "c.jpg": 2, "d.jpg": 0,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -313,6 +338,9 @@ def test_tables_in_files(photos, tmp_path):
          "no list of four numbers"),
         ("boxes.csv", "image,x1\na,1,2,3\n", "the table cannot be read|no column"),
         ("boxes.csv", "", "the table cannot be read"),
+        ("boxes.csv", "image;x1;y1\na;1;2\n", "no column 'image': it has image;x1;y1"),
+        ("boxes.csv", "image,x1,y1,x2,y2,score,class\n1,1,2,9,9,0.5,dog,\n",
+         "rows have more cells than the first line has names"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_read(photos, tmp_path, name, content, words):
