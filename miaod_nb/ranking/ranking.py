@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb.boxes import Detections
-from miaod_nb.config import Budget, Config, count_of, make_config
+from miaod_nb.config import Budget, Config, count_of, make_config, parse_settings
 from miaod_nb.data.files import records_of_files
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.errors import ConfigError
@@ -30,7 +30,6 @@ from miaod_nb.wording import number_text
 # The sum, because what is asked for is images: those with much to learn from come first.
 DEFAULTS = {"strategy": "entropy", "entropy_aggregate": "sum"}
 NAMED = 5  # images of a note
-NOTHING = "the detector finds nothing in it"  # a reason
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,12 @@ class Ranking:
 
 def ranking_config(strategy: str, budget: object, overrides: Mapping[str, Any]) -> Config:
     """The settings of a ranking. Raises ConfigError."""
-    given = {"strategy": strategy} if strategy else {}
-    return make_config("voc", DEFAULTS | dict(overrides) | given | {"budget": budget})
+    given = ({"strategy": strategy} if strategy else {}) | parse_settings([f"budget={budget}"])
+    config = make_config("voc", DEFAULTS | dict(overrides) | given)
+    if config.mix and config.strategy != "mix":
+        raise ConfigError(f"mix is set, and strategy={config.strategy} does not mix", where="mix",
+                          remedy="add --strategy mix, or leave the setting out")  # fmt: skip
+    return config
 
 
 def ranking_strategy(config: Config) -> Strategy:
@@ -194,15 +197,10 @@ def _select(
             raise ConfigError(f"the budget is no image: {config.budget} of {count}",
                               where="budget", remedy="give a larger one, such as 100")  # fmt: skip
     indices = np.searchsorted(sorted(pool.ids + labeled), pool.ids)  # among all usable images
-    found = select(
+    return select(
         strategy, 0, config.seed, budget, count + len(labeled), indices, candidates,
         Verdicts({}, (), {}), classes, prices=prices,
     )  # fmt: skip
-    for row in found["selected"]:
-        is_of_card = row["reason"].startswith(strategy.card.reason)
-        if is_of_card and strategy.card.ranks_by and not len(pool.outputs[row["id"]]):
-            row["reason"] = NOTHING
-    return found
 
 
 def _whole(records: Sequence[ImageRecord]) -> tuple[list[ImageRecord], dict[str, str]]:

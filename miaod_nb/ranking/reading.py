@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from miaod_nb.data.layouts.coco_file import CocoFile
-from miaod_nb.errors import DataError, unreadable
+from miaod_nb.errors import DataError, nearest_path, unreadable
 from miaod_nb.ranking.adapters import COLUMNS
 from miaod_nb.trained.image_names import Called
 from miaod_nb.trained.prediction_files import (
@@ -33,6 +33,7 @@ def read_boxes(path: Path, named: Categories) -> tuple[pd.DataFrame, tuple[str, 
     """The boxes of a file, a row each, and the names of all classes in their order, () where
     nothing says it. named: categories that labels name, where no `categories.json` lies beside
     the file. Raises DataError."""
+    _refuse_missing(path)
     if path.suffix.lower() == ".csv":
         return _read_csv(path), ()
     entries = read_list(path, FORMAT)
@@ -63,6 +64,7 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
     DataError."""
     if not isinstance(labeled, Path):
         return LabeledImages([Called(str(name)) for name in labeled])
+    _refuse_missing(labeled)
     if labeled.suffix.lower() == ".json":
         file = CocoFile.read(labeled)
         # By name alone: the numbers of two COCO files need not be of the same images.
@@ -79,6 +81,12 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
             remedy="give a COCO file (.json), or a text file with the name of an image a line",
         ) from None  # fmt: skip
     return LabeledImages([Called(line.strip()) for line in lines if line.strip()])
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.exists():
+        raise DataError("there is no such file", where=path,
+                        remedy=f"{nearest_path(path)}correct the path")  # fmt: skip
 
 
 def _row(entry: Any, categories: Mapping[int, str]) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_order_of_boxes_and_images_changes_nothing(photos):
 def test_budget_larger_than_the_pool(photos, capsys):
     table = rank(table_of(), images=photos, budget=9)
     assert len(chosen(table)) == 4
-    assert table["reason"].iloc[-1] == "the detector finds nothing in it"
+    assert table["reason"].iloc[-1] == "nothing is detected there"
     assert "4 images are left, the budget is 9" in capsys.readouterr().out
 
 
@@ -154,6 +155,35 @@ def test_names_that_two_images_have(photos):
         rank(table_of({"a": [0.5], "b": [0.9], "c": [0.5]}), images=photos, budget=1)
     table = rank(table_of({"below/b": [0.5], "b": [0.9]}), images=photos, budget=1)
     assert chosen(table) == ["below/b.jpg"]
+
+
+@pytest.mark.parametrize("called", ["7", 7])
+def test_numbers_that_two_images_have(tmp_path, called):
+    photo(tmp_path / "photos/007.jpg")
+    photo(tmp_path / "photos/below/07.jpg")
+    with pytest.raises(DataError, match="two images of the list might be meant by '?7'?: 007.jpg"):
+        rank(table_of().assign(image=called), images=tmp_path / "photos", budget=1)
+    exact = rank(table_of({"007": [0.5]}), images=tmp_path / "photos", budget=1)
+    assert chosen(exact) == ["007.jpg"]
+
+
+@pytest.mark.parametrize("folder", ["/data/of/another/machine/", "./", "C:\\photos\\", "s3://x/"])
+def test_paths_of_another_machine(photos, capsys, folder):
+    table = table_of()
+    table["image"] = folder + table["image"]
+    assert chosen(rank(table, images=photos, budget=1)) == ["b.jpg"]
+    assert "calls images by the names at the end of their paths" in capsys.readouterr().out
+    table.loc[0, "image"] = "/val/b.jpg"  # of another image than the other b.jpg
+    with pytest.raises(DataError, match="none of the 4 boxes lies in an image of the folder"):
+        rank(table, images=photos, budget=1)
+
+
+@pytest.mark.parametrize(("form", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_umlauts_are_spelled_in_two_ways(photos, form, other):
+    photo(photos / unicodedata.normalize(form, "süß/ö.jpg"))
+    for name in ("süß/ö.jpg", "ö.jpg", "ö"):
+        table = table_of({unicodedata.normalize(other, name): [0.5]})
+        assert rank(table, images=photos, budget=1)["boxes"].sum() == 1
 
 
 def test_labeled_images_are_not_chosen(photos, write, tmp_path, capsys):
@@ -349,3 +379,30 @@ def test_files_that_cannot_be_read(photos, tmp_path, name, content, words):
         rank(tmp_path / name, images=photos, budget=1)
     with pytest.raises(DataError):
         rank(Path("nowhere") / name, images=photos, budget=1)
+
+
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv", "done.txt", "labels.json"])
+def test_files_that_are_not_there(photos, tmp_path, name):
+    """The nearest name is offered, before anything is read."""
+    (tmp_path / f"all-{name}").write_text("")
+    given = {"labeled": tmp_path / name} if name in ("done.txt", "labels.json") else {}
+    boxes = table_of() if given else tmp_path / name
+    with pytest.raises(DataError, match="there is no such file") as error:
+        rank(boxes, images=photos, budget=1, **given)
+    assert f"did you mean {tmp_path}/all-{name}?" in str(error.value.remedy)
+
+
+def test_a_place_that_is_no_folder_is_refused_at_once(photos, tmp_path):
+    (tmp_path / "next").write_text("")
+    with pytest.raises(DataError, match="--out is a file, but a folder is written"):
+        rank("nowhere.csv", images=photos, budget=1, out=tmp_path / "next")
+
+
+def test_a_mix_that_the_strategy_does_not_read(photos):
+    with pytest.raises(ConfigError, match="mix is set, and strategy=entropy does not mix"):
+        rank(table_of(), images=photos, budget=1, overrides={"mix": "50% entropy,50% random"})
+
+
+@pytest.mark.parametrize("budget", [0.5, "0.5", "2", 2, 2.0, "2 images"])
+def test_budgets_as_numbers_and_as_text(photos, budget):
+    assert len(chosen(rank(table_of(), images=photos, budget=budget))) == 2
