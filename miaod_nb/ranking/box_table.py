@@ -1,5 +1,6 @@
 """A table of boxes, checked as a whole: what speaks against single boxes is asked later."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,6 +105,9 @@ def _labels(
     texts = ["" if pd.isna(name) else str(name) for name in names]
     found = set(texts) - {""}
     every = tuple(classes or sorted(found, key=_by_number) or ["object"])  # one at least
+    if twice := [name for name, count in Counter(every).items() if count > 1]:
+        raise DataError(f"two classes are called '{twice[0]}'", where=where,
+                        remedy="give each category a name of its own")  # fmt: skip
     if unknown := found.difference(every):
         raise DataError(
             f"the class '{min(unknown)}' is none of {', '.join(every)}", where=where,

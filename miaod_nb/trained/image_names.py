@@ -45,7 +45,7 @@ def images_meant(
     by_file = _by(lambda name: files[name].name, files)
     tells_folders = any("/" in str(one.image_id) for one in every)
     by_stem = {} if tells_folders else _by(lambda name: files[name].stem, files)
-    by_number = {} if tells_folders else _by(lambda name: _plain(_last(image_ids[name])), files)
+    by_number = {} if tells_folders else _by(lambda name: _number(image_ids[name]), files)
     found: dict[Called, str | None] = {}
     for one in every:
         meant = _by_file_name(one.file_name, files, by_file)
@@ -109,11 +109,17 @@ def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_
 
 
 def _from_elsewhere(every: Sequence[Called], files: Mapping[str, Path]) -> _Way:
-    """By the last part of the path that a file has on another machine, or in another working
-    folder; nothing where two paths end alike, since they may be of two folders."""
-    ends_differ = len({_last(one.image_id) for one in every}) == len(every)
-    names = _by(lambda name: files[name].name, files) if ends_differ else {}
-    return _Way("the names at the end of their paths", names, _last)
+    """By the path that a file has on another machine, or from another working folder: its longest
+    end that is an id or a name here. Nothing where two end alike: they may be of two folders."""
+    names = _by(lambda name: files[name].name, files) | _by(lambda name: name, files)
+
+    def end(image_id: ImageId) -> ImageId:
+        parts = PurePosixPath(str(image_id).replace("\\", "/")).parts
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((one for one in ends if _composed(one) in names), image_id)
+
+    differ = len({end(one.image_id) for one in every}) == len(every)
+    return _Way("the ends of their paths", names if differ else {}, end)
 
 
 def _by(key: Callable[[str], ImageId], names: Iterable[str]) -> dict[ImageId, list[str]]:
@@ -133,6 +139,11 @@ def _last(image_id: ImageId) -> ImageId:
 def _composed(name: ImageId) -> ImageId:
     """The same name with an umlaut as one character, which macOS writes as two."""
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+def _number(image_id: ImageId) -> ImageId:
+    """The number that the last part of an id of ours spells, else that part."""
+    return _plain(str(image_id).rpartition("/")[2])
 
 
 def _plain(name: ImageId) -> ImageId:

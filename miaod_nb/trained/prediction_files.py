@@ -89,10 +89,13 @@ def categories_beside(path: Path) -> dict[int, str]:
     """The categories that a prediction file speaks of, in order of their ids. Raises DataError."""
     beside = path.with_name(CATEGORIES)
     wanted = '[{"id": 1, "name": "dog"}, ...]'
-    categories = {}
+    categories: dict[int, str] = {}
     for position, entry in enumerate(read_list(beside, wanted)):
         try:
-            categories[int(entry["id"])] = str(entry["name"])
+            number = int(entry["id"])
+            if number in categories:
+                raise ValueError(f"the id {number} stands before already")
+            categories[number] = str(entry["name"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise wrong_entry(beside, f"entry {position}", error, wanted) from None
     if not categories:

@@ -172,10 +172,30 @@ def test_paths_of_another_machine(photos, capsys, folder):
     table = table_of()
     table["image"] = folder + table["image"]
     assert chosen(rank(table, images=photos, budget=1)) == ["b.jpg"]
-    assert "calls images by the names at the end of their paths" in capsys.readouterr().out
+    assert "calls images by the ends of their paths" in capsys.readouterr().out
     table.loc[0, "image"] = "/val/b.jpg"  # of another image than the other b.jpg
     with pytest.raises(DataError, match="none of the 4 boxes lies in an image of the folder"):
         rank(table, images=photos, budget=1)
+
+
+@pytest.mark.parametrize("folder", ["/data/photos/", "photos/"])
+def test_paths_of_another_machine_with_folders(tmp_path, folder):
+    for name in ("1.jpg", "x/1.jpg", "y/1.jpg"):
+        photo(tmp_path / "photos" / name)
+    table = table_of({folder + "1.jpg": [0.5], folder + "y/1.jpg": [0.5] * 2})
+    counts = rank(table, images=tmp_path / "photos", budget=1).set_index("id")["boxes"]
+    assert counts.to_dict() == {"1.jpg": 1, "x/1.jpg": 0, "y/1.jpg": 2}
+
+
+@pytest.mark.parametrize(
+    ("categories", "words"),
+    [([{"id": 1, "name": "dog"}, {"id": 1, "name": "cat"}], "the id 1 stands before already"),
+     ([{"id": 1, "name": "dog"}, {"id": 2, "name": "dog"}], "two classes are called 'dog'")],
+)  # fmt: skip
+def test_categories_that_stand_twice(photos, write, categories, words):
+    write(categories, "categories.json")
+    with pytest.raises(DataError, match=words):
+        rank(write(entries_of(table_of())), images=photos, budget=1)
 
 
 @pytest.mark.parametrize(("form", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
