@@ -72,7 +72,7 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
         boxes = [len(file.annotations.get(number, ())) for number in file.images]
         return LabeledImages([Called(name, name) for name in names], boxes, file.categories)
     try:
-        lines = labeled.read_text(encoding="utf-8").splitlines()
+        lines = labeled.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise unreadable(labeled, error) from None
     except ValueError:
@@ -110,7 +110,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError("rows have more cells than the first line has names")
         if SCORES in table:
-            table[SCORES] = [json.loads(text) for text in table[SCORES]]
+            table[SCORES] = [_scores(text) for text in table[SCORES]]
         return table
     except OSError as error:
         raise unreadable(path, error) from None
@@ -118,3 +118,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
         columns = ", ".join(COLUMNS)
         raise DataError(f"the table cannot be read: {error}", where=path,
                         remedy=f"write it as CSV with the columns {columns}") from None  # fmt: skip
+
+
+def _scores(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"scores {text!r} are no list in JSON, such as [0.7, 0.2]") from None

@@ -62,9 +62,22 @@ def images_meant(
                 "each its file_name",
             )
         found[one] = meant[0] if meant else None
+    _refuse_merged(found, where)
     if way.words and any(found.values()):
         say(f"  {getattr(where, 'name', where)} calls images by {way.words}")
     return found
+
+
+def _refuse_merged(found: Mapping[Called, str | None], where: object) -> None:
+    """Raises DataError where an image would be two: train/a.jpg and val/a.jpg by their names."""
+    file_name_of: dict[str, str] = {}
+    for one, name in found.items():
+        if name and one.file_name and file_name_of.setdefault(name, one.file_name) != one.file_name:
+            raise DataError(
+                f"{file_name_of[name]!r} and {one.file_name!r} might both mean {name}", where=where,
+                remedy="give the folder above, whose paths tell them apart, or leave the entries "
+                "of other folders out",
+            )  # fmt: skip
 
 
 def _by_file_name(

@@ -159,7 +159,7 @@ def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections
 def read_list(path: Path, wanted: str) -> list[Any]:
     """The list in a JSON file. wanted: how it is written, for the user. Raises DataError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # as Windows may write it
     except FileNotFoundError:
         raise DataError("the file is missing", where=path, remedy=f"write it as {wanted}") from None
     except (OSError, ValueError, RecursionError) as error:

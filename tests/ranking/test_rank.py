@@ -149,6 +149,27 @@ def test_file_names_beside_hold_before_ids(photos, write):
     assert rank(write(entries), images=photos, budget=1)["id"].iloc[0] == "b.jpg"
 
 
+def test_files_of_two_folders_are_not_one_image(photos, write):
+    """Images of the same name in train and val, of which only one folder is given."""
+    entries = entries_of(table_of({"train/a.jpg": [0.5], "val/a.jpg": [0.9]}))
+    for number, entry in enumerate(entries):
+        entry |= {"image_id": number, "file_name": entry["image_id"]}
+    with pytest.raises(DataError, match="'train/a.jpg' and 'val/a.jpg' might both mean a.jpg"):
+        rank(write(entries), images=photos, budget=1)
+    for folder in ("train", "val"):
+        photo(photos / folder / "a.jpg")
+    assert chosen(rank(write(entries), images=photos, budget=1)) == ["train/a.jpg"]
+
+
+def test_files_that_windows_wrote(photos, tmp_path, write):
+    """They begin with a mark of their encoding."""
+    (tmp_path / "done.txt").write_text("b.jpg\r\n", encoding="utf-8-sig")
+    path = write(entries_of(table_of()))
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    table = rank(path, images=photos, budget=1, labeled=tmp_path / "done.txt")
+    assert table["left_out"].tolist() == ["", "", "", "labeled"]
+
+
 def test_names_that_two_images_have(photos):
     photo(photos / "below/b.jpg")
     with pytest.raises(DataError, match=r"'b': (below/)?b.jpg and (below/)?b.jpg"):
@@ -391,6 +412,8 @@ def test_file_names_of_some_rows(photos):
         ("boxes.csv", "image;x1;y1\na;1;2\n", "no column 'image': it has image;x1;y1"),
         ("boxes.csv", "image,x1,y1,x2,y2,score,class\n1,1,2,9,9,0.5,dog,\n",
          "rows have more cells than the first line has names"),
+        ("boxes.csv", "image,x1,y1,x2,y2,score,class,scores\na,1,2,9,9,0.5,dog,0.5 0.1\n",
+         "scores '0.5 0.1' are no list in JSON"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_read(photos, tmp_path, name, content, words):
