@@ -87,7 +87,7 @@ def _by_file_name(
     folder."""
     if file_name in files:
         return [file_name]
-    return by_file.get(_composed(PurePosixPath(file_name).name), []) if file_name else []
+    return by_file.get(_composed(_slashed(file_name).name), []) if file_name else []
 
 
 class _Way(NamedTuple):
@@ -127,7 +127,7 @@ def _from_elsewhere(every: Sequence[Called], files: Mapping[str, Path]) -> _Way:
     names = _by(lambda name: files[name].name, files) | _by(lambda name: name, files)
 
     def end(image_id: ImageId) -> ImageId:
-        parts = PurePosixPath(str(image_id).replace("\\", "/")).parts
+        parts = _slashed(str(image_id)).parts
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         return next((one for one in ends if _composed(one) in names), image_id)
 
@@ -147,6 +147,11 @@ def _last(image_id: ImageId) -> ImageId:
     return (
         PurePosixPath(image_id.replace("\\", "/")).name if isinstance(image_id, str) else image_id
     )
+
+
+def _slashed(path: str) -> PurePosixPath:
+    """A path, perhaps of Windows."""
+    return PurePosixPath(path.replace("\\", "/"))
 
 
 def _composed(name: ImageId) -> ImageId:

@@ -142,13 +142,6 @@ def test_images_are_found_in_every_spelling(tmp_path, spelled, write):
     assert chosen(table) == ["000012.jpg"] and table["boxes"].tolist() == [1, 1]
 
 
-def test_file_names_beside_hold_before_ids(photos, write):
-    entries = entries_of(table_of())
-    for number, entry in enumerate(entries):
-        entry |= {"image_id": number, "file_name": "elsewhere/" + entry["image_id"]}
-    assert rank(write(entries), images=photos, budget=1)["id"].iloc[0] == "b.jpg"
-
-
 def test_files_of_two_folders_are_not_one_image(photos, write):
     """Images of the same name in train and val, of which only one folder is given."""
     entries = entries_of(table_of({"train/a.jpg": [0.5], "val/a.jpg": [0.9]}))
@@ -197,6 +190,19 @@ def test_paths_of_another_machine(photos, capsys, folder):
     table.loc[0, "image"] = "/val/b.jpg"  # of another image than the other b.jpg
     with pytest.raises(DataError, match="none of the 4 boxes lies in an image of the folder"):
         rank(table, images=photos, budget=1)
+
+
+@pytest.mark.parametrize("folder", ["elsewhere/", "C:\\photos\\"])
+def test_file_names_hold_before_ids(photos, write, folder):
+    entries = entries_of(table_of())
+    for number, entry in enumerate(entries):
+        entry |= {"image_id": number, "file_name": folder + entry["image_id"]}
+    assert chosen(rank(write(entries), images=photos, budget=1)) == ["b.jpg"]
+    for entry in entries:
+        entry["file_name"] += ".png"
+    with pytest.raises(DataError) as error:
+        rank(write(entries), images=photos, budget=1)
+    assert f"the file says {folder + 'a.jpg.png'!r}" in str(error.value)
 
 
 @pytest.mark.parametrize("folder", ["/data/photos/", "photos/"])
