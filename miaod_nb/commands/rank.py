@@ -57,10 +57,9 @@ def rank(
     from miaod_nb.wording import number_text
 
     place = out or predictions.with_name(f"{predictions.stem}-ranked")
-    overrides = parse_settings([f"budget={budget}", *settings])
     table = rank_images(
-        predictions, images=images, budget=overrides.pop("budget"), labeled=labeled,
-        strategy=strategy, overrides=overrides, out=place,
+        predictions, images=images, budget=budget, labeled=labeled, strategy=strategy,
+        overrides=parse_settings(settings), out=place,
     )  # fmt: skip
     told = ("rank", "id", "score", "cost", "boxes", "reason")
     shown = [name for name in told if name in table and table[name].notna().any()]

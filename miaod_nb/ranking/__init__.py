@@ -26,7 +26,7 @@ from miaod_nb.ranking.page import page_of
 from miaod_nb.ranking.pool import read_folder, with_boxes, with_labeled
 from miaod_nb.ranking.ranking import Ranking
 from miaod_nb.ranking.reading import read_boxes, read_labeled
-from miaod_nb.runs.outputs import out_folder, refuse_run
+from miaod_nb.runs.outputs import check_out, out_folder, refuse_run
 from miaod_nb.selection.class_coverage import refuse_unknown_classes
 
 SELECTION, TABLE, PAGE = "selection.json", "ranked.csv", "rank.html"
@@ -51,7 +51,7 @@ def rank(
     reason, left_out. What was left out is counted and said. Raises MiaodErrors.
     """
     if out:
-        _refuse_overwriting(Path(out))
+        _refuse_out(Path(out))
     config = ranking_config(strategy, budget, overrides or {})
     by = ranking_strategy(config)
     faults, known = FaultCounts(), Path(labeled) if isinstance(labeled, str) else labeled
@@ -82,8 +82,11 @@ def _table(
     return predictions, (), "the table of boxes"
 
 
-def _refuse_overwriting(out: Path) -> None:
+def _refuse_out(out: Path) -> None:
+    """Refuses, before all work, a folder that nothing can be written into, or that has a ranking
+    or a run. Raises DataError."""
     refuse_run(out)
+    check_out(out)
     there = [name for name in (SELECTION, TABLE, PAGE) if (out / name).exists()]
     if there:
         raise DataError("an earlier ranking would be overwritten", where=out / there[0],

@@ -1,5 +1,6 @@
 """A table of boxes, checked as a whole: what speaks against single boxes is asked later."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,13 +63,15 @@ def checked(table: pd.DataFrame, classes: Sequence[str], where: object) -> BoxTa
     """
     missing = [name for name in COLUMNS if name not in table]
     if missing:
-        raise DataError(f"the table has no column '{missing[0]}'", where=where,
-                        remedy=f"give it the columns {', '.join(COLUMNS)}")  # fmt: skip
+        raise DataError(
+            f"the table has no column '{missing[0]}': it has {', '.join(map(str, table))}",
+            where=where, remedy=f"give it the columns {', '.join(COLUMNS)}, separated by commas",
+        )  # fmt: skip
     numbers = table[[*COLUMNS[1:6]]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     boxes, scores = numbers[:, :4], numbers[:, 4]
     _refuse_other_scales(boxes, scores, where)
     images = [name if isinstance(name, int) else str(name) for name in table["image"].tolist()]
-    beside = table[FILE_NAME].tolist() if FILE_NAME in table else [""] * len(images)
+    beside = table[FILE_NAME].fillna("").tolist() if FILE_NAME in table else [""] * len(images)
     every, labels = _labels(table["class"].tolist(), classes, where)
     class_scores = _class_scores(table[SCORES], len(every), where) if SCORES in table else None
     return BoxTable(
@@ -82,7 +85,7 @@ def _refuse_other_scales(boxes: np.ndarray, scores: np.ndarray, where: object) -
     if len(wrong):
         raise DataError(
             f"scores are no probabilities: {len(wrong)} are below 0 or above 1, such as "
-            f"{wrong[0]:g}", where=where,
+            f"{float(wrong[0])}", where=where,
             remedy="give scores from 0 to 1: divide percentages by 100, take logits through a "
             "sigmoid",
         )  # fmt: skip
@@ -102,6 +105,9 @@ def _labels(
     texts = ["" if pd.isna(name) else str(name) for name in names]
     found = set(texts) - {""}
     every = tuple(classes or sorted(found, key=_by_number) or ["object"])  # one at least
+    if twice := [name for name, count in Counter(every).items() if count > 1]:
+        raise DataError(f"two classes are called '{twice[0]}'", where=where,
+                        remedy="give each category a name of its own")  # fmt: skip
     if unknown := found.difference(every):
         raise DataError(
             f"the class '{min(unknown)}' is none of {', '.join(every)}", where=where,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from miaod_nb.config import Budget, Config, count_of, make_config
+from miaod_nb.config import Budget, Config, count_of, make_config, parse_settings
 from miaod_nb.data.files import records_of_files
 from miaod_nb.data.records import FaultCounts, ImageRecord
 from miaod_nb.errors import ConfigError
@@ -30,8 +30,12 @@ DEFAULTS = {"strategy": "entropy", "entropy_aggregate": "sum"}
 
 def ranking_config(strategy: str, budget: object, overrides: Mapping[str, Any]) -> Config:
     """The settings of a ranking. Raises ConfigError."""
-    given = {"strategy": strategy} if strategy else {}
-    return make_config("voc", DEFAULTS | dict(overrides) | given | {"budget": budget})
+    given = ({"strategy": strategy} if strategy else {}) | parse_settings([f"budget={budget}"])
+    config = make_config("voc", DEFAULTS | dict(overrides) | given)
+    if config.mix and config.strategy != "mix":
+        raise ConfigError(f"mix is set, and strategy={config.strategy} does not mix", where="mix",
+                          remedy="add --strategy mix, or leave the setting out")  # fmt: skip
+    return config
 
 
 def ranking_strategy(config: Config) -> Strategy:

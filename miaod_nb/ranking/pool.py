@@ -114,9 +114,10 @@ def with_boxes(
     meant = images_meant(table.called, image_ids([*usable]), pool.files, where)
     names = [meant[one] or "" for one in table.called]
     if names and not any(names):
+        first = table.called[0]
         raise DataError(
             f"none of the {len(names)} boxes lies in an image of the folder: the file says "
-            f"{table.called[0].image_id!r}, the folder has {next(iter(usable))!r}",
+            f"{first.file_name or first.image_id!r}, the folder has {next(iter(usable))!r}",
             where=where, remedy="call images by the names of their files, or add file_name to each "
             "entry",
         )  # fmt: skip

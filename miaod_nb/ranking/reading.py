@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from miaod_nb.data.layouts.coco_file import CocoFile
-from miaod_nb.errors import DataError, unreadable
+from miaod_nb.errors import DataError, nearest_path, unreadable
 from miaod_nb.ranking.adapters import COLUMNS
 from miaod_nb.trained.image_names import Called
 from miaod_nb.trained.prediction_files import (
@@ -33,6 +33,7 @@ def read_boxes(path: Path, named: Categories) -> tuple[pd.DataFrame, tuple[str, 
     """The boxes of a file, a row each, and the names of all classes in their order, () where
     nothing says it. named: categories that labels name, where no `categories.json` lies beside
     the file. Raises DataError."""
+    _refuse_missing(path)
     if path.suffix.lower() == ".csv":
         return _read_csv(path), ()
     entries = read_list(path, FORMAT)
@@ -63,6 +64,7 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
     DataError."""
     if not isinstance(labeled, Path):
         return LabeledImages([Called(str(name)) for name in labeled])
+    _refuse_missing(labeled)
     if labeled.suffix.lower() == ".json":
         file = CocoFile.read(labeled)
         # By name alone: the numbers of two COCO files need not be of the same images.
@@ -70,7 +72,7 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
         boxes = [len(file.annotations.get(number, ())) for number in file.images]
         return LabeledImages([Called(name, name) for name in names], boxes, file.categories)
     try:
-        lines = labeled.read_text(encoding="utf-8").splitlines()
+        lines = labeled.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise unreadable(labeled, error) from None
     except ValueError:
@@ -79,6 +81,12 @@ def read_labeled(labeled: Path | Sequence[str]) -> LabeledImages:
             remedy="give a COCO file (.json), or a text file with the name of an image a line",
         ) from None  # fmt: skip
     return LabeledImages([Called(line.strip()) for line in lines if line.strip()])
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.exists():
+        raise DataError("there is no such file", where=path,
+                        remedy=f"{nearest_path(path)}correct the path")  # fmt: skip
 
 
 def _row(entry: Any, categories: Mapping[int, str]) -> tuple[Any, ...]:
@@ -91,16 +99,18 @@ def _row(entry: Any, categories: Mapping[int, str]) -> tuple[Any, ...]:
     if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
         raise ValueError("bbox is no list of four numbers")
     x, y, width, height = map(float, entry["bbox"])
-    name = categories.get(number, str(number))
+    name = categories.get(number, "" if number is None else str(number))
     others = str(entry.get("file_name", "")), entry.get(SCORES)
     return image_id, x, y, x + width, y + height, float(entry["score"]), name, *others
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    try:  # names that look like numbers, or like missing ones, are texts
-        table = pd.read_csv(path, converters=dict.fromkeys(("image", "class", FILE_NAME), str))
+    try:  # all as text, so that names that look like numbers, or like nothing (N/A), stay names
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("rows have more cells than the first line has names")
         if SCORES in table:
-            table[SCORES] = [json.loads(text) for text in table[SCORES]]
+            table[SCORES] = [_scores(text) for text in table[SCORES]]
         return table
     except OSError as error:
         raise unreadable(path, error) from None
@@ -108,3 +118,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
         columns = ", ".join(COLUMNS)
         raise DataError(f"the table cannot be read: {error}", where=path,
                         remedy=f"write it as CSV with the columns {columns}") from None  # fmt: skip
+
+
+def _scores(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"scores {text!r} are no list in JSON, such as [0.7, 0.2]") from None

@@ -20,8 +20,10 @@ NUMBERS, TEXTS = ("cycle", "labeled_images"), ("strategy", "evaluated_on")
 def read_metrics(path: Path) -> pd.DataFrame:
     """The `metrics.csv` of a run, a row an evaluated cycle. Raises DataError for a damaged file,
     and for another table."""
-    try:
-        table = pd.read_csv(path, converters=dict.fromkeys(TEXTS, str))  # "None" is a text, too
+    try:  # a list may be called None or NA
+        table = pd.read_csv(
+            path, converters=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=[""]
+        )
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise _no_metrics(path, str(error).strip()) from error
     table = as_it_was(table)

@@ -154,8 +154,8 @@ def goals(target: ClassTarget, classes: Sequence[str]) -> np.ndarray:
     if unknown:
         raise ConfigError(
             f"there is no class '{unknown[0]}'", where="class_target",
-            remedy=suggest(unknown[0], dict.fromkeys(classes)) + " A class that no label has yet "
-            "is known once the setting `classes` names it",
+            remedy="a class that no label has yet is known once the setting `classes` names it; "
+            + suggest(unknown[0], dict.fromkeys(classes)),
         )  # fmt: skip
     if target.kind == EVEN:
         return np.full(len(classes), 1 / len(classes))

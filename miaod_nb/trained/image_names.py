@@ -1,6 +1,7 @@
 """What prediction files call images, and which image they mean by it."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -38,30 +39,45 @@ def images_meant(
     that calls them so. Raises DataError where two images might be meant.
     """
     every = list(dict.fromkeys(called))
-    way = max(
-        _ways(image_ids, files),
-        key=lambda way: sum(way.key(one.image_id) in way.names for one in every),
-    )
+    way = max(_ways(image_ids, files), key=lambda way: way.count(every))
+    if not way.count(every):
+        way = _from_elsewhere(every, files)
     by_file = _by(lambda name: files[name].name, files)
     tells_folders = any("/" in str(one.image_id) for one in every)
     by_stem = {} if tells_folders else _by(lambda name: files[name].stem, files)
+    by_number = {} if tells_folders else _by(lambda name: _number(image_ids[name]), files)
     found: dict[Called, str | None] = {}
     for one in every:
         meant = _by_file_name(one.file_name, files, by_file)
-        if not meant and by_stem.get(one.image_id, [])[1:]:  # b may be below/b without its folder
-            meant = by_stem[one.image_id]
-        meant = meant or way.names.get(way.key(one.image_id), [])
+        alike = by_stem.get(_composed(one.image_id)) or by_number.get(_plain(one.image_id), [])
+        if not meant and alike[1:]:  # b may be below/b without its folder, 7 may be below/007
+            meant = alike
+        meant = meant or way.meant(one.image_id)
         if meant[1:]:
             raise DataError(
                 f"two images of the list might be meant by {one.image_id!r}: "
                 f"{meant[0]} and {meant[1]}",
                 where=where,
-                remedy="give the entries the ids of the list, or each its file_name",
+                remedy="give the entries the ids of the list (in a folder: the paths in it), or "
+                "each its file_name",
             )
         found[one] = meant[0] if meant else None
+    _refuse_merged(found, where)
     if way.words and any(found.values()):
         say(f"  {getattr(where, 'name', where)} calls images by {way.words}")
     return found
+
+
+def _refuse_merged(found: Mapping[Called, str | None], where: object) -> None:
+    """Raises DataError where an image would be two: train/a.jpg and val/a.jpg by their names."""
+    file_name_of: dict[str, str] = {}
+    for one, name in found.items():
+        if name and one.file_name and file_name_of.setdefault(name, one.file_name) != one.file_name:
+            raise DataError(
+                f"{file_name_of[name]!r} and {one.file_name!r} might both mean {name}", where=where,
+                remedy="give the folder above, whose paths tell them apart, or leave the entries "
+                "of other folders out",
+            )  # fmt: skip
 
 
 def _by_file_name(
@@ -71,7 +87,7 @@ def _by_file_name(
     folder."""
     if file_name in files:
         return [file_name]
-    return by_file.get(PurePosixPath(file_name).name, []) if file_name else []
+    return by_file.get(_composed(_slashed(file_name).name), []) if file_name else []
 
 
 class _Way(NamedTuple):
@@ -81,6 +97,13 @@ class _Way(NamedTuple):
     words: str
     names: Mapping[ImageId, Sequence[str]]
     key: Callable[[ImageId], ImageId]
+
+    def meant(self, image_id: ImageId) -> Sequence[str]:
+        return self.names.get(_composed(self.key(image_id)), [])
+
+    def count(self, every: Iterable[Called]) -> int:
+        """How many of these mean an image."""
+        return sum(bool(self.meant(one.image_id)) for one in every)
 
 
 def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_Way]:
@@ -98,11 +121,47 @@ def _ways(image_ids: Mapping[str, ImageId], files: Mapping[str, Path]) -> list[_
     ]  # fmt: skip
 
 
+def _from_elsewhere(every: Sequence[Called], files: Mapping[str, Path]) -> _Way:
+    """By the path that a file has on another machine, or from another working folder: its longest
+    end that is an id or a name here. Nothing where two end alike: they may be of two folders."""
+    names = _by(lambda name: files[name].name, files) | _by(lambda name: name, files)
+
+    def end(image_id: ImageId) -> ImageId:
+        parts = _slashed(str(image_id)).parts
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((one for one in ends if _composed(one) in names), image_id)
+
+    differ = len({end(one.image_id) for one in every}) == len(every)
+    return _Way("the ends of their paths", names if differ else {}, end)
+
+
 def _by(key: Callable[[str], ImageId], names: Iterable[str]) -> dict[ImageId, list[str]]:
     found: dict[ImageId, list[str]] = {}
     for name in names:
-        found.setdefault(key(name), []).append(name)
+        found.setdefault(_composed(key(name)), []).append(name)
     return found
+
+
+def _last(image_id: ImageId) -> ImageId:
+    """The last part of a path, also of Windows; a number as it is."""
+    return (
+        PurePosixPath(image_id.replace("\\", "/")).name if isinstance(image_id, str) else image_id
+    )
+
+
+def _slashed(path: str) -> PurePosixPath:
+    """A path, perhaps of Windows."""
+    return PurePosixPath(path.replace("\\", "/"))
+
+
+def _composed(name: ImageId) -> ImageId:
+    """The same name with an umlaut as one character, which macOS writes as two."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+def _number(image_id: ImageId) -> ImageId:
+    """The number that the last part of an id of ours spells, else that part."""
+    return _plain(str(image_id).rpartition("/")[2])
 
 
 def _plain(name: ImageId) -> ImageId:

@@ -89,10 +89,13 @@ def categories_beside(path: Path) -> dict[int, str]:
     """The categories that a prediction file speaks of, in order of their ids. Raises DataError."""
     beside = path.with_name(CATEGORIES)
     wanted = '[{"id": 1, "name": "dog"}, ...]'
-    categories = {}
+    categories: dict[int, str] = {}
     for position, entry in enumerate(read_list(beside, wanted)):
         try:
-            categories[int(entry["id"])] = str(entry["name"])
+            number = int(entry["id"])
+            if number in categories:
+                raise ValueError(f"the id {number} stands before already")
+            categories[number] = str(entry["name"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise wrong_entry(beside, f"entry {position}", error, wanted) from None
     if not categories:
@@ -156,7 +159,7 @@ def _to_detections(rows: Sequence[tuple[list[float], float, int]]) -> Detections
 def read_list(path: Path, wanted: str) -> list[Any]:
     """The list in a JSON file. wanted: how it is written, for the user. Raises DataError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # as Windows may write it
     except FileNotFoundError:
         raise DataError("the file is missing", where=path, remedy=f"write it as {wanted}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -38,6 +38,11 @@ def entries_of(table: pd.DataFrame, number: int = 1) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def chosen(table: pd.DataFrame) -> list[str]:
+    """Ids of the images that a ranking chose."""
+    return table["id"][table["chosen"] == "yes"].tolist()
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder with a.jpg, b.jpg, c.jpg and d.jpg."""

@@ -50,19 +50,6 @@ def test_supervision():
     assert unnamed["class"].tolist() == ["0", "2"]
 
 
-def test_what_is_no_result():
-    bare = SimpleNamespace(xyxy=np.ones((1, 4)), confidence=None, class_id=None, data={})
-    with pytest.raises(DataError, match="the boxes of a.jpg have no confidence"):
-        of_supervision(["a.jpg"], [bare])
-    with pytest.raises(DataError, match="2 images and 0 results"):
-        of_torchvision(["a.jpg", "b.jpg"], [])
-    with pytest.raises(DataError, match=r"shape \(6, 7\), expected \(N, 6\)"):
-        of_rows({"a.jpg": np.ones((6, 7))})  # 42 numbers are not 7 rows
-    with pytest.raises(DataError, match="class 2 has no name"):
-        of_rows({"a.jpg": [[1, 2, 3, 4, 0.5, 2]]}, ["dog"])
-    assert of_rows({"a.jpg": [[1, 2, 3, 4, 0.5, np.nan]]})["class"].tolist() == [""]
-
-
 class Backbone(torch.nn.Module):
     """One feature level."""
 
@@ -110,3 +97,36 @@ def test_arrays_are_ranked_as_tables(photos):
         rank(arrays, images=photos, budget=1)[columns],
         rank(table_of(), images=photos, budget=1)[columns],
     )
+
+
+def test_nothing_found_by_supervision():
+    """Detections.empty() has no confidence and no classes."""
+    empty = SimpleNamespace(xyxy=np.zeros((0, 4)), confidence=None, class_id=None, data={})
+    table = of_supervision(["b.jpg", "a.jpg"], [empty, detections(ROWS["a.jpg"])])
+    assert table["image"].tolist() == ["a.jpg", "a.jpg"]
+    assert len(of_supervision(["b.jpg"], [empty])) == 0
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_rows_of_trackers_are_refused(photos, count):
+    """Seven numbers a row: six such rows would otherwise be seven boxes."""
+    with pytest.raises(DataError, match=r"boxes of a.jpg cannot be used: .* \(N, 6\)"):
+        rank({"a.jpg": np.ones((count, 7))}, images=photos, budget=1)
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "words"),
+    [(7, CLASSES, "no class is named 7"), (7, {0: "dog"}, "no class is named 7"),
+     (np.nan, (), "no class is named nan")],
+)  # fmt: skip
+def test_classes_without_a_name_are_refused(label, classes, words):
+    with pytest.raises(DataError, match=words):
+        of_rows({"a.jpg": [[1, 2, 3, 4, 0.9, label]]}, classes)
+
+
+def test_results_that_do_not_fit_are_refused():
+    alone = SimpleNamespace(xyxy=np.ones((1, 4)), confidence=np.ones(1), class_id=None, data={})
+    with pytest.raises(DataError, match="not every box has a score and a class"):
+        of_supervision(["a.jpg"], [alone])
+    with pytest.raises(DataError, match="1 images and 2 results"):
+        of_supervision(["a.jpg"], [alone, alone])

@@ -12,15 +12,11 @@ from miaod_nb import rank
 from miaod_nb.errors import ConfigError, DataError
 from miaod_nb.ranking.adapters import COLUMNS
 from miaod_nb.selection.outputs import Outputs
-from tests.ranking.conftest import SCORES, entries_of, photo, table_of
+from tests.ranking.conftest import SCORES, chosen, entries_of, photo, table_of
 
 
 def entropy(p: float) -> float:
     return -p * math.log(p) - (1 - p) * math.log(1 - p)
-
-
-def chosen(table: pd.DataFrame) -> list[str]:
-    return table["id"][table["chosen"] == "yes"].tolist()
 
 
 def test_by_hand(photos, capsys):
@@ -105,6 +101,7 @@ def test_single_boxes_are_left_out_and_counted(photos, capsys):
     [
         ("score", 93.0, "scores are no probabilities: 1 are below 0 or above 1, such as 93"),
         ("score", -2.0, "below 0 or above 1, such as -2"),
+        ("score", 1.0000001, "below 0 or above 1, such as 1.0000001"),
         ("image", "z", "two images|none of the 4 boxes lies in an image"),
     ],
 )
@@ -128,31 +125,24 @@ def test_a_column_is_missing(photos):
         rank(table_of().drop(columns="score"), images=photos, budget=1)
 
 
-@pytest.mark.parametrize("spelled", ["{0:06d}", "{0}", "{0:06d}.jpg", "{1}/{0:06d}.jpg", 0])
-def test_images_are_found_in_every_spelling(tmp_path, spelled, write):
-    folder = tmp_path / "photos"
-    for number in (7, 12):
-        photo(folder / f"{number:06d}.jpg")
-    entries = entries_of(table_of({"x": [0.5], "y": [0.9]}))
-    for entry, number in zip(entries, (12, 7), strict=True):
-        entry["image_id"] = spelled.format(number, folder) if spelled else number
-    table = rank(write(entries), images=folder, budget=1)
-    assert chosen(table) == ["000012.jpg"] and table["boxes"].tolist() == [1, 1]
+def test_files_that_windows_wrote(photos, tmp_path, write):
+    """They begin with a mark of their encoding."""
+    (tmp_path / "done.txt").write_text("b.jpg\r\n", encoding="utf-8-sig")
+    path = write(entries_of(table_of()))
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    table = rank(path, images=photos, budget=1, labeled=tmp_path / "done.txt")
+    assert table["left_out"].tolist() == ["", "", "", "labeled"]
 
 
-def test_file_names_beside_hold_before_ids(photos, write):
-    entries = entries_of(table_of())
-    for number, entry in enumerate(entries):
-        entry |= {"image_id": number, "file_name": "elsewhere/" + entry["image_id"]}
-    assert rank(write(entries), images=photos, budget=1)["id"].iloc[0] == "b.jpg"
-
-
-def test_names_that_two_images_have(photos):
-    photo(photos / "below/b.jpg")
-    with pytest.raises(DataError, match=r"'b': (below/)?b.jpg and (below/)?b.jpg"):
-        rank(table_of({"a": [0.5], "b": [0.9], "c": [0.5]}), images=photos, budget=1)
-    table = rank(table_of({"below/b": [0.5], "b": [0.9]}), images=photos, budget=1)
-    assert chosen(table) == ["below/b.jpg"]
+@pytest.mark.parametrize(
+    ("categories", "words"),
+    [([{"id": 1, "name": "dog"}, {"id": 1, "name": "cat"}], "the id 1 stands before already"),
+     ([{"id": 1, "name": "dog"}, {"id": 2, "name": "dog"}], "two classes are called 'dog'")],
+)  # fmt: skip
+def test_categories_that_stand_twice(photos, write, categories, words):
+    write(categories, "categories.json")
+    with pytest.raises(DataError, match=words):
+        rank(write(entries_of(table_of())), images=photos, budget=1)
 
 
 def test_labeled_images_are_not_chosen(photos, write, tmp_path, capsys):
@@ -303,6 +293,23 @@ def test_tables_in_files(photos, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["N/A", "None", "nan", "1.0"])
+def test_names_in_files_stay_as_they_are(photos, tmp_path, name):
+    """torchvision calls the gaps among COCO's categories N/A, which is no missing name."""
+    photo(photos / f"{name.replace('/', '')}.jpg")
+    table = table_of({name.replace("/", ""): [0.5]}, name)
+    table.to_csv(tmp_path / "boxes.csv", index=False)
+    ranked = rank(tmp_path / "boxes.csv", images=photos, budget=1)
+    assert ranked["classes"].iloc[0] == f"1 {name}" and ranked["boxes"].sum() == 1
+
+
+def test_boxes_without_a_class(photos, write, capsys):
+    entries = entries_of(table_of())
+    entries[0]["category_id"] = None
+    assert rank(write(entries), images=photos, budget=1)["boxes"].sum() == 3
+    assert "1 x box without a class (a.jpg)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -314,6 +321,11 @@ def test_tables_in_files(photos, tmp_path):
          "no list of four numbers"),
         ("boxes.csv", "image,x1\na,1,2,3\n", "the table cannot be read|no column"),
         ("boxes.csv", "", "the table cannot be read"),
+        ("boxes.csv", "image;x1;y1\na;1;2\n", "no column 'image': it has image;x1;y1"),
+        ("boxes.csv", "image,x1,y1,x2,y2,score,class\n1,1,2,9,9,0.5,dog,\n",
+         "rows have more cells than the first line has names"),
+        ("boxes.csv", "image,x1,y1,x2,y2,score,class,scores\na,1,2,9,9,0.5,dog,0.5 0.1\n",
+         "scores '0.5 0.1' are no list in JSON"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_read(photos, tmp_path, name, content, words):
@@ -322,3 +334,30 @@ def test_files_that_cannot_be_read(photos, tmp_path, name, content, words):
         rank(tmp_path / name, images=photos, budget=1)
     with pytest.raises(DataError):
         rank(Path("nowhere") / name, images=photos, budget=1)
+
+
+@pytest.mark.parametrize("name", ["boxes.json", "boxes.csv", "done.txt", "labels.json"])
+def test_files_that_are_not_there(photos, tmp_path, name):
+    """The nearest name is offered, before anything is read."""
+    (tmp_path / f"all-{name}").write_text("")
+    given = {"labeled": tmp_path / name} if name in ("done.txt", "labels.json") else {}
+    boxes = table_of() if given else tmp_path / name
+    with pytest.raises(DataError, match="there is no such file") as error:
+        rank(boxes, images=photos, budget=1, **given)
+    assert f"did you mean {tmp_path}/all-{name}?" in str(error.value.remedy)
+
+
+def test_a_place_that_is_no_folder_is_refused_at_once(photos, tmp_path):
+    (tmp_path / "next").write_text("")
+    with pytest.raises(DataError, match="--out is a file, but a folder is written"):
+        rank("nowhere.csv", images=photos, budget=1, out=tmp_path / "next")
+
+
+def test_a_mix_that_the_strategy_does_not_read(photos):
+    with pytest.raises(ConfigError, match="mix is set, and strategy=entropy does not mix"):
+        rank(table_of(), images=photos, budget=1, overrides={"mix": "50% entropy,50% random"})
+
+
+@pytest.mark.parametrize("budget", [0.5, "0.5", "2", 2, 2.0, "2 images"])
+def test_budgets_as_numbers_and_as_text(photos, budget):
+    assert len(chosen(rank(table_of(), images=photos, budget=budget))) == 2
