@@ -5,20 +5,30 @@ minutes on two cores), lets every strategy choose with it as many images as the 
 writes docs/results/toy/strategies.md and .csv.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from miaod_nb import open_run
+from miaod_nb.config import validated
+from miaod_nb.data.batches import UnlabeledBatch
+from miaod_nb.detector.folding import fold
+from miaod_nb.detector.model import DetectionModel
 from miaod_nb.experiment import Run
 from miaod_nb.inspection.otherwise import choose_with
-from miaod_nb.selection.registry import BUILT_IN
+from miaod_nb.passes.inference import load_batch
+from miaod_nb.passes.observing import observe
+from miaod_nb.selection.protocol import Strategy
+from miaod_nb.selection.registry import BUILT_IN, build_strategy
 from miaod_nb.toy.toy import DIFFICULTY
 
 OUT = Path(__file__).parent / "results" / "toy"
 POOL = "(the whole pool)"
+TIMED, TOGETHER = 64, 8  # images, and how many of them make a batch
 # Settings that add to a strategy or divide the batch, besides every strategy as it is.
 MORE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("entropy", {"entropy_aggregate": "mean"}),
@@ -41,7 +51,8 @@ One toy pool, one detector (seed {seed}, {labeled} labeled images), one batch of
 each strategy: `python docs/strategies_table.py` wrote this. Boxes are those of the labels, minutes
 {image_seconds:g} seconds an image and {box_seconds:g} a box (`image_seconds`, `box_seconds`). The
 kinds are shares of the images, as the pool's `difficulty.csv` names them. In common: of all images
-that this strategy or the first one takes, the share that both take (Jaccard).
+that this strategy or the first one takes, the share that both take (Jaccard). ms: what a look at an
+image costs the processor, on one core, without reading it.
 
 {table}
 
@@ -64,6 +75,21 @@ def describe(name: str, taken: pd.DataFrame, run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@torch.inference_mode()
+def milliseconds(
+    strategy: Strategy, model: DetectionModel, batches: Sequence[UnlabeledBatch]
+) -> float:
+    """Processor time of a strategy's look at an image, the median over the batches."""
+    if not strategy.card.columns:
+        return 0.0
+    times = []
+    for batch in batches:
+        begun = time.process_time()
+        observe(model, batch, strategy)
+        times.append((time.process_time() - begun) / len(batch))
+    return 1000 * float(pd.Series(times).median())
+
+
 def table_of(run: Run) -> pd.DataFrame:
     """What every strategy takes in the run's first cycle: a row each, MI-AOD's first."""
     known = pd.read_csv(run.data_root / DIFFICULTY, dtype={"id": str}).set_index("id")
@@ -71,12 +97,24 @@ def table_of(run: Run) -> pd.DataFrame:
     every = [(name, {}) for name, one in BUILT_IN.items() if not one.card.labels_all]
     rows = [describe(POOL, known.loc[sorted(pool)], run)]
     first: set[str] = set()
+    torch.set_num_threads(1)
+    model, records = fold(run.load_model(0)), [run.dataset.records[one] for one in pool[:TIMED]]
+    batches = [
+        load_batch(model, records[start : start + TOGETHER], run.config)
+        for start in range(0, TIMED, TOGETHER)
+    ]
     for name, settings in [*every, *MORE]:
         ids = {row["id"] for row in choose_with(run, 0, name, settings)}
         first = first or ids
         spelled = ", ".join(f"{key}={value}" for key, value in settings.items())
         row = describe(f"{name} {spelled}".strip(), known.loc[sorted(ids)], run)
-        rows.append(row | {"in common": round(len(ids & first) / len(ids | first), 2)})
+        strategy = build_strategy(
+            validated(run.config.model_dump() | {"strategy": name} | dict(settings))
+        )
+        rows.append(row | {
+            "in common": round(len(ids & first) / len(ids | first), 2),
+            "ms": round(milliseconds(strategy, model, batches), 1),
+        })  # fmt: skip
     table = pd.DataFrame(rows)
     kinds = [kind for kind in known["kind"].value_counts().index if kind in table]
     others = [name for name in table if name not in kinds]
@@ -85,7 +123,7 @@ def table_of(run: Run) -> pd.DataFrame:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """The table as the page has it; shares of kinds without digits."""
-    named = {"strategy", "images", "boxes", "boxes an image", "minutes", "in common"}
+    named = {"strategy", "images", "boxes", "boxes an image", "minutes", "in common", "ms"}
     cells = [
         ["" if pd.isna(value) else f"{value:.0f} %" if name not in named else str(value)
          for name, value in zip(table.columns, row, strict=True)]

@@ -77,7 +77,11 @@ class WhatIf(View):
             return None
         added, kept = self.result["added"], self.result["kept"]
         tiles = [(self.pictures.get(one["id"], ""), f"in: {one['id']}") for one in added[:TILES]]
-        ways = ", ".join(f"{name} {value}" for name, value in self.result["settings"].items())
+        own = self.options["run"]
+        ways = ", ".join(
+            f"{name} {value}" for name, value in self.result["settings"].items()
+            if value != own[name]
+        ) or "the run's own settings"  # fmt: skip
         text = f"{self.heading}: with {ways}, {kept} images stay and {len(added)} come in."
         return Still(text, sheet(tiles))
 
