@@ -52,7 +52,7 @@ each strategy: `python docs/strategies_table.py` wrote this. Boxes are those of 
 {image_seconds:g} seconds an image and {box_seconds:g} a box (`image_seconds`, `box_seconds`). The
 kinds are shares of the images, as the pool's `difficulty.csv` names them. In common: of all images
 that this strategy or the first one takes, the share that both take (Jaccard). ms: what a look at an
-image costs the processor, on one core, without reading it.
+image costs the processor, on one core, without reading it; 20 % up or down are chance.
 
 {table}
 
