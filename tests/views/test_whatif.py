@@ -131,10 +131,11 @@ def test_impossible_settings_are_a_sentence_and_the_result_stays(run, changed):
     view.settings = view.settings | changed
     assert "what to do" in view.message and view.result == before
     still = view.still()
-    assert still is not None and f"budget {view.options['run']['budget']}," in still.sentence + ","
+    assert still is not None and "with the run's own settings" in still.sentence
     assert not {"many", "wisdom", "alpha"} & set(still.sentence.replace(",", "").split())
-    view.settings = view.options["run"]
-    assert view.message == ""
+    view.settings = view.options["run"] | {"budget": 2}
+    again = view.still()
+    assert view.message == "" and again is not None and "with budget 2, 2 images" in again.sentence
 
 
 def test_what_cannot_be_replayed_is_a_sentence(run):
