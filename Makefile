@@ -37,9 +37,11 @@ bench: $(READY)
 	$(BIN)/miaod bench $(if $(PRESET),--preset '$(PRESET)') \
 	    $(foreach setting,$(SET),--set '$(setting)')
 
-# Everything that continuous integration runs. Status 5: no test carries the mark.
+# Everything that continuous integration runs. Pages one after the other, for they wait for pictures;
+# of the others a file at a time in two processes. Status 5: no test carries the mark.
 test: quick browser
-	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m slow tests/browser || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --ignore tests/browser || [ $$? -eq 5 ]
 
 # Chromium, in which the tests use the interactive views: installed if that is possible here, else
 # these tests say how.

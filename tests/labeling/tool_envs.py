@@ -4,12 +4,15 @@ A tool is installed once, without what it needs for its windows, into $MIAOD_TOO
 cache; only a process of its own imports it. What both it and the package use is this Python's.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +71,22 @@ def _root() -> Path:
     return Path(os.environ.get("MIAOD_TOOL_ENVS") or cache)
 
 
+@contextmanager
+def _one_at_a_time(root: Path) -> Iterator[None]:
+    """Tests in two processes do not install one tool twice."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _installed(tool: str) -> Path:
     """The folder with the tool, made if it is not there."""
-    root = _root()
+    with _one_at_a_time(_root()):
+        return _made(tool, _root())
+
+
+def _made(tool: str, root: Path) -> Path:
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
     folder = root / f"{PACKAGES[tool][0].replace('==', '-')}-{version}"
     if not folder.is_dir():
@@ -88,7 +104,12 @@ def _installed(tool: str) -> Path:
 def environment_of(package: str) -> Path:
     """An environment of its own with a package and all that it needs, made if it is not there.
     Skips the test where it cannot be installed."""
-    root, version = _root(), f"py{sys.version_info.major}{sys.version_info.minor}"
+    with _one_at_a_time(_root()):
+        return _environment(package, _root())
+
+
+def _environment(package: str, root: Path) -> Path:
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
     folder = root / f"{package.replace('==', '-')}-{version}"
     ready = folder / ".ready"  # an environment cannot be moved once it is made
     if not ready.is_file():
