@@ -80,10 +80,10 @@ def selection_of(
     candidates = Candidates.of_all(
         PoolIds(pool, indices), PoolIds(pool, labeled), classes=run.classes_of(cycle), **columns
     )
-    budget, prices, count = Budget.of(config.budget), None, 0
-    if budget.in_images:
+    budget, prices, count = Budget.of(config.budget), None, run.dataset.budget or 0
+    if budget.in_images and config.budget != run.config.budget:
         count = resolve_count(budget.amount, run.dataset.num_images(0))
-    else:
+    if not budget.in_images:
         prices = learn_prices(run, cycle, config, tables["labeled"].load(BOXES))
     return select(
         strategy, cycle, run.config.seed, count, run.dataset.num_images(cycle), indices,
