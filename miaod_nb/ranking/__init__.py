@@ -56,6 +56,8 @@ def rank(
     by = ranking_strategy(config)
     faults, known = FaultCounts(), Path(labeled) if isinstance(labeled, str) else labeled
     done = read_labeled(() if known is None else known)
+    if isinstance(known, Path) and not done.called:
+        say(f"{known} names no image: none counts as labeled")
     table, named, where = _table(predictions, done.categories)
     boxes = checked(table, config.classes or named, where)
     refuse_unknown_classes(config, boxes.classes)

@@ -55,9 +55,7 @@ class Badge:
         embeddings = pool.columns["embedding"]
         has_gradient = (embeddings != 0).any(axis=1)
         places = sorted(range(len(pool.ids)), key=pool.ids.__getitem__)  # whatever their order is
-        distances = k_means_plus_plus(
-            embeddings, [p for p in places if has_gradient[p]], budget, rng
-        )
+        distances = draw_apart(embeddings, [p for p in places if has_gradient[p]], budget, rng)
         left = sorted((p for p in places if p not in distances), key=lambda p: not has_gradient[p])
         reasons = [
             *(self._reason(number, distance) for number, distance in enumerate(distances.values())),
@@ -84,7 +82,7 @@ def gradient_embedding(seen: Seen) -> np.ndarray:
     return (errors.T @ seen.features).ravel().astype(np.float32)
 
 
-def k_means_plus_plus(
+def draw_apart(
     points: np.ndarray, among: Sequence[int], count: int, rng: np.random.Generator
 ) -> dict[int, float]:
     """Up to `count` of the points (N, F) that are `among` them, as k-means++ draws its centers

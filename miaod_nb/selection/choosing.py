@@ -193,4 +193,5 @@ def shortage(selection: Mapping[str, Any]) -> str:
     if not is_short:
         return ""
     besides = "".join(f", {part}" for part in counted(selection))
-    return f"cut short: {count} images are left{besides}, the budget is {budget}"
+    left = "1 image is left" if count == 1 else f"{count} images are left"
+    return f"cut short: {left}{besides}, the budget is {budget}"

@@ -52,6 +52,11 @@ def test_order_of_boxes_and_images_changes_nothing(photos):
     pd.testing.assert_frame_equal(one, other)
 
 
+def test_one_image_that_is_left_is_called_one(photos, capsys):
+    rank(table_of(), images=photos, budget=9, labeled=["a.jpg", "b.jpg", "c.jpg"])
+    assert "1 image is left, the budget is 9" in capsys.readouterr().out
+
+
 def test_budget_larger_than_the_pool(photos, capsys):
     table = rank(table_of(), images=photos, budget=9)
     assert len(chosen(table)) == 4
@@ -165,6 +170,13 @@ def test_labeled_images_are_not_chosen(photos, write, tmp_path, capsys):
     for labeled, words in [("abcd", "all images of the folder"), ("xy", "none of the 2 labeled")]:
         with pytest.raises(DataError, match=words):
             rank(boxes, images=photos, budget=1, labeled=list(labeled))
+
+
+def test_a_list_of_labeled_images_that_names_none_is_told(photos, tmp_path, capsys):
+    (tmp_path / "done.txt").write_text("\n")
+    table = rank(table_of(), images=photos, budget=1, labeled=tmp_path / "done.txt")
+    assert not table["left_out"].any()
+    assert f"{tmp_path / 'done.txt'} names no image" in capsys.readouterr().out
 
 
 def test_class_scores_reach_the_strategy(photos, write, monkeypatch):

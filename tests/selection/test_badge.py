@@ -5,7 +5,7 @@ import pytest
 
 from miaod_nb.boxes import Detections
 from miaod_nb.config import make_config
-from miaod_nb.selection.badge import Badge, gradient_embedding, k_means_plus_plus
+from miaod_nb.selection.badge import Badge, draw_apart, gradient_embedding
 from miaod_nb.selection.box_features import Seen
 from miaod_nb.selection.outputs import Outputs
 from miaod_nb.selection.protocol import Candidates, Choice
@@ -43,7 +43,7 @@ def test_begins_with_the_longest_and_draws_by_squared_distance():
     points = np.array([[10.0], [9.0], [7.0]])
     seconds = []
     for seed in range(2000):
-        (first, length), (second, distance) = k_means_plus_plus(
+        (first, length), (second, distance) = draw_apart(
             points, [0, 1, 2], 2, np.random.default_rng(seed)
         ).items()
         assert (first, length) == (0, 10) and distance == {1: 1, 2: 3}[second]
