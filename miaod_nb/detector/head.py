@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from miaod_nb.detector.anchors import UNIT_STDS, AnchorGrid, Stds
 
 TOWERS = ("classifier_1", "classifier_2", "mil_classifier", "regressor")
+CHANNELS_OF_A_GROUP = 8  # that GroupNorm normalizes together; fewer where they do not divide
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,20 @@ class Predictions:
 
 
 class Tower(nn.Module):
-    """Some 3x3 convolutions with ReLU and one without: (B, in, h, w) -> (B, out, h, w)."""
+    """Some 3x3 convolutions with ReLU and one without: (B, in, h, w) -> (B, out, h, w). normalized:
+    with a GroupNorm (Wu and He, ECCV 2018) before each ReLU, of every level by itself."""
 
-    def __init__(self, in_channels: int, channels: int, num_convs: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, num_convs: int, out_channels: int,
+        normalized: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         layers: list[nn.Module] = []
+        groups = math.gcd(channels, max(channels // CHANNELS_OF_A_GROUP, 1))
         for i in range(num_convs):
             layers += [
                 nn.Conv2d(channels if i else in_channels, channels, 3, padding=1),
+                *([nn.GroupNorm(groups, channels)] if normalized else []),
                 nn.ReLU(inplace=True),
             ]
         self.convs = nn.Sequential(*layers)
@@ -80,12 +87,14 @@ class RetinaHead(nn.Module):
         anchors_per_cell: int,
         channels: int = 256,
         num_convs: int = 4,
+        normalized: bool = False,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         for name in TOWERS:
             width = 4 if name == "regressor" else num_classes
-            tower = Tower(in_channels, channels, num_convs, anchors_per_cell * width)
+            outputs = anchors_per_cell * width
+            tower = Tower(in_channels, channels, num_convs, outputs, normalized)
             self._initialize(name, tower)
             self.add_module(name, tower)
 

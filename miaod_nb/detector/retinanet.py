@@ -58,6 +58,7 @@ class RetinaNet(DetectionModel):
         fpn_channels: int = 256,
         tower_channels: int = 256,
         tower_convs: int = 4,
+        normalized_towers: bool = False,
         anchor_scale: float = 4.0,
         scales_per_octave: int = 3,
         anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
@@ -75,7 +76,9 @@ class RetinaNet(DetectionModel):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         per_cell = scales_per_octave * len(anchor_ratios)
-        self.head = RetinaHead(fpn_channels, num_classes, per_cell, tower_channels, tower_convs)
+        self.head = RetinaHead(
+            fpn_channels, num_classes, per_cell, tower_channels, tower_convs, normalized_towers
+        )
         self.train_only(self.parts)
         self.train()
 
@@ -109,6 +112,7 @@ def build_retinanet(config: Config, num_classes: int) -> RetinaNet:
         fpn_channels=config.fpn_channels,
         tower_channels=config.tower_channels,
         tower_convs=config.tower_convs,
+        normalized_towers=config.tower_norm == "group",
         anchor_scale=config.anchor_scale,
         scales_per_octave=config.scales_per_octave,
         anchor_ratios=config.anchor_ratios,

@@ -6,7 +6,7 @@ from torch import nn
 
 from miaod_nb.config import make_config
 from miaod_nb.detector import build_detector
-from miaod_nb.detector.head import TOWERS
+from miaod_nb.detector.head import TOWERS, RetinaHead
 from miaod_nb.detector.retinanet import RetinaNet
 from tests.tiny import lively_detector, noise, tiny_detector
 
@@ -14,6 +14,7 @@ OUTPUTS = ("logits_1", "logits_2", "mil_logits", "box_deltas")
 SETTINGS = [
     {},
     {"backbone": "efficientnet_lite0", "num_levels": 4, "scales_per_octave": 2, "tower_convs": 0},
+    {"tower_convs": 2, "tower_norm": "group"},
 ]
 
 
@@ -65,6 +66,26 @@ def test_batch_equals_single():
             torch.testing.assert_close(
                 getattr(batch, name)[i : i + 1], getattr(single, name), rtol=1e-4, atol=1e-4
             )
+
+
+@torch.no_grad()
+def test_normalized_towers_do_not_care_how_large_features_are():
+    """GroupNorm sees each image and level by itself, and divides by what it finds there."""
+    plain, normalized = (
+        RetinaHead(16, 3, 9, channels=12, num_convs=1, normalized=normalized)
+        for normalized in (False, True)
+    )
+    features = [noise(2, size, size)[:, :1].repeat(1, 16, 1, 1).cumsum(1) for size in (8, 4)]
+    for image in range(2):
+        alone = normalized([level[image : image + 1] for level in features])
+        for name, values in normalized(features).items():
+            torch.testing.assert_close(values[image : image + 1], alone[name])
+    larger = [features[0], 100 * features[1]]
+    cells = 8 * 8 * 9
+    for head, expected in ((normalized, True), (plain, False)):
+        before, after = (head(levels, ("regressor",))["regressor"] for levels in (features, larger))
+        assert torch.equal(before[:, :cells], after[:, :cells])  # levels know nothing of another
+        assert torch.allclose(before, after, atol=1e-3) is expected
 
 
 @torch.no_grad()
