@@ -20,7 +20,8 @@ def draw_resamples(num_images: int, count: int = 1000) -> np.ndarray:
     """How often each image stands in each resample: int (count, num_images), each row with the
     sum num_images.
 
-    The same numbers give the same draws, so that what several detectors reach can be paired.
+    The same numbers give the same draws, so that what several detectors reach on the same images,
+    in the same order, can be paired.
     Raises ValueError where there is no image.
     """
     if num_images < 1:
