@@ -1,5 +1,6 @@
 """Curves: losses over steps, discrepancy over stages, mAP over labeled images."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.evaluation.band import band_in_words, band_warning
 from miaod_nb.evaluation.statistics import half_width
 from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.look import (
@@ -99,12 +101,13 @@ def learning_curves(
     axes: Axes, table: pd.DataFrame, metric: str = VOC12_AP, over: str = "labeled_images"
 ) -> Axes:
     """mAP over labeled images: a thin line a run, a thick one for the mean of a strategy's runs,
-    and from three runs on the 95 % confidence interval of the mean (Student's t) as a band.
+    and from three runs on the 95 % confidence interval of the mean over seeds, on these test images
+    (Student's t) as a band, which is told below.
 
     table: rows of `metrics.csv` files, with `strategy`, `run`, `cycle` where `over` may differ
-    between runs, `metric` (mAP from 0 to 1, or its ratio to full supervision) and `over`, the
-    column of the horizontal axis. Each kind of full supervision is a horizontal line. The metric's
-    axis begins at 0.
+    between runs, `evaluated_on` for how many test images, `metric` (mAP from 0 to 1, or its ratio
+    to full supervision) and `over`, the column of the horizontal axis. Each kind of full
+    supervision is a horizontal line. The metric's axis begins at 0.
     """
     partial = table[~are_full(table["strategy"])]
     styles = looks(table["strategy"])
@@ -115,6 +118,8 @@ def learning_curves(
         for run in runs if len(runs) > 1 else []:
             axes.plot(run[over], run[metric], color=color, linewidth=0.8)
     axes.set(xlabel=over.replace("_", " "), ylabel=metric, ylim=_from_zero(table[metric]))
+    if axes.collections:
+        _tell_band(axes, partial)
     label_ends(axes, _mean_lines(axes, table, metric, styles, over))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     counts = np.unique(partial[over])
@@ -226,6 +231,17 @@ def _add_interval(axes: Axes, rows: pd.DataFrame, metric: str, over: str, color:
     half = [half_width(std, int(n)) for std, n in zip(table["std"], table["count"], strict=True)]
     axes.fill_between(table["x"], table["mean"] - half, table["mean"] + half, color=color,
                       alpha=0.15, linewidth=0)  # fmt: skip
+
+
+def _tell_band(axes: Axes, table: pd.DataFrame) -> None:
+    """Says below the axis what the bands are. table: rows of runs on the same test images."""
+    evaluated_on = str(table["evaluated_on"].iloc[0]) if "evaluated_on" in table else ""
+    warning = band_warning(evaluated_on)
+    told = f"Band: {band_in_words(evaluated_on)}" + f"; {warning}" * bool(warning) + "."
+    axes.annotate(
+        textwrap.fill(told, 95), (0, 0), (0, -4), xycoords=("axes fraction", axes.xaxis.label),
+        textcoords="offset points", va="top", fontsize=8,
+    )  # fmt: skip
 
 
 def _from_zero(values: pd.Series) -> tuple[float, float]:

@@ -8,11 +8,12 @@ import pandas as pd
 
 from miaod_nb import plots
 from miaod_nb.compare.comparison import class_results
+from miaod_nb.evaluation.band import band_in_words, band_warning
 from miaod_nb.plots.look import are_full
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
-from miaod_nb.report.pieces import Picture, Piece, Section, Table, Text
+from miaod_nb.report.pieces import Caution, Picture, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 
 COLUMNS = 4  # panels of a row
@@ -26,7 +27,7 @@ def results(groups: Sequence[Measured]) -> Section:
         if len(groups) > 1:
             names = ", ".join(run.name for run in group.runs)
             pieces.append(Text(f"Evaluated on the {group.evaluated_on}: {names}."))
-        pieces += [_over_images(group), *_over_boxes(group), *_tables(group),
+        pieces += [_over_images(group), *_few_images(group), *_over_boxes(group), *_tables(group),
                    *_per_class(group)]  # fmt: skip
     pieces = pieces or [Text("No cycle was evaluated: there is no mAP to show.")]
     return Section("Results", pieces)
@@ -56,11 +57,24 @@ def _ends(group: Measured) -> str:
 
 
 def _seeds(group: Measured) -> str:
-    most = int(group.table.groupby("strategy")["run"].nunique().max())
-    if most < 2:
+    if _most_runs(group) < 2:
         return ""
     text = " A thick line is the mean of several runs, the thin ones are the runs."
-    return text + (" The band is the 95 % confidence interval of the mean." * (most >= 3))
+    if _most_runs(group) < 3:
+        return text
+    return f"{text} The band is the {band_in_words(group.evaluated_on)}."
+
+
+def _few_images(group: Measured) -> list[Caution]:
+    """What a band over seeds does not say, where the images are few."""
+    warning = band_warning(group.evaluated_on)
+    is_due = warning and _most_runs(group) >= 3
+    return [Caution(f"The band is over seeds alone: {warning}.")] if is_due else []
+
+
+def _most_runs(group: Measured) -> int:
+    """How many runs the strategy with the most has."""
+    return int(group.table.groupby("strategy")["run"].nunique().max())
 
 
 def _over_boxes(group: Measured) -> list[Piece]:

@@ -461,8 +461,27 @@ def test_three_runs_have_a_confidence_interval_and_two_have_none(axes):
     plots.learning_curves(axes, table)
     (band,) = axes.collections
     heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
-    half = 4.30 * 0.1 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 0.1
+    half = 4.302653 * 0.1 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 0.1
     assert [heights.min(), heights.max()] == pytest.approx([0.3 - half, 0.3 + half])
+
+
+@pytest.mark.parametrize("evaluated_on, told", [
+    ("test list (1729 images)", "on these 1729 test images."),
+    ("test list (200 images)", "on these 200 test images; other images than these 200 may move"),
+    ("", "over seeds, on these test images."),
+])  # fmt: skip
+def test_a_band_is_told_with_the_number_of_images(axes, evaluated_on, told):
+    table = metrics(random_0=[0.2, 0.2], random_1=[0.3, 0.2], random_2=[0.4, 0.2])
+    if evaluated_on:
+        table["evaluated_on"] = evaluated_on
+    plots.learning_curves(axes, table)
+    (text,) = [text for text in texts_of(axes) if text.startswith("Band: 95 % confidence interval")]
+    assert told in text.replace("\n", " ")
+
+
+def test_without_a_band_there_is_no_word_of_it(axes):
+    plots.learning_curves(axes, metrics(mi_aod_0=[0.2, 0.4], mi_aod_1=[0.4, 0.6]))
+    assert texts_of(axes) == ["MI-AOD"]
 
 
 @pytest.mark.parametrize("over", ["labeled_boxes", "labeled_images"])

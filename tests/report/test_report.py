@@ -406,7 +406,11 @@ def test_three_seeds_are_drawn_as_a_mean_with_its_interval(runs, tmp_path):
     assert group.last.set_index("strategy")["runs"].to_dict() == {"mi_aod": 1, "random": 3}
     said = as_markdown(Report("", [in_short(loaded, [group]), results([group])]))
     assert "2 more runs differ from these in their seeds alone" in said
-    assert "The band is the 95 % confidence interval" in said
+    number = len(loaded[0].record.test)
+    where = f"of the mean over seeds, on these {number} test images."
+    assert f"The band is the 95 % confidence interval {where}" in said
+    assert f"The band is over seeds alone: other images than these {number} may move" in said
+    assert "The band" not in as_markdown(Report("", [results(measured(loaded[:3]))]))
 
 
 def as_another(folder: Path, strategy: str, training: str) -> Path:
