@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from authors_settings import AUTHORS, TheirSetting
 from pydantic.fields import FieldInfo
@@ -77,6 +77,8 @@ def _our_row(name: str) -> tuple[str, ...]:
 def _accepted(field: FieldInfo) -> str:
     if field.annotation == float | str:
         return "a number, or one with its unit"
+    if field.annotation == float | Literal["auto"]:
+        return "a number, or auto"
     lists = "names" if "str" in str(field.annotation) else "numbers"
     return allowed(field).removesuffix(": ") or ("a text" if field.annotation is str else lists)
 

@@ -18,6 +18,7 @@ from miaod_nb.learning.train import cycle_stages
 from miaod_nb.progress import say
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.steps import goes_on
 from miaod_nb.selection.registry import build_strategy
 
 
@@ -46,7 +47,7 @@ def export_run(folder: RunFolder, out: Path, data_root: Path | None = None) -> l
     written = [
         *_save_sets(record, out_folder, document),
         _save_log(record, out_folder, log_name, steps),
-        *_save_checkpoints(folder, out_folder, steps),
+        *_save_checkpoints(record, out_folder, steps),
     ]
     return [out_folder.path(name) for name in written]
 
@@ -106,10 +107,10 @@ def _steps(log: Sequence[Record], cycle: int) -> list[Record]:
 
 
 def _save_checkpoints(
-    folder: RunFolder, out: RunFolder, steps: Mapping[int, Sequence[Record]]
+    record: RunRecord, out: RunFolder, steps: Mapping[int, Sequence[Record]]
 ) -> list[str]:
     """Writes the detectors; returns the names of the files, [] if the authors' code has no such."""
-    written: list[str] = []
+    folder, written = record.folder, list[str]()
     for cycle, of_cycle in steps.items():
         relative = f"cycle{cycle}/weights.pt"
         if not folder.exists(relative):  # imported, or not trained to its end
@@ -122,8 +123,11 @@ def _save_checkpoints(
             return []
         config = validated(checkpoint["settings"])
         adversarial = build_strategy(config).card.training_of(config.training) == "mi_aod"
-        epochs = cycle_stages(config, adversarial)[-1].epochs
-        last_step = max((record["step"] for record in of_cycle[-1:]), default=0)
+        stages = cycle_stages(
+            config, adversarial, goes_on=goes_on(config, cycle, record.first_cycle)
+        )
+        epochs = stages[-1].epochs
+        last_step = max((one["step"] for one in of_cycle[-1:]), default=0)
         meta = {"CLASSES": tuple(checkpoint["classes"]), "epoch": epochs, "iter": last_step,
                 "seed": config.seed}  # fmt: skip
         written.append(f"cycle{cycle}/epoch_{epochs}.pth")

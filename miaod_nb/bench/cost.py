@@ -13,6 +13,7 @@ from miaod_nb.data.pool import resolve_count
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.experiment.dataset import num_scored
 from miaod_nb.learning.train import cycle_stages
+from miaod_nb.runs.steps import goes_on
 from miaod_nb.selection.registry import build_strategy
 
 # A pass that is not measured by itself costs about as much as the measured one that it resembles:
@@ -68,8 +69,8 @@ class CycleCost:
 def predict(config: Config, protocol: Protocol, speeds: Speeds) -> list[CycleCost]:
     """The cost of every cycle that the configuration asks for."""
     costs = []
-    for labeled in labeled_images(config, protocol.pool):
-        passes = image_passes(config, labeled, protocol)
+    for cycle, labeled in enumerate(labeled_images(config, protocol.pool)):
+        passes = image_passes(config, labeled, protocol, cycle)
         inference = sum(passes[name] for name in _INFERENCE)
         seconds = seconds_of(passes, speeds, config.batch_size)
         costs.append(CycleCost(labeled, passes.total() - inference, inference, seconds))
@@ -98,7 +99,7 @@ def _images_a_cycle(config: Config, pool: int) -> int:
     return min(max(int(most), 1), pool)
 
 
-def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[str]:
+def image_passes(config: Config, labeled: int, protocol: Protocol, cycle: int = 0) -> Counter[str]:
     """How many images go through each kind of step in a cycle with `labeled` images.
 
     Epochs are counted as if all images had one orientation; two add at most a batch to an epoch.
@@ -107,7 +108,7 @@ def image_passes(config: Config, labeled: int, protocol: Protocol) -> Counter[st
     pairs = max(steps, _epoch_steps(config, _unlabeled_images(config, labeled, protocol.pool)))
     passes: Counter[str] = Counter()
     adversarial = build_strategy(config).card.training_of(config.training) == "mi_aod"
-    for plan in cycle_stages(config, adversarial):
+    for plan in cycle_stages(config, adversarial, goes_on=goes_on(config, cycle)):
         if plan.stage.uses_unlabeled:
             for half in ("labeled", "unlabeled"):
                 passes[f"{plan.stage.name} {half}"] += plan.epochs * pairs * config.batch_size

@@ -23,6 +23,7 @@ def describe_run(record: RunRecord) -> list[str]:
     lines = [
         f"{record.root}: run folder",
         *line_of("settings", pairs(settings)),
+        *_weight_of_discrepancy(record),
         f"  data        {record.data_root or '(unknown)'}: "
         f"{len(record.pool)} pool images, {len(record.test)} to test on",
         *line_of("classes", ", ".join(_named_classes(record))),
@@ -62,6 +63,20 @@ def line_of(name: str, text: str) -> list[str]:
 def pairs(settings: Mapping[str, Any]) -> str:
     """The settings as they may be given to `--set`."""
     return " ".join(f"{name}={spell(value)}" for name, value in settings.items())
+
+
+def _weight_of_discrepancy(record: RunRecord) -> list[str]:
+    """What discrepancy_weight=auto was in each cycle so far."""
+    cycles: dict[str, list[str]] = {}
+    for cycle, weight in record.weights_of_discrepancy().items():
+        cycles.setdefault(f"{weight:.4g}", []).append(str(cycle))
+    if not cycles:
+        return []
+    found = [
+        f"{weight} in cycle{'s' * (len(of_it) > 1)} {', '.join(of_it)}"
+        for weight, of_it in cycles.items()
+    ]
+    return line_of("lambda", f"discrepancy_weight=auto was {'; '.join(found)}")
 
 
 def _waiting(record: RunRecord) -> list[str]:

@@ -64,6 +64,12 @@ def _class_target(text: str) -> str:
     return text
 
 
+def _weight(value: float | str) -> float | str:
+    if isinstance(value, float) and not 0 <= value <= 10:
+        raise ValueError("from 0 to 10, or auto")
+    return value
+
+
 def _whole_count(amount: float) -> float:
     if amount >= 1 and not amount.is_integer():
         raise ValueError("from 1 on it is a count and must be whole")
@@ -79,6 +85,7 @@ Ratios = Annotated[
 Size = Annotated[tuple[int, int], BeforeValidator(_numbers), AfterValidator(_plausible_size)]
 Amount = Annotated[float, AfterValidator(_whole_count)]
 BudgetSetting = Annotated[float | str, BeforeValidator(budget_setting)]
+Weight = Annotated[float | Literal["auto"], AfterValidator(_weight)]
 
 _RUN: dict[str, Any] = {"run": True}  # marks a field that does not change the results
 _ADDED: dict[str, Any] = {"added": True}  # one that runs before it had by its default, unnamed
@@ -157,7 +164,10 @@ class Config(BaseModel):
     training: Literal["auto", "mi_aod", "label_set"] = Field(
         "auto", description="all three stages, or labeled images alone; auto: as the strategy needs"
     )
-    discrepancy_weight: float = Field(0.5, ge=0, le=10, description="lambda of the paper")
+    discrepancy_weight: Weight = Field(
+        0.5, description="lambda of the paper, a number from 0 to 10; auto: such that batches of "
+        "this size and so many levels and classes weigh the disagreement as the authors' did"
+    )
     discrepancy_norm: Literal["l1", "l2"] = Field(
         "l1", description="discrepancy in the losses: absolute (authors' code) or squared (paper)"
     )
@@ -191,6 +201,11 @@ class Config(BaseModel):
                           "uncertainty: a whole count, or below 1 a fraction of its anchors")
 
     # training
+    start_from: Literal["pretrained", "previous"] = Field(
+        "pretrained", description="what the training of a cycle begins with: the pretrained "
+        "backbone, or, after the first, the detector of the cycle before",
+        json_schema_extra=_ADDED,
+    )
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimizer of every stage")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="for the preset's batch size")
     backbone_lr_factor: float = Field(1.0, ge=0, le=1, description="of the backbone's learning "
@@ -201,10 +216,17 @@ class Config(BaseModel):
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum")
     weight_decay: float = Field(5e-4, ge=0, le=1, description="L2 (SGD) or decoupled (AdamW)")
+    weight_averaging: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of "
+                                    "the weights over the steps of a cycle, which is then its "
+                                    "detector, such as 0.998; 0: the last weights",
+                                    json_schema_extra=_ADDED)
     clip_norm: float = Field(0.0, ge=0, le=10**6, description="largest gradient norm; 0: no "
                              "clipping")
     batch_size: int = Field(2, ge=1, le=256, description="images a training step")
     label_set_epochs: int = Field(3, ge=1, le=1000, description="epochs of a label-set stage")
+    later_epochs: int = Field(0, ge=0, le=1000, description="epochs of a label-set stage in a "
+                              "cycle that begins with the detector before (start_from=previous); "
+                              "0: label_set_epochs", json_schema_extra=_ADDED)
     adversarial_epochs: int = Field(1, ge=1, le=1000, description="epochs of a minimize or "
                                     "maximize stage")
     rounds: int = Field(2, ge=0, le=100, description="times that minimize, maximize, label-set run")

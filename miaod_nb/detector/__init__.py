@@ -9,6 +9,7 @@ class_quality: how well each class is found while a detector learns, for strateg
 detection_losses: detection losses: what anchors should say about labeled objects
 mil: multiple-instance learning: an image is a bag of anchors, and its classes are known or guessed
 model: what every detection model has in common, and what the rest of the package knows of one
+growing: a detector that goes on from an earlier one, which may know fewer classes
 remembering: a detector that looks at the images of a batch once, however often it is asked
 folding: BatchNorms merged into convolutions: the same detector with less to compute, for inference
 retinanet: RetinaNet with two adversarial classifiers and a multiple-instance tower (MI-AOD)

@@ -46,6 +46,8 @@ class DetectionModel(nn.Module):
     matching = RETINA_MATCHING
     delta_stds: Stds = UNIT_STDS
     anchor_offset = 0.0  # of a cell's center, in strides
+    # The authors' lambda x images of a batch x levels / outputs of a classifier.
+    discrepancy_strength = 0.5 * 2 * 5 / 20
     # Whether weight decay and momentum move trainable parameters that a batch does not reach.
     fills_zero_gradients = True
     autocast = False  # whether convolutions compute in bfloat16

@@ -147,6 +147,7 @@ class SSD300(DetectionModel):
     matching = Matching(negative_iou=0.5, every_tie=False)
     delta_stds = (0.1, 0.1, 0.2, 0.2)
     anchor_offset = 0.5
+    discrepancy_strength = 0.5 * 8 * 6 / 21
     fills_zero_gradients = False  # as the authors' code under today's default of zero_grad
 
     def __init__(self, backbone: SSDVGG16, num_classes: int, frozen_stages: int = 0) -> None:

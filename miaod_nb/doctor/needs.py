@@ -45,11 +45,12 @@ def needs_of(
     full = _input_pixels(config) * config.batch_size
     trained = _bytes(p for p in model.parameters() if p.requires_grad)
     weights, copies = _bytes(model.state_dict().values()), OPTIMIZER_COPIES[config.optimizer]
+    averages = weights * (config.weight_averaging > 0)
     pixels = sum(3 * one.width * one.height for one in pool)
     return Needs(
-        memory=kept * full // (side[0] * side[1]) + weights + trained * (1 + copies),
+        memory=kept * full // (side[0] * side[1]) + weights + averages + trained * (1 + copies),
         # The state is written beside the one that it replaces.
-        disk=cycles * weights + 2 * (weights + trained * copies),
+        disk=cycles * weights + 2 * (weights + averages + trained * copies),
         cache=min(config.cache_mb * MIB, pixels),
     )
 

@@ -33,6 +33,7 @@ from miaod_nb.runs.machine import resolve_device
 from miaod_nb.runs.record import RunRecord, is_run, refuse_cycle
 from miaod_nb.runs.schema import CycleLabels, Metrics, read_document
 from miaod_nb.runs.session import Session
+from miaod_nb.runs.steps import goes_on
 from miaod_nb.runs.to_label import to_label
 from miaod_nb.selection.class_coverage import refuse_unknown_classes
 from miaod_nb.selection.protocol import Strategy
@@ -85,9 +86,6 @@ class RunState:
         self.folder = folder_type(run_dir)
         self._imported = self._imported or load_imported(self.folder)
         self.session = Session(self.folder, config.save_every, config.tensorboard, self.processes)
-        self.stages: list[StagePlan] = cycle_stages(
-            self.config, self.trains_adversarially, self.processes
-        )
         self._images, self._images_of = ImageCache((), 0), -1
         self._record: RunRecord | None = None
         if begun is None:
@@ -159,6 +157,21 @@ class RunState:
     def trains_adversarially(self) -> bool:
         """Whether images without labels are trained on too."""
         return self.card.training_of(self.config.training) == "mi_aod"
+
+    @property
+    def stages(self) -> list[StagePlan]:
+        """The training stages of the first cycle; those of later ones have the same names."""
+        return self.stages_of(0)
+
+    def stages_of(self, cycle: int) -> list[StagePlan]:
+        """The training stages of a cycle in order."""
+        return cycle_stages(
+            self.config, self.trains_adversarially, self.processes, self.goes_on(cycle)
+        )
+
+    def goes_on(self, cycle: int) -> bool:
+        """Whether the training of a cycle begins with the detector of the cycle before."""
+        return goes_on(self.config, cycle, self.first_cycle)
 
     def keep_images(self, cycle: int, ids: Sequence[str]) -> ImageCache:
         """The images that a cycle trains on, kept from stage to stage."""
@@ -240,8 +253,22 @@ class RunState:
             )
         return self._built(checkpoint, path, len(expected))
 
+    def detector_before(self, cycle: int) -> DetectionModel:
+        """The detector that the training of a cycle goes on from."""
+        path = self.folder.path(f"cycle{cycle - 1}/weights.pt")
+        if not path.exists():
+            raise CheckpointError(
+                f"cycle {cycle} starts from the detector of cycle {cycle - 1} "
+                "(start_from=previous), and its weights are missing",
+                where=path,
+                remedy="restore the file, or begin another run_dir, with start_from=pretrained if "
+                "detectors are not kept",
+            )
+        return self.load_model(cycle - 1)
+
     def model_so_far(self, cycle: int) -> DetectionModel:
-        """The detector of a cycle as it is now: finished, or as its training saved it last."""
+        """The detector of a cycle as it is now: finished, or as its training saved it last (the
+        weights in training, not their average)."""
         relative = f"cycle{cycle}/state.pt"
         if self.folder.exists(f"cycle{cycle}/weights.pt") or not self.folder.exists(relative):
             return self.load_model(cycle)

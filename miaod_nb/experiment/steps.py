@@ -1,6 +1,7 @@
 """What the steps of a cycle do; their results are files of the run folder."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -154,18 +155,33 @@ def train(run: RunState, cycle: int, index: int) -> None:
     unlabeled = np.setdiff1d(sets.unlabeled_sample, run.dataset.held_out)
     ids = run.dataset.ids(unlabeled)
     load = run.keep_images(cycle, [*objects, *ids]).load
-    data = TrainingSet(cycle, classes, objects, ids, run.dataset.records, load)
-    training = StageTraining(run.config, run.session, run.device, run.stages, index, data)
-    model = training.run()
+    before = partial(run.detector_before, cycle) if run.goes_on(cycle) else None
+    data = TrainingSet(cycle, classes, objects, ids, run.dataset.records, load, before)
+    stages = run.stages_of(cycle)
+    if begins:
+        _say_what_it_starts_from(run, cycle)
+    training = StageTraining(run.config, run.session, run.device, stages, index, data)
+    model, detector = training.run()
     if run.processes.is_first:
-        _log_discrepancy(run, cycle, index, data, model)
-    if index == len(run.stages) - 1:
+        _log_discrepancy(run, cycle, stages[index].name, data, model)
+    if index == len(stages) - 1:
         run.folder.save_tensors(
             f"cycle{cycle}/weights.pt",
-            {"model": model.state_dict(), "class_quality": model.class_quality,
+            {"model": detector.state_dict(), "class_quality": detector.class_quality,
              "classes": list(classes), "settings": run.config.model_dump(mode="json"),
              "gray": run.dataset.gray},
         )  # fmt: skip
+
+
+def _say_what_it_starts_from(run: RunState, cycle: int) -> None:
+    """Tells what training begins with, where that is not the same in every cycle."""
+    if run.goes_on(cycle):
+        new = run.classes_of(cycle)[len(run.classes_of(cycle - 1)) :]
+        text = f"; new to it, with outputs that begin untrained: {', '.join(new)}" if new else ""
+        say(f"  training starts from the detector of cycle {cycle - 1}{text}")
+    elif run.config.start_from == "previous" and cycle > 0:
+        say(f"  training starts from the pretrained backbone: cycle {cycle - 1} was imported, "
+            "without a detector that could be gone on from")  # fmt: skip
 
 
 def _take_over(run: RunState, cycle: int) -> None:
@@ -184,12 +200,11 @@ def _take_over(run: RunState, cycle: int) -> None:
 
 
 def _log_discrepancy(
-    run: RunState, cycle: int, index: int, data: TrainingSet, model: DetectionModel
+    run: RunState, cycle: int, stage: str, data: TrainingSet, model: DetectionModel
 ) -> None:
     """Notes how much the classifiers disagree on a few unlabeled images after the stage."""
     probe = [run.dataset.records[image_id] for image_id in data.unlabeled_ids[:PROBE_IMAGES]]
     if probe:
-        stage = run.stages[index].name
         value = mean_discrepancy(model, probe, run.config)
         run.session.log(cycle, f"end of {stage}", stage=stage, discrepancy=value)
 

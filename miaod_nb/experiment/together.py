@@ -94,7 +94,7 @@ def _start(run: Run) -> "subprocess.Popen[bytes]":
 def _wait_for(run: Run, process: "subprocess.Popen[bytes] | None") -> None:
     """Waits until the process that works on a run has ended, and shows how many epochs of training
     are done. process: None for one that was started elsewhere."""
-    name, total = run.folder.root.name, run.config.cycles * _epochs_of_a_cycle(run)
+    name, total = run.folder.root.name, _epochs_before(run, run.config.cycles)
     done = _epochs_done(run)
 
     def epochs() -> Iterator[None]:
@@ -116,11 +116,14 @@ def _epochs_done(run: Run) -> int:
     steps = [record for record in run.folder.read_log() if record.get("event") == "step"]
     if not steps:
         return 0
-    last, names = steps[-1], [plan.name for plan in run.stages]
-    before = run.stages[: names.index(last["stage"])]
+    last = steps[-1]
+    stages = run.stages_of(last["cycle"])
+    names = [plan.name for plan in stages]
+    before = stages[: names.index(last["stage"])]
     epochs = sum(plan.epochs for plan in before) + last["epoch"]
-    return last["cycle"] * _epochs_of_a_cycle(run) + epochs
+    return _epochs_before(run, last["cycle"]) + epochs
 
 
-def _epochs_of_a_cycle(run: Run) -> int:
-    return sum(plan.epochs for plan in run.stages)
+def _epochs_before(run: Run, cycle: int) -> int:
+    """Epochs of training in all cycles before this one."""
+    return sum(plan.epochs for earlier in range(cycle) for plan in run.stages_of(earlier))

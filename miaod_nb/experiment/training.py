@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from miaod_nb.boxes import Objects
 from miaod_nb.config import Config
@@ -17,8 +18,11 @@ from miaod_nb.data.plans import pair_plans, training_plan
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
+from miaod_nb.detector.growing import go_on_from
 from miaod_nb.detector.model import DetectionModel
 from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
+from miaod_nb.learning.moving_average import averaged_detector, moving_average
+from miaod_nb.learning.stages import Method
 from miaod_nb.learning.train import (
     Batches,
     StagePlan,
@@ -29,12 +33,14 @@ from miaod_nb.learning.train import (
 from miaod_nb.progress import progress, say, say_detail
 from miaod_nb.runs.machine import memory_mb
 from miaod_nb.runs.session import Session
+from miaod_nb.runs.steps import shown
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """What a cycle trains on. objects: of the labeled images by id; unlabeled_ids: the sample of
-    the pool; records: of all of them by id; load: how an image is had."""
+    the pool; records: of all of them by id; load: how an image is had. before: gives the detector
+    of the cycle before, if this one begins with that."""
 
     cycle: int
     classes: Sequence[str]
@@ -42,6 +48,7 @@ class TrainingSet:
     unlabeled_ids: Sequence[str]
     records: Mapping[str, ImageRecord]
     load: Callable[[ImageRecord], Tensor] = read_image
+    before: Callable[[], DetectionModel] | None = None
 
 
 class StageTraining:
@@ -57,13 +64,18 @@ class StageTraining:
         self.state_path = f"cycle{data.cycle}/state.pt"
         self.steps_per_epoch = len(self.epoch_plans(index, 0)[0])
 
-    def run(self) -> DetectionModel:
-        """Trains the stage to its end, saves the state and returns the model."""
-        model, optimizer, first_step = self._start()
+    def run(self) -> tuple[DetectionModel, DetectionModel]:
+        """Trains the stage to its end and saves the state. Returns the model, and what is the
+        cycle's detector if this was its last stage: the model, or its moving average."""
+        state = self._saved_state()
+        model, average = self._detectors(state)
+        optimizer, first_step = self._start(model, state)
         self.session.folder.rewind_log(self._precedes(first_step))
+        if not first_step:
+            self._log_beginning(model)
         lengths = [len(self.epoch_plans(i, 0)[0]) for i in range(len(self.stages))]
         rates = learning_rates(self.config, self.stages, self.index, lengths)
-        recorder = _Recorder(self, model, optimizer, first_step)
+        recorder = _Recorder(self, model, average, optimizer, first_step)
         description = f"cycle {self.data.cycle} {self.plan.name.replace('_', '-')}"
         if first_step:
             say(f"{description}: goes on after step {first_step} of {len(rates)}")
@@ -74,7 +86,7 @@ class StageTraining:
             self.config.clip_norm,
         )  # fmt: skip
         recorder.save()
-        return model
+        return model, model if average is None else averaged_detector(average, model)
 
     def epoch_plans(self, index: int, epoch: int) -> list[list[list[str]]]:
         """The plan of an epoch's labeled batches and, in a stage that uses them, that of its
@@ -117,21 +129,42 @@ class StageTraining:
             for kind, (plan, objects) in enumerate(zip(plans, targets, strict=False))
         ]  # fmt: skip
 
-    def _start(self) -> tuple[DetectionModel, torch.optim.Optimizer, int]:
-        """Model and optimizer as the last saved state has them, and the steps done since then."""
-        folder, state = self.session.folder, None
+    def _saved_state(self) -> Mapping[str, Any] | None:
+        """The last state that was saved in this cycle; None if it begins now."""
+        folder = self.session.folder
         if folder.exists(self.state_path):
-            state = folder.load_tensors(self.state_path, self.device)
-        elif self.index > 0:
+            return folder.load_tensors(self.state_path, self.device)
+        if self.index > 0:
             raise RunFolderError(
                 f"the state after {self.stages[self.index - 1].name} is missing",
                 where=folder.path(self.state_path),
                 remedy=f"delete {folder.path(f'cycle{self.data.cycle}')} to train the cycle again",
             )
-        config = self.config if state is None else without_pretrained(self.config)
+        return None
+
+    def _detectors(
+        self, state: Mapping[str, Any] | None
+    ) -> tuple[DetectionModel, AveragedModel | None]:
+        """The detector to train, as the state has it or as the cycle begins with it, and the moving
+        average of its weights if there is one."""
+        is_new = state is None and self.data.before is None
+        config = self.config if is_new else without_pretrained(self.config)
         model = build_detector(config, len(self.data.classes)).to(self.device)
         if state is not None:
-            load_checkpoint(model, state, folder.path(self.state_path))
+            load_checkpoint(model, state, self.session.folder.path(self.state_path))
+        elif self.data.before is not None:
+            go_on_from(model, self.data.before())
+        if not self.config.weight_averaging:
+            return model, None
+        average = moving_average(model, self.config.weight_averaging)
+        if state is not None:
+            average.load_state_dict(state["average"])
+        return model, average
+
+    def _start(
+        self, model: DetectionModel, state: Mapping[str, Any] | None
+    ) -> tuple[torch.optim.Optimizer, int]:
+        """The optimizer as the state has it, and how many steps of this stage are done."""
         model.train()
         model.train_only(self.plan.stage.trained_parts(model.parts))
         optimizer = make_optimizer(
@@ -140,9 +173,23 @@ class StageTraining:
             backbone_lr_factor=self.config.backbone_lr_factor,
         )  # fmt: skip
         if state is None or state["stage"] != self.index:  # the stage before ended there
-            return model, optimizer, 0
+            return optimizer, 0
         optimizer.load_state_dict(state["optimizer"])
-        return model, optimizer, state["step"]
+        return optimizer, state["step"]
+
+    def _log_beginning(self, model: DetectionModel) -> None:
+        """Notes what follows from settings that leave it open."""
+        cycle, facts = self.data.cycle, dict[str, Any]()
+        if self.index == 0 and self.data.before is not None:
+            facts["starts_from"] = f"cycle {cycle - 1}"
+        if self.plan.stage.uses_unlabeled and self.config.discrepancy_weight == "auto":
+            weight = Method.of(self.config).weight(model, self.config.batch_size)
+            facts["discrepancy_weight"] = weight
+            say(f"  {shown(self.plan.name)}: discrepancy_weight=auto is {weight:.4g}")
+        if facts:
+            self.session.log(
+                cycle, f"begin of {self.plan.name}", stage=self.plan.name, step=0, **facts
+            )
 
     def _precedes(self, first_step: int) -> Any:
         """Keeps log records that this stage will not write again."""
@@ -157,10 +204,11 @@ class _Recorder:
     """Watches the steps of a stage: logs them, saves the state, refuses to go on with NaN."""
 
     def __init__(
-        self, training: StageTraining, model: DetectionModel, optimizer: torch.optim.Optimizer,
-        first_step: int,
+        self, training: StageTraining, model: DetectionModel, average: AveragedModel | None,
+        optimizer: torch.optim.Optimizer, first_step: int,
     ) -> None:  # fmt: skip
         self.training, self.model, self.optimizer = training, model, optimizer
+        self.average = average
         self.step, self.images, self.logged_at = first_step, 0, time.monotonic()
         self.terms: dict[str, Tensor] = {}
 
@@ -168,6 +216,8 @@ class _Recorder:
         self.step += 1
         self.images += images
         self.terms = terms
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         training = self.training
         at_end = self.step == training.plan.epochs * training.steps_per_epoch
         if self.step % training.config.log_every == 0 or at_end:  # every stage logs something
@@ -176,8 +226,10 @@ class _Recorder:
             self.save()
 
     def save(self) -> None:
-        """Saves model, optimizer and position. Raises TrainingError for weights that diverged."""
+        """Saves model, average, optimizer and position. Raises TrainingError for weights that
+        diverged."""
         self._finite_terms()
+        average = {} if self.average is None else {"average": self.average.state_dict()}
         self.training.session.folder.save_tensors(
             self.training.state_path,
             {
@@ -186,6 +238,7 @@ class _Recorder:
                 "optimizer": self.optimizer.state_dict(),
                 "stage": self.training.index,
                 "step": self.step,
+                **average,
             },
         )
         self.training.session.all_saved()

@@ -31,7 +31,7 @@ Terms = dict[str, Tensor]
 class Method:
     """What the losses depend on; see the fields of the same names in Config."""
 
-    discrepancy_weight: float = 0.5
+    discrepancy_weight: float | str = 0.5
     discrepancy_norm: str = "l1"
     mil_instance_score: str = "max_class"
     mil_softmax: str = "level"
@@ -41,6 +41,18 @@ class Method:
     def of(cls, config: Config) -> "Method":
         """The method that a configuration asks for."""
         return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__})
+
+    def weight(self, model: DetectionModel, images: int) -> float:
+        """Lambda in batches of so many images, over all processes.
+
+        The unlabeled term is a mean over a classifier's outputs and a sum over images and, in each,
+        over groups of anchors whose instance weights sum to 1; the detection loss is a mean over
+        positive anchors. "auto" keeps the sum as strong as the authors' lambda makes it.
+        """
+        if not isinstance(self.discrepancy_weight, str):
+            return self.discrepancy_weight
+        groups = 1 if self.mil_softmax == "image" else len(model.strides)
+        return model.discrepancy_strength * model.num_outputs / (images * groups)
 
     def instance_and_image_scores(self, predictions: Predictions) -> tuple[Tensor, Tensor]:
         """MIL scores of anchors (B, A, C) and of images (B, C)."""
@@ -125,7 +137,7 @@ class Minimize:
         logits_1, logits_2 = predictions.need("logits_1", "logits_2")
         pseudo = pseudo_image_labels(logits_1.sigmoid(), logits_2.sigmoid())
         return {
-            "discrepancy": self.method.discrepancy_weight
+            "discrepancy": self.method.weight(model, len(batch) * self.processes.count)
             * self.processes.count  # a sum over the batch, not a mean
             * losses.weighted_discrepancy_loss(discrepancy, instance_scores),
             "image_classification": losses.pseudo_image_classification_loss(
@@ -156,7 +168,7 @@ class Maximize:
         probs_1, probs_2 = predictions.both_probabilities()
         discrepancy = losses.discrepancy_loss(probs_1, probs_2, self.method.discrepancy_norm)
         return {
-            "agreement": self.method.discrepancy_weight
+            "agreement": self.method.weight(model, len(batch) * self.processes.count)
             * self.processes.count
             * losses.weighted_discrepancy_loss(1 - discrepancy, instance_scores)
         }

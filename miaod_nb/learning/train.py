@@ -40,23 +40,25 @@ class StagePlan:
 
 
 def cycle_stages(
-    config: Config, adversarial: bool, processes: Processes = ALONE
+    config: Config, adversarial: bool, processes: Processes = ALONE, goes_on: bool = False
 ) -> list[StagePlan]:
     """The stages of one cycle in order; without unlabeled images a single label-set stage with as
-    many passes over the labeled images as all stages together."""
+    many passes over the labeled images as all stages together. goes_on: whether the cycle begins
+    with the detector of the one before."""
     method = Method.of(config)
-    dropped = max(config.label_set_epochs - config.drop_epoch, 0)  # epochs at the lower rate
+    of_label_set = (goes_on and config.later_epochs) or config.label_set_epochs
+    dropped = max(of_label_set - config.drop_epoch, 0)  # epochs at the lower rate
     names = stage_names(config, adversarial)
     kinds: list[Stage] = [kind(method, processes=processes) for kind in STAGES]
     plans = []
     for name in names:
         stage = next(kind for kind in kinds if name.startswith(kind.name))
         is_label_set = isinstance(stage, LabelSet)
-        epochs = config.label_set_epochs if is_label_set else config.adversarial_epochs
+        epochs = of_label_set if is_label_set else config.adversarial_epochs
         plans.append(StagePlan(name, stage, epochs))
     last = plans.pop()
     if not adversarial:
-        per_round = 2 * config.adversarial_epochs + config.label_set_epochs
+        per_round = 2 * config.adversarial_epochs + of_label_set
         last = replace(last, epochs=last.epochs + config.rounds * per_round)
     return [*plans, replace(last, drop_after=last.epochs - dropped)]
 

@@ -1,6 +1,7 @@
 """The parts of a report that come first: in short, what was compared, the data."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -33,6 +34,7 @@ SHOWN = (
     "strategy", "detector", "backbone", "image_size", "initial", "budget", "cycles",
     "rounds", "label_set_epochs", "adversarial_epochs", "batch_size", "top_k", "split_seed", "seed",
 )  # fmt: skip
+IF_USED = ("start_from", "later_epochs", "weight_averaging")  # which few recipes do
 
 
 def to_label(run: ReportedRun) -> list[Section]:
@@ -150,13 +152,18 @@ def what_was_compared(runs: Sequence[ReportedRun]) -> Section:
     settings = [
         {"setting": name, "value": _values(runs, name),
          "meaning": str(Config.model_fields[name].description)}
-        for name in SHOWN
+        for name in (*SHOWN, *filter(partial(_is_used, runs), IF_USED))
     ]  # fmt: skip
     return Section("What was compared", [
         Table("The runs.", pd.DataFrame(rows)),
         Table("Settings that matter most; all that differ from a preset stand at the end.",
               pd.DataFrame(settings)),
     ])  # fmt: skip
+
+
+def _is_used(runs: Sequence[ReportedRun], name: str) -> bool:
+    default = Config.model_fields[name].default
+    return any(getattr(run.record.config, name) != default for run in runs)
 
 
 def _words(card: Card) -> str:

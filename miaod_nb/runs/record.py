@@ -350,6 +350,14 @@ class RunRecord:
         terms = [name for name in rows.dropna(axis=1, how="all") if name not in NOT_A_TERM]
         return rows[["step", *terms]].reset_index(drop=True)
 
+    def weights_of_discrepancy(self) -> dict[int, float]:
+        """By cycle, what discrepancy_weight=auto was there; {} without it."""
+        return {
+            record["cycle"]: record["discrepancy_weight"]
+            for record in self.folder.read_log()
+            if "discrepancy_weight" in record
+        }
+
     def discrepancies(self, cycle: int) -> dict[str, float]:
         """How much the two classifiers disagreed on unlabeled images at the end of each stage."""
         return {

@@ -11,13 +11,15 @@ from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.identity import stored_identity
 from miaod_nb.runs.pool_file import read_pool
 from miaod_nb.runs.record import RunRecord
+from miaod_nb.runs.steps import goes_on
 
 
 def equal_training(folder: RunFolder, cycle: int) -> RunFolder | None:
     """A run folder beside `folder` whose finished training of this cycle gives equal weights.
 
-    Its settings, data, labels, unlabeled sample, environment and code are the same and its strategy
-    chooses otherwise: the same experiment in two folders is meant to be run twice.
+    Its settings, data, labels, unlabeled sample, environment and code are the same, and so is the
+    detector that it goes on from, if it does; and its strategy chooses otherwise: the same
+    experiment in two folders is meant to be run twice.
     """
     for path in sorted(folder.root.resolve().parent.glob("*/config.json")):
         beside = RunFolder(path.parent)
@@ -61,7 +63,20 @@ def _is_equal(beside: RunFolder, folder: RunFolder, cycle: int) -> bool:
     arrays = [f"X_L_{cycle}.npy", f"X_U_{cycle}.npy"]
     if not all(np.array_equal(beside.load_npy(a), folder.load_npy(a)) for a in arrays):
         return False
-    return beside.exists(f"cycle{cycle}/weights.pt")
+    if not beside.exists(f"cycle{cycle}/weights.pt"):
+        return False
+    return not goes_on(ours.config, cycle, ours.first_cycle) or _equal_weights(
+        *(one.load_tensors(f"cycle{cycle - 1}/weights.pt") for one in (beside, folder))
+    )
+
+
+def _equal_weights(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether two detectors are the same in all that a training which goes on from them takes."""
+    tensors = [one["model"] | {"class_quality": one["class_quality"]} for one in (theirs, ours)]
+    names = tensors[0].keys()
+    return names == tensors[1].keys() and all(
+        tensors[0][name].equal(tensors[1][name]) for name in names
+    )
 
 
 def _images_of(folder: RunFolder) -> list[tuple[Any, ...]]:

@@ -19,6 +19,12 @@ def stage_names(config: Config, adversarial: bool) -> list[str]:
     return ["label_set", *(f"{kind}_{r}" for r in rounds for kind in (*pair, "label_set"))]
 
 
+def goes_on(config: Config, cycle: int, first_cycle: int = 0) -> bool:
+    """Whether the training of a cycle begins with the detector of the cycle before. first_cycle:
+    the first one that the run trains."""
+    return config.start_from == "previous" and cycle > first_cycle
+
+
 def step_names(stages: list[str], *, evaluates: bool, scores: bool, chooses: bool) -> list[str]:
     """The steps of a cycle with these stages: what there is to evaluate on, and what the strategy
     asks for, decide which others there are."""

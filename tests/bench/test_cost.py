@@ -57,6 +57,13 @@ def test_few_unlabeled_images_are_paired_with_all_labeled_ones():
     assert passes["minimize unlabeled"] == passes["minimize labeled"] == 14 * 4
 
 
+def test_cycles_that_go_on_cost_what_their_own_epochs_do():
+    going_on = {"start_from": "previous", "later_epochs": 1, "strategy": "random"}
+    costs = predict(make_config("tiny", SMALL | going_on), DATA, speeds())
+    # 3 + (2 + 2 + 3) epochs, then 1 + (2 + 2 + 1); 10, 15 and 20 images twice, in batches of 4
+    assert [cost.training_passes for cost in costs] == [10 * 5 * 4, 6 * 8 * 4, 6 * 10 * 4]
+
+
 def test_labeled_images_of_the_cycles():
     assert labeled_images(make_config("tiny", SMALL), 30) == [10, 15, 20]
     assert labeled_images(make_config("tiny", SMALL), 13) == [10, 13]

@@ -40,6 +40,27 @@ def test_training_plan_of_fewer_images_than_a_batch():
     assert plan == [["a"] * 4]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+@pytest.mark.parametrize(("passes", "min_steps"), [(1, 0), (2, 0), (1, 30), (3, 17)])
+@pytest.mark.parametrize("every", [1, 2, 7, 401])  # one portrait in so many: all, half, some, none
+def test_steps_never_fall_when_labels_grow(batch_size, passes, min_steps, every):
+    """Exactly as many as the images make, or `min_steps`: sets are not rounded up to passes."""
+    ids, rng = [str(i) for i in range(400)], np.random.default_rng(0)
+    landscape = [bool((i + 1) % every) for i in range(400)]
+    before = 0
+    for count in range(1, 401):
+        of_both = (landscape[:count].count(wanted) for wanted in (False, True))
+        natural = sum(-(-passes * images // batch_size) for images in of_both)
+        steps = max(natural, min_steps)
+        assert steps >= before
+        before = steps
+        if count % 13 == 1:  # the plan itself, at some of the counts
+            plan = training_plan(
+                ids[:count], landscape[:count], batch_size, rng, passes=passes, min_steps=min_steps
+            )
+            assert len(plan) == steps
+
+
 def test_pairs_are_as_many_as_the_longer_plan_has():
     assert pair_plans([1, 2], [3, 4, 5, 6, 7]) == ([1, 2, 1, 2, 1], [3, 4, 5, 6, 7])
     assert pair_plans([1, 2], [3]) == ([1, 2], [3, 3])

@@ -72,6 +72,14 @@ def test_epochs_done_are_read_from_the_log(opened):
         assert together._epochs_done(run) == done
 
 
+def test_epochs_done_of_cycles_that_go_on_are_their_own(opened):
+    recipe = {"start_from": "previous", "later_epochs": 1, "label_set_epochs": 3, "rounds": 1}
+    run = opened("run", strategy="mi_aod", **recipe)  # 3 + 1 + 1 + 3 epochs, then 1 + 1 + 1 + 1
+    assert together._epochs_before(run, 3) == 8 + 4 + 4
+    run.folder.append_log({"cycle": 2, "event": "step", "stage": "label_set_1", "epoch": 0})
+    assert together._epochs_done(run) == 8 + 4 + 3
+
+
 @pytest.mark.parametrize(
     ("settings", "cores"), [({"threads": 0}, 2), ({"threads": 2}, 2), ({"threads": 1}, 1)]
 )

@@ -215,6 +215,44 @@ def test_settings_of_the_discrepancy(stage_type, term):
         assert value(**other) != pytest.approx(value(), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("detector", "num_classes", "images", "settings"),
+    [
+        ("retinanet", 2, 2, {}),
+        ("retinanet", 6, 1, {}),
+        ("retinanet", 3, 2, {"mil_softmax": "image"}),
+        ("ssd300", 2, 1, {}),
+    ],
+)
+def test_auto_makes_the_unlabeled_sum_as_strong_as_the_authors(
+    detector, num_classes, images, settings
+):
+    """Classifiers that agree have an agreement of lambda x images x levels / outputs."""
+    model = lively_detector(num_classes, detector=detector)
+    model.head.classifier_2 = model.head.classifier_1
+    side = 300 if detector == "ssd300" else 64
+    stage = Maximize(Method(discrepancy_weight="auto", **settings))
+    (value,) = stage.loss_terms(model, unlabeled(noise(images, side, side))).values()
+    authors = 0.5 * 8 * 6 / 21 if detector == "ssd300" else 0.5 * 2 * 5 / 20
+    assert float(value.detach()) == pytest.approx(authors, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("detector", "levels", "classes", "images", "expected"),
+    [
+        ("retinanet", 5, 20, 2, 0.5),  # the authors' own settings
+        ("ssd300", 6, 20, 8, 0.5),
+        ("retinanet", 4, 6, 8, 0.046875),  # the preset voc with six classes
+        ("retinanet", 5, 80, 2, 2.0),
+    ],
+)
+def test_auto_by_hand(detector, levels, classes, images, expected):
+    size = {} if detector == "ssd300" else {"num_levels": levels}
+    model = tiny_detector(classes, detector=detector, **size)
+    assert Method(discrepancy_weight="auto").weight(model, images) == pytest.approx(expected)
+    assert Method(discrepancy_weight=0.3).weight(model, images) == 0.3
+
+
 def test_method_comes_from_the_configuration():
     asked = {
         "discrepancy_weight": 0.25, "discrepancy_norm": "l2", "mil_instance_score": "per_class",

@@ -80,6 +80,17 @@ def test_epochs_before_the_drop(drop_epoch, last, alone):
     assert plan.drop_after == alone
 
 
+@pytest.mark.parametrize(("later", "epochs"), [(2, 2), (0, 3)])
+def test_a_cycle_that_goes_on_has_label_set_epochs_of_its_own(later, epochs):
+    asked = config(start_from="previous", later_epochs=later)
+    plans = cycle_stages(asked, adversarial=True, goes_on=True)
+    assert [plan.epochs for plan in plans] == [epochs, 1, 1, epochs, 1, 1, epochs]
+    assert plans[-1].drop_after == 2  # two epochs at the full rate, if there are more
+    (alone,) = cycle_stages(asked, adversarial=False, goes_on=True)
+    assert alone.epochs == 3 * epochs + 4
+    assert cycle_stages(asked, adversarial=True)[0].epochs == 3
+
+
 def test_without_rounds_there_is_one_label_set_stage():
     (plan,) = stages_of(config(rounds=0))
     assert (plan.name, plan.epochs, plan.drop_after) == ("label_set", 3, 2)
