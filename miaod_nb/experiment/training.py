@@ -18,6 +18,7 @@ from miaod_nb.data.records import ImageRecord
 from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.whole_weights import begin_with_weights
 from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
 from miaod_nb.learning.train import (
     Batches,
@@ -128,10 +129,13 @@ class StageTraining:
                 where=folder.path(self.state_path),
                 remedy=f"delete {folder.path(f'cycle{self.data.cycle}')} to train the cycle again",
             )
-        config = self.config if state is None else without_pretrained(self.config)
+        is_whole = state is not None or self.config.weights
+        config = without_pretrained(self.config) if is_whole else self.config
         model = build_detector(config, len(self.data.classes)).to(self.device)
         if state is not None:
             load_checkpoint(model, state, folder.path(self.state_path))
+        elif self.config.weights:
+            self._tell_once(begin_with_weights(model, self.config, self.data.classes))
         model.train()
         model.train_only(self.plan.stage.trained_parts(model.parts))
         optimizer = make_optimizer(
@@ -143,6 +147,12 @@ class StageTraining:
             return model, optimizer, 0
         optimizer.load_state_dict(state["optimizer"])
         return model, optimizer, state["step"]
+
+    def _tell_once(self, taken: str) -> None:
+        """Says and logs what the first training of the run begins with."""
+        if not any(record.get("event") == "weights" for record in self.session.folder.read_log()):
+            say(taken)
+            self.session.log(self.data.cycle, "weights", taken=taken)
 
     def _precedes(self, first_step: int) -> Any:
         """Keeps log records that this stage will not write again."""
@@ -225,7 +235,7 @@ class _Recorder:
 
 def without_pretrained(config: Config) -> Config:
     """The same detector without its pretrained weights, to be filled from a checkpoint."""
-    return config.model_copy(update={"backbone_weights": "none"})
+    return config.model_copy(update={"backbone_weights": "none", "weights": ""})
 
 
 def load_checkpoint(model: DetectionModel, checkpoint: Mapping[str, Any], path: object) -> None:
