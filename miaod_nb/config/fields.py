@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from miaod_nb.config.budget import budget_setting
-from miaod_nb.config.files import content_hash
+from miaod_nb.config.files import content_hash, weights_file
 from miaod_nb.config.shares import parse_class_target, parse_mix
 
 
@@ -134,10 +134,13 @@ class Config(BaseModel):
 
     # detector
     detector: str = Field("retinanet", description="retinanet, ssd300, or a detector of your own")
-    backbone: Literal[
-        "resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0", "vgg16"
-    ] = Field("resnet50", description="feature extractor; ssd300 has vgg16, retinanet the others")
+    backbone: str = Field("resnet50", description="feature extractor: ssd300 has vgg16; retinanet "
+                          "resnet18, resnet34, resnet50, resnet101, efficientnet_lite0, or a model "
+                          "of timm by its name, such as mobilenetv3_large_100")
     backbone_weights: str = Field("imagenet", description="imagenet, none, or a weight file")
+    weights: str = Field("", description="file that the whole detector begins with in every cycle: "
+                         "weights.pt of a run (or the folder of its cycle), or torchvision's "
+                         "RetinaNet trained on COCO", json_schema_extra=_ADDED)
     backbone_channels: int = Field(64, ge=4, le=256, description="stem width of a ResNet or "
                                    "VGG")
     frozen_stages: int = Field(1, ge=0, le=4, description="backbone stages (after the stem, which "
@@ -347,5 +350,8 @@ class Config(BaseModel):
             if field.json_schema_extra == _ADDED and getattr(self, name) == field.default:
                 del fields[name]
         if self.backbone_weights not in ("imagenet", "none"):
-            fields["backbone_weights"] = f"file:{content_hash(Path(self.backbone_weights))}"
+            file = Path(self.backbone_weights)
+            fields["backbone_weights"] = f"file:{content_hash(file, 'backbone_weights')}"
+        if self.weights:
+            fields["weights"] = f"file:{content_hash(weights_file(self.weights), 'weights')}"
         return fields

@@ -1,6 +1,8 @@
 """Images in, `Predictions` out.
 
 anchors: the grid of candidate boxes, and box deltas relative to them
+backbone_files: weight files of backbones: read without running code, loaded whole or not at all
+timm_features: any model of timm that gives a pyramid of feature maps, as a feature extractor
 backbones: feature extractors: an image in, three feature maps of strides 8, 16 and 32 out
 head: RetinaNet's four towers, which read every feature level, and what towers say about a batch
 detections: from predictions to boxes: decode, clip, threshold, non-maximum suppression
@@ -14,6 +16,9 @@ remembering: a detector that looks at the images of a batch once, however often 
 folding: BatchNorms merged into convolutions: the same detector with less to compute, for inference
 retinanet: RetinaNet with two adversarial classifiers and a multiple-instance tower (MI-AOD)
 ssd: SSD300 on VGG-16 with two adversarial instance classifiers and a multiple-instance tower
+start: what a whole detector begins with where its weights are another's
+torchvision_weights: torchvision's RetinaNet, as trained on COCO: its arrays under our names
+whole_weights: a detector that begins with the weights of another: what fits is taken, and said
 """
 
 from collections.abc import Callable

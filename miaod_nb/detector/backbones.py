@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from miaod_nb.detector.backbone_files import load_weights, read_weights
+from miaod_nb.detector.timm_features import TimmFeatures, build_timm
 from miaod_nb.errors import CheckpointError, ConfigError
 
 RESNETS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], list[int]]] = {
@@ -88,22 +90,20 @@ class EfficientNetLite0(nn.Module):
         return [[*stem, blocks[0]], [blocks[1]], [blocks[2]], blocks[3:]]
 
 
-Backbone = ResNet | EfficientNetLite0  # of a RetinaNet
+Backbone = ResNet | EfficientNetLite0 | TimmFeatures  # of a RetinaNet
 
 
 def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> Backbone:
-    """The named backbone. weights: "imagenet" (ResNets: torchvision's IMAGENET1K_V1, downloaded
-    once; EfficientNet-Lite0: from its package), "none" (random), or a local weight file.
+    """The named backbone: one of BACKBONES, or a model of timm. weights: "imagenet" (ResNets:
+    torchvision's IMAGENET1K_V1, downloaded once; EfficientNet-Lite0: from its package; others:
+    timm's, downloaded once), "none" (random), or a local weight file. channels: of a ResNet's stem.
 
-    Raises ConfigError for another backbone or a width that has no ImageNet weights, CheckpointError
-    for weights that cannot be had or do not fit.
+    Raises ConfigError as `refuse_unfit_backbone` does and for a width that has no ImageNet weights,
+    CheckpointError for weights that cannot be had or do not fit.
     """
     if name not in BACKBONES:
-        raise ConfigError(
-            f"retinanet has no backbone {name}",
-            where=f"backbone = {name}",
-            remedy="choose one of " + ", ".join(BACKBONES),
-        )
+        _refuse_vgg16(name)
+        return build_timm(name, weights)
     if name == "efficientnet_lite0":
         lite0 = EfficientNetLite0()
         if weights != "none":
@@ -119,6 +119,25 @@ def build_backbone(name: str, weights: str = "imagenet", channels: int = 64) -> 
     elif weights != "none":
         load_weights(resnet, read_weights(Path(weights)), weights)
     return resnet
+
+
+def refuse_unfit_backbone(name: str) -> None:
+    """Raises ConfigError for a backbone that nobody has or that a RetinaNet cannot use."""
+    if name not in BACKBONES:
+        with torch.device("meta"):  # shapes without memory, and no random numbers
+            build_backbone(name, "none")
+
+
+def _refuse_vgg16(name: str) -> None:
+    """The name is that of SSD's backbone, although timm has a model of the same name."""
+    if name == "vgg16":
+        raise ConfigError(
+            "retinanet has no backbone vgg16: it is that of ssd300",
+            where=f"backbone = {name}",
+            remedy="set detector=ssd300, or choose one of "
+            + ", ".join(BACKBONES)
+            + ", or a model of timm",
+        )
 
 
 def download_weights(name: str, weights: WeightsEnum, channels: int) -> dict[str, Tensor]:
@@ -139,52 +158,6 @@ def download_weights(name: str, weights: WeightsEnum, channels: int) -> dict[str
             remedy="download the file elsewhere and set backbone_weights=<file>, "
             "or use backbone=efficientnet_lite0, whose weights come with the installation",
         ) from error
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The arrays of a weight file by name. Raises CheckpointError."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(
-            "the backbone's weight file does not exist",
-            where=f"backbone_weights = {path}",
-            remedy="give the path of a file, imagenet, or none",
-        ) from None
-    except Exception as error:  # torch raises many kinds for a damaged or foreign file
-        raise _unusable(path, "is damaged, or holds more than plain arrays") from error
-    if isinstance(state, dict):
-        state = state.get("state_dict", state)
-    if not isinstance(state, dict):
-        raise _unusable(path, "holds no arrays by name")
-    return {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
-
-
-def _unusable(path: Path, fault: str) -> CheckpointError:
-    return CheckpointError(
-        f"the backbone's weight file {fault}",
-        where=f"backbone_weights = {path}",
-        remedy="give a file that torch.save wrote of the backbone's state_dict()",
-    )
-
-
-def load_weights(module: nn.Module, state: dict[str, Tensor], origin: str) -> None:
-    """Loads what the module has and insists that all of it is there, and no more of its layers:
-    only a classifier head is extra."""
-    arrays = module.state_dict()
-    # The counters of BatchNorms are never used, and torchvision's files lack them.
-    own = [key for key in arrays if not key.endswith("num_batches_tracked")]
-    wrong = [key for key in own if key not in state or state[key].shape != arrays[key].shape]
-    layers = {name for name, _ in module.named_children()}
-    surplus = [key for key in state if key.split(".")[0] in layers and key not in arrays]
-    if wrong or surplus:
-        raise CheckpointError(
-            f"the weights do not fit the backbone: {len(wrong)} of {len(own)} arrays are missing "
-            f"or of another shape and {len(surplus)} have no place, first {[*wrong, *surplus][0]}",
-            where=f"backbone_weights = {origin}",
-            remedy="check `backbone` and the file",
-        )
-    module.load_state_dict({key: state[key] for key in own})
 
 
 _LITE0_STAGE_SIZES = (1, 2, 2, 3, 3, 4, 1)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from miaod_nb.config import Config
-from miaod_nb.detector.backbones import download_weights, load_weights, read_weights
+from miaod_nb.detector.backbone_files import load_weights, read_weights
+from miaod_nb.detector.backbones import download_weights
 from miaod_nb.detector.detection_losses import hard_negative_loss, smooth_l1_box_loss
 from miaod_nb.detector.head import TOWERS, join_levels
 from miaod_nb.detector.matching import DetectionTargets, Matching

@@ -10,6 +10,8 @@ import torch
 import torchvision
 
 from miaod_nb.config import Config
+from miaod_nb.config.files import weights_file
+from miaod_nb.detector.backbones import BACKBONES
 from miaod_nb.doctor.finding import Finding, Severity
 from miaod_nb.runs.machine import THREADS_AT_START
 
@@ -105,7 +107,13 @@ def _cpu(config: Config) -> list[Finding]:
 
 
 def _weights(config: Config) -> list[Finding]:
-    """A finding if the weights that the backbone begins with are not here."""
+    """A finding if the weights that the detector begins with are not here."""
+    if config.weights:
+        missing = Finding(
+            Severity.STOPS, f"weights={config.weights} that is not there", 1,
+            "give the path of a file, or of the folder of a run's cycle",
+        )  # fmt: skip
+        return [] if weights_file(config.weights).is_file() else [missing]
     name, given = config.backbone, config.backbone_weights
     if given == "none" or (given == "imagenet" and name == "efficientnet_lite0"):
         return []  # those of Lite0 come with the installation
@@ -113,6 +121,12 @@ def _weights(config: Config) -> list[Finding]:
         what = f"backbone_weights={given} that is not there"
         missing = Finding(Severity.STOPS, what, 1, "give the path of a file, imagenet, or none")
         return [] if Path(given).is_file() else [missing]
+    if name not in (*BACKBONES, "vgg16"):
+        return [Finding(
+            Severity.NOTE, f"ImageNet weights of {name}, which timm fetches at the first training "
+            "unless it did before", 1, "give this machine a network then, or set "
+            "backbone_weights=<file>",
+        )]  # fmt: skip
     kind = "IMAGENET1K_FEATURES" if name == "vgg16" else "IMAGENET1K_V1"
     url = torchvision.models.get_model_weights(name)[kind].url
     if (Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name).is_file():

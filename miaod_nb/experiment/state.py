@@ -13,7 +13,9 @@ from miaod_nb.data.cache import ImageCache
 from miaod_nb.data.checked import CheckedImages
 from miaod_nb.data.records import ImageRecord
 from miaod_nb.detector import build_detector, detector_maker
+from miaod_nb.detector.backbones import refuse_unfit_backbone
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.whole_weights import begin_with_weights
 from miaod_nb.errors import CheckpointError, ConfigError, RunFolderError
 from miaod_nb.experiment.dataset import CycleSets, Dataset
 from miaod_nb.experiment.imported import ImportedSets, first_sets, load_imported, noted_sets
@@ -323,10 +325,15 @@ def _check_shares(config: Config) -> None:
 
 
 def check_names(config: Config) -> None:
-    """Raises ConfigError for a detector or strategy that no registry has, and for a mix among the
-    controls that cannot be one."""
+    """Raises ConfigError for a detector, backbone or strategy that no registry has or that cannot
+    be used, and for a mix among the controls that cannot be one; CheckpointError for `weights` of
+    another detector."""
     for field, names in (("strategy", [config.strategy]), ("controls", config.controls)):
         for name in names:
             refuse_unknown(name, field)
             build_strategy(config.model_copy(update={"strategy": name}))
     detector_maker(config.detector)
+    if config.detector == "retinanet":
+        refuse_unfit_backbone(config.backbone)
+    if config.weights:  # whatever the classes are
+        begin_with_weights(build_detector(without_pretrained(config), 1), config, [""])

@@ -20,6 +20,7 @@ from miaod_nb.data.transforms import InputSize
 from miaod_nb.detector import build_detector
 from miaod_nb.detector.growing import go_on_from
 from miaod_nb.detector.model import DetectionModel
+from miaod_nb.detector.whole_weights import begin_with_weights
 from miaod_nb.errors import CheckpointError, RunFolderError, TrainingError
 from miaod_nb.learning.moving_average import averaged_detector, moving_average
 from miaod_nb.learning.stages import Method
@@ -147,13 +148,15 @@ class StageTraining:
     ) -> tuple[DetectionModel, AveragedModel | None]:
         """The detector to train, as the state has it or as the cycle begins with it, and the moving
         average of its weights if there is one."""
-        is_new = state is None and self.data.before is None
-        config = self.config if is_new else without_pretrained(self.config)
+        has_all = state is not None or self.data.before is not None or self.config.weights
+        config = without_pretrained(self.config) if has_all else self.config
         model = build_detector(config, len(self.data.classes)).to(self.device)
         if state is not None:
             load_checkpoint(model, state, self.session.folder.path(self.state_path))
         elif self.data.before is not None:
             go_on_from(model, self.data.before())
+        elif self.config.weights:
+            self._tell_once(begin_with_weights(model, self.config, self.data.classes))
         if not self.config.weight_averaging:
             return model, None
         average = moving_average(model, self.config.weight_averaging)
@@ -190,6 +193,12 @@ class StageTraining:
             self.session.log(
                 cycle, f"begin of {self.plan.name}", stage=self.plan.name, step=0, **facts
             )
+
+    def _tell_once(self, taken: str) -> None:
+        """Says and logs what the first training of the run begins with."""
+        if not any(record.get("event") == "weights" for record in self.session.folder.read_log()):
+            say(taken)
+            self.session.log(self.data.cycle, "weights", taken=taken)
 
     def _precedes(self, first_step: int) -> Any:
         """Keeps log records that this stage will not write again."""
@@ -278,7 +287,7 @@ class _Recorder:
 
 def without_pretrained(config: Config) -> Config:
     """The same detector without its pretrained weights, to be filled from a checkpoint."""
-    return config.model_copy(update={"backbone_weights": "none"})
+    return config.model_copy(update={"backbone_weights": "none", "weights": ""})
 
 
 def load_checkpoint(model: DetectionModel, checkpoint: Mapping[str, Any], path: object) -> None:

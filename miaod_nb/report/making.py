@@ -19,7 +19,7 @@ from miaod_nb.report.reported import ReportedRun
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.steps import shown
 
-NO_STAGE = ("step", "review", None)  # events of the log that end no stage
+NO_STAGE = ("step", "weights", "review", None)  # events of the log that end no stage
 
 
 def how_it_was_made(runs: Sequence[ReportedRun]) -> Section:

@@ -36,7 +36,9 @@ UNBOUNDED = {
     "test_list": "other",
     "image_size": (96, 64),
     "detector": "other",
+    "backbone": "convnext_atto",
     "backbone_weights": "none",
+    "weights": __file__,
     "anchor_ratios": (1.0,),
     "strategy": "other",
     "budget": "400boxes",
@@ -433,18 +435,34 @@ def test_weight_file_counts_by_its_content_and_not_by_its_path(tmp_path: Path) -
     assert first.model_dump()["backbone_weights"] == str(tmp_path / "a.pt")
 
 
-@pytest.mark.parametrize("name", ["missing.pt", "."])
-def test_weight_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    config = make_config("voc", {"backbone_weights": str(path)})
+@pytest.mark.parametrize(
+    ("setting", "name", "file"),
+    [
+        ("backbone_weights", "missing.pt", "missing.pt"),
+        ("backbone_weights", ".", "."),
+        ("weights", "missing.pt", "missing.pt"),
+        ("weights", ".", "weights.pt"),
+    ],
+)
+def test_weight_file_that_cannot_be_read_is_named(
+    tmp_path: Path, setting: str, name: str, file: str
+) -> None:
+    config = make_config("voc", {setting: str(tmp_path / name)})
     with pytest.raises(ConfigError, match="cannot be read") as caught:
         fingerprint(config, DATA)
-    assert str(caught.value.where) == f"backbone_weights = {path}"
+    assert str(caught.value.where) == f"{setting} = {tmp_path / file}"
+
+
+def test_folder_of_a_cycle_stands_for_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    by_file = make_config("tiny", {"weights": str(tmp_path / "weights.pt")}).identity()
+    assert by_file["weights"] == "file:9a129038d9a00aed"
+    assert make_config("tiny", {"weights": str(tmp_path)}).identity() == by_file
 
 
 def test_settings_added_later_leave_older_fingerprints_alone():
     """At its default such a setting is what every run before it had."""
     identity = make_config("tiny").identity()
-    assert not {"instance_aggregate", "voc_pixels_from"} & identity.keys()
+    assert not {"instance_aggregate", "voc_pixels_from", "weights"} & identity.keys()
     changed = make_config("tiny", {"instance_aggregate": "sum", "voc_pixels_from": 0}).identity()
     assert changed["instance_aggregate"] == "sum" and changed["voc_pixels_from"] == 0

@@ -142,5 +142,11 @@ def test_weights_that_are_not_here(monkeypatch, tmp_path):
     assert machine._weights(make_config("voc0712")) == machine._weights(make_config("voc")) == []
     own = make_config("voc", {"backbone_weights": str(tmp_path / "own.pt")})
     assert machine._weights(own)[0].severity is Severity.STOPS
+    (found,) = machine._weights(make_config("voc", {"backbone": "convnext_atto"}))
+    assert found.severity is Severity.NOTE and "convnext_atto, which timm fetches" in found.what
+    whole = make_config("voc0712", {"weights": str(tmp_path)})
+    assert machine._weights(whole)[0].severity is Severity.STOPS
+    (tmp_path / "weights.pt").touch()
+    assert machine._weights(whole) == []  # then the backbone begins with nothing of its own
     (tmp_path / "own.pt").touch()
     assert machine._weights(own) == []

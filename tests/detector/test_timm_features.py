@@ -1,0 +1,194 @@
+"""Models of timm as backbones: strides, stages, normalization, files, and what is refused."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from miaod_nb.detector.backbones import build_backbone, refuse_unfit_backbone
+from miaod_nb.detector.folding import fold
+from miaod_nb.errors import CheckpointError, ConfigError
+from tests.detector.test_backbones import assert_same_state, write_wrong_file
+from tests.tiny import noise, tiny_detector
+
+CHANNELS = {
+    "mobilenetv3_small_050": (16, 24, 288),  # blocks with squeeze-excite, in one sequence
+    "convnext_atto": (80, 160, 320),  # LayerNorm alone
+    "regnetx_002": (56, 152, 368),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"), [*CHANNELS.items(), ("mambaout_femto", (96, 192, 288))]
+)  # the last gives channels last
+def test_maps_have_strides_8_16_32_and_do_not_depend_on_mode_or_batch(name, channels):
+    backbone = build_backbone(name, "none")
+    images = noise(2, 64, 96)
+    with torch.no_grad():
+        maps, alone = backbone.train()(images), backbone.eval()(images[:1])
+    assert backbone.out_channels == channels
+    strided = zip(channels, [(8, 12), (4, 6), (2, 3)], strict=True)
+    assert [tuple(one.shape) for one in maps] == [(2, c, *hw) for c, hw in strided]
+    for one, same in zip(maps, alone, strict=True):
+        torch.testing.assert_close(one[:1], same, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_stages_hold_every_parameter_once_in_the_order_of_the_data(name):
+    backbone = build_backbone(name, "none")
+    stages = [[p for m in stage for p in m.parameters()] for stage in backbone.stages()]
+    of_stages = [p for stage in stages for p in stage]
+    assert len(stages) == 4 and all(stages)
+    assert len(of_stages) == len(set(of_stages))
+    assert set(of_stages) == set(backbone.parameters())
+    before = backbone(noise(1))
+    with torch.no_grad():
+        for parameter in stages[3]:  # of the map of stride 32 alone
+            parameter.add_(1)
+    after = backbone(noise(1))
+    assert torch.equal(before[1], after[1]) and not torch.equal(before[2], after[2])
+
+
+def test_frozen_stages_never_train():
+    model = tiny_detector(backbone="convnext_atto", frozen_stages=2)
+    frozen = {key for key, p in model.backbone.named_parameters() if not p.requires_grad}
+    expected = ("body.stem_", "body.stages_0.", "body.stages_1.")
+    assert frozen == {k for k, _ in model.backbone.named_parameters() if k.startswith(expected)}
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """The model with BatchNorms that do something."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                for array in (norm.weight, norm.bias, norm.running_mean):
+                    array.add_(0.1 * torch.randn(array.shape, generator=generator))
+    return model
+
+
+@pytest.mark.parametrize("name", [*CHANNELS, "resnet10t", "repvit_m0_9"])
+@torch.no_grad()
+def test_folded_equals_unfolded(name):
+    """In blocks of RepViT a BatchNorm stands behind a convolution and reads a sum."""
+    model = lively(tiny_detector(backbone=name, fpn_channels=8, tower_convs=0))
+    lean, images = fold(model), noise(1, 64, 96)
+    for ours, theirs in zip(lean.features(images), model.features(images), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    norms = [m for m in lean.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert bool(norms) == (name in ("resnet10t", "repvit_m0_9"))  # behind no convolution itself
+
+
+def test_normalization_is_the_models_own():
+    assert tiny_detector(backbone="mobilenetv3_small_050").pixel_mean == (0.485, 0.456, 0.406)
+    assert tiny_detector(backbone="tf_mobilenetv3_small_minimal_100").pixel_std == (0.5, 0.5, 0.5)
+
+
+# ------------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "convnext_atto"])
+@pytest.mark.parametrize("kind", ["pth", "safetensors", "own"])
+def test_file_of_the_classifier_gives_its_features(name, kind, tmp_path):
+    classifier = timm.create_model(name)
+    features = timm.create_model(name, features_only=True, out_indices=(-3, -2, -1))
+    path = tmp_path / f"weights.{kind}"
+    if kind == "safetensors":
+        save_file(classifier.state_dict(), path)
+    else:
+        torch.save(classifier.state_dict(), path)
+    found = build_backbone(name, str(path))
+    if kind == "own":  # what the error about unusable files advises
+        torch.save(found.body.state_dict(), path)
+        found = build_backbone(name, str(path))
+    named = {k.replace(".", "_"): v for k, v in classifier.state_dict().items()}
+    expected = {k: named[k.replace(".", "_")] for k in features.state_dict()}
+    assert_same_state(found.body, expected)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "code", "list", "other architecture"])
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_wrong_file_is_named_and_never_executed(kind, ending, tmp_path):
+    path = tmp_path / f"weights.{ending}"
+    write_wrong_file(path, kind)
+    with pytest.raises(CheckpointError) as caught:
+        build_backbone("regnetx_002", str(path))
+    assert str(path) in str(caught.value.where)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_deeper_model_does_not_pass_for_a_shallower_one(tmp_path):
+    torch.save(timm.create_model("convnext_femto").state_dict(), tmp_path / "femto.pth")
+    state = timm.create_model("convnext_atto").state_dict()
+    state["stages.2.blocks.6.gamma"] = torch.ones(160)
+    torch.save(state, tmp_path / "deeper.pth")
+    for file in ("femto.pth", "deeper.pth"):
+        with pytest.raises(CheckpointError, match="do not fit the backbone"):
+            build_backbone("convnext_atto", str(tmp_path / file))
+
+
+def test_imagenet_is_what_timm_loads(monkeypatch, tmp_path):
+    """timm's own path from the hub's file on, with the download answered by a local file."""
+    classifier = timm.create_model("regnetx_002")
+    asked = []
+
+    def answer(hub_id, *args, **kwargs):
+        asked.append(hub_id)
+        return classifier.state_dict()
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", answer)
+    found = build_backbone("regnetx_002", "imagenet").body.state_dict()
+    assert asked == ["timm/regnetx_002.pycls_in1k"]
+    expected = classifier.state_dict()
+    assert found and all(torch.equal(value, expected[key]) for key, value in found.items())
+
+
+def test_failed_download_says_what_to_do(monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("no route")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", fail)
+    with pytest.raises(CheckpointError, match="regnetx_002 could not be downloaded: no route") as e:
+        build_backbone("regnetx_002", "imagenet")
+    assert "backbone_weights=<file>" in e.value.remedy
+
+
+# ------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mobilenetv3_large_10", "did you mean mobilenetv3_large_100"),
+        ("efficientnet_lite", "did you mean efficientnet_lite"),
+        ("hf-hub:timm/resnet10t", "there is no backbone"),
+        ("", "there is no backbone"),
+        ("regnetx_002.made_up", "made_up"),
+        ("vit_tiny_patch16_224", "strides 16, 16, 16, 16"),
+        ("swin_tiny_patch4_window7_224", "no images of 64 x 96 pixels; its own are 224 x 224"),
+        ("mobilevitv2_050", "(256, 2, 4)"),
+        ("levit_128s", "makes no feature maps"),
+    ],
+)
+def test_what_cannot_be_a_backbone_is_refused_in_words(name, words):
+    for refuse in (refuse_unfit_backbone, lambda name: build_backbone(name, "none")):
+        with pytest.raises(ConfigError) as caught:
+            refuse(name)
+        assert words in str(caught.value)
+
+
+def test_names_of_the_package_keep_their_meaning():
+    """timm has models of these names too."""
+    assert type(build_backbone("resnet18", "none")).__name__ == "ResNet"
+    assert type(build_backbone("efficientnet_lite0", "none")).__name__ == "EfficientNetLite0"
+    with pytest.raises(ConfigError, match="ssd300"):
+        build_backbone("vgg16", "none")
+
+
+def test_a_look_at_the_name_leaves_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    refuse_unfit_backbone("regnetx_002")
+    assert torch.equal(torch.rand(1), expected)
