@@ -20,7 +20,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from miaod_nb.config import Config, make_config
 from miaod_nb.data.batches import LabeledBatch, UnlabeledBatch
 from miaod_nb.detector import DETECTORS, detections
-from miaod_nb.detector.detections import DetectionSettings, candidates, suppress
+from miaod_nb.detector.detections import DetectionSettings, above_threshold, candidates, suppress
 from miaod_nb.detector.retinanet import RetinaNet
 from miaod_nb.learning.stages import LabelSet, Maximize, Method, Minimize
 from miaod_nb.selection.registry import STRATEGIES
@@ -100,10 +100,12 @@ def test_scores_of_images(case, weighted):
 def test_candidates_of_detection(case):
     config, model, _, batch = case
     predictions = model(batch.images, ("classifier_1", "regressor"))
-    boxes, probs = candidates(predictions, 1, (60, 60), (1.5, 2.0), config.nms_candidates)
-    assert on_cuda(boxes, probs)
+    (logits,) = predictions.need("logits_1")
+    best = predictions.class_probabilities(logits).amax(dim=2)
+    places = candidates(best, predictions.grid.level_sizes, config.nms_candidates)
+    assert on_cuda(places)
     kept = sum(min(size, config.nms_candidates) for size in predictions.grid.level_sizes)
-    assert boxes.shape == (kept, 4) and probs.shape == (kept, NUM_CLASSES)
+    assert places.shape == (2, kept)
 
 
 @pytest.mark.filterwarnings("ignore:.*create_unbacked_symint.*:FutureWarning")
@@ -119,7 +121,8 @@ def test_suppression(monkeypatch, max_detections):
     monkeypatch.setattr(detections, "batched_nms", of_some_boxes)
     settings = DetectionSettings(max_detections=max_detections)
     with FakeTensorMode(shape_env=ShapeEnv()), torch.device("cuda"):
-        found = suppress(torch.empty(50, 4), torch.empty(50, NUM_CLASSES), settings)
+        said = above_threshold(torch.empty(1, 50, NUM_CLASSES), (30, 20), settings)
+        found = suppress(torch.empty(50, 4)[said.anchors], said, settings)
     assert on_cuda(found.boxes, found.scores, found.labels)
     assert found.labels.dtype == torch.int64
     assert found.boxes.dim() == 2 and found.boxes.shape[1] == 4

@@ -108,7 +108,7 @@ def with_boxes(
     """The pool with what these boxes say of its images. lowest: score of a box that counts.
 
     Single boxes that cannot be used are left out and counted. Raises DataError where none lies in
-    an image of the folder.
+    an image of the folder, and where all whose score counts are faulty.
     """
     usable = {record.id: record for record in (*pool.records, *pool.labeled)}
     meant = images_meant(table.called, image_ids([*usable]), pool.files, where)
@@ -121,7 +121,15 @@ def with_boxes(
             where=where, remedy="call images by the names of their files, or add file_name to each "
             "entry",
         )  # fmt: skip
-    rows = _that_count(table, [usable.get(name) for name in names], lowest, faults)
+    of_boxes = FaultCounts()
+    rows = _that_count(table, [usable.get(name) for name in names], lowest, of_boxes)
+    if not len(rows) and not (table.scores < lowest).all():
+        raise DataError(
+            "none of the boxes can be used: " + "; ".join(of_boxes.lines()), where=where,
+            remedy="give x1, y1, x2, y2 in pixels of the upright image, and a class and a score "
+            "for each box",
+        )  # fmt: skip
+    faults.merge(of_boxes)
     best_first = rows[np.argsort(-table.scores[rows], kind="stable")]
     of_image: dict[str, list[int]] = {name: [] for name in usable}
     for row in best_first.tolist():

@@ -48,8 +48,7 @@ def see_boxes(model: "DetectionModel", batch: "UnlabeledBatch", config: Config) 
     return [
         Seen(
             Outputs(image.as_arrays(), model.num_classes, _array(image.class_scores)),
-            _array(_features_of(image, [one[i].float() for one in maps], said, model, size,
-                                settings.nms_candidates)),
+            _array(_features_of(image, [one[i].float() for one in maps], said, model, size)),
         )
         for i, (image, size) in enumerate(zip(found, batch.image_sizes, strict=True))
     ]  # fmt: skip
@@ -96,13 +95,13 @@ def pack(seen: Seen) -> np.ndarray:
 
 def _features_of(
     image: "ImageDetections", maps: Sequence["Tensor"], said: "Predictions",
-    model: "DetectionModel", size: tuple[int, int], num_candidates: int,
+    model: "DetectionModel", size: tuple[int, int],
 ) -> "Tensor":  # fmt: skip
     """The features of each box of an image of `size` (h, w): (N, F). maps: (F, h, w) a level."""
     from miaod_nb.detector.detections import levels_of
 
-    assert image.candidates is not None  # `detect` keeps them
-    levels = levels_of(image.candidates, said.grid.level_sizes, num_candidates)
+    assert image.anchors is not None  # `detect` keeps them
+    levels = levels_of(image.anchors, said.grid.level_sizes)
     centers = (image.boxes[:, :2] + image.boxes[:, 2:]) / 2
     found = centers.new_zeros(len(centers), maps[0].shape[0])
     for number in levels.unique().tolist():

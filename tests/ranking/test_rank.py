@@ -101,6 +101,23 @@ def test_single_boxes_are_left_out_and_counted(photos, capsys):
         assert f"{count} x {reason}" in said
 
 
+def test_a_file_whose_boxes_are_all_faulty_is_refused(photos, capsys):
+    """With width and height in the place of x2 and y2; low scores alone are no fault."""
+    table = table_of({"a.jpg": [0.5, 0.6], "b.jpg": [0.7], "c.jpg": [0.01], "z.jpg": [0.5]})
+    table.loc[:2, "x2"] = 1
+    with pytest.raises(DataError, match="none of the boxes can be used: ") as error:
+        rank(table, images=photos, budget=1)
+    for counted in (
+        "3 x box without area (a.jpg, b.jpg, ...)",
+        "1 x box of an image that is not in the folder (z.jpg)",
+        "1 x box with a score below 0.05 (score_threshold) (c.jpg)",
+    ):
+        assert counted in str(error.value)
+    table["score"] = 0.01
+    assert not rank(table[3:], images=photos, budget=1)["boxes"].any()
+    assert "1 x box with a score below 0.05" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [

@@ -50,8 +50,7 @@ def test_a_map_is_read_between_its_cells():
 
 
 def test_the_level_of_a_box():
-    """Of levels with 30, 20 and 4 anchors 20, 20 and 4 enter the NMS."""
-    found = levels_of(torch.tensor([0, 19, 20, 39, 40, 43]), (30, 20, 4), 20)
+    found = levels_of(torch.tensor([0, 29, 30, 49, 50, 53]), (30, 20, 4))
     assert found.tolist() == [0, 0, 1, 1, 2, 2]
 
 
