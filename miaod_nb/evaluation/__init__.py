@@ -6,6 +6,7 @@ with nothing to evaluate against raises DataError instead. A class with objects 
 found has the value 0.
 
 sets: what the metrics refuse: sets that do not fit together, or without anything to find
+extrapolation: learning curves continued: what mAP more labels would probably bring
 coco: COCO average precision over ten overlaps, by faster-coco-eval
 statistics: what a few runs say of many: confidence intervals
 voc: VOC average precision at one overlap: area under the curve, or mean over eleven points
