@@ -4,7 +4,7 @@ All of it is of one kind of runs, which differ in their seeds alone, and of one 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,13 @@ import pandas as pd
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import headline
 from miaod_nb.evaluation.extrapolation import NOISE, Curves, Forecast, fit_curves
-from miaod_nb.plots.look import are_full, label_of
+from miaod_nb.plots.look import are_full
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.runs.steps import NOT_A_TERM
 from miaod_nb.selection.registry import card_of_run
 
 FARTHEST = 10  # times the labeled images so far: how far a curve is continued, and was checked
+STEPS = 60  # of a drawn curve
 GROWN = 1.4  # times the first labels: so many more, and mAP should have risen
 FALLING = 0.05  # part of its height by which a loss still falls in the last fifth of training
 
@@ -45,6 +46,23 @@ class Outlook:
         return self.curves.measured_at(max(self.pool, self.curves.last)) if is_near else None
 
     @property
+    def continued(self) -> pd.DataFrame:
+        """The curve from the first measured point to all labels, or as far as can be told:
+        `labeled_images`, and `mean`, `low` and `high` of the mAP that one run would have."""
+        end = min(max(self.pool, self.curves.last), FARTHEST * self.curves.last)
+        images = np.union1d(np.geomspace(self.curves.first, end, STEPS), list(self.marks.values()))
+        images = np.union1d(images, self.curves.last)
+        found = pd.DataFrame([asdict(self.curves.measured_at(one)) for one in images])
+        return found.assign(labeled_images=images)
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Where along the curve something is to be read, by name."""
+        after = {"next batch": self.curves.last + self.batch} if self.batch else {}
+        everything = {f"all {self.pool}": float(self.pool)} if self.full else {}
+        return {name: at for name, at in (after | everything).items() if at >= self.curves.last}
+
+    @property
     def text(self) -> str:
         """Both in a sentence."""
         if not self.batch:
@@ -69,21 +87,36 @@ def look_ahead(table: pd.DataFrame, metric: str, batch: int, pool: int) -> Outlo
 
 
 def outlooks(
-    table: pd.DataFrame, metric: str, batch: int, pool: int
-) -> tuple[dict[str, Outlook], list[str]]:
-    """The outlook of each strategy that has one, and a sentence for every strategy, in order.
+    table: pd.DataFrame, metric: str, batch: int, pool: int,
+    falls: Mapping[str, float] | None = None,
+) -> tuple[dict[str, Outlook], dict[str, str]]:  # fmt: skip
+    """The outlook of each strategy that has one; and in words, with what they say of labels or
+    training, for every strategy, why there is none where there is none.
 
-    table: of `gather_metrics`; full supervision is left out.
+    table: of `gather_metrics`; full supervision has no outlook, but is held against those of runs
+    that train alike. falls: of `loss_falls`, by the names in its column `run`.
     """
-    found, sentences = {}, []
+    found, said = {}, {}
     for strategy, rows in table[~are_full(table["strategy"])].groupby("strategy", sort=False):
+        name = str(strategy)
         try:
-            found[str(strategy)] = look_ahead(rows, metric, batch, pool)
-            text = found[str(strategy)].text
+            outlook = look_ahead(rows, metric, batch, pool)
         except DataError as error:
-            text = error.what
-        sentences.append(f"{label_of(str(strategy))}: {text}.")
-    return found, sentences
+            said[name] = error.what + "."
+            continue
+        own = {run: fall for run, fall in (falls or {}).items() if run in set(rows["run"])}
+        hints = labels_or_training(outlook, rows, metric, full_of(table, rows, metric), own)
+        found[name] = outlook
+        said[name] = " ".join([f"{outlook.text[0].upper()}{outlook.text[1:]}.", *hints])
+    return found, said
+
+
+def full_of(table: pd.DataFrame, rows: pd.DataFrame, metric: str) -> float | None:
+    """The mean metric of full supervision in the table that trains as these rows do; None if there
+    is none."""
+    full = table[are_full(table["strategy"])].dropna(subset=metric)
+    alike = full[full["training"] == rows["training"].iloc[0]] if "training" in full else full[:0]
+    return float(alike[metric].mean()) if len(alike) else None
 
 
 def outlook_of(record: RunRecord) -> str:
@@ -125,7 +158,7 @@ def labels_or_training(
     for run, fall in (falls or {}).items():
         if fall >= FALLING:
             said.append(
-                f"{run}: the loss on labeled images still fell by {fall:.0%} in the last fifth of "
+                f"{run}: the loss on labeled images still fell by {100 * fall:.0f} % in the last fifth of "
                 "its training: longer training may bring something without more labels."
             )
     return said or [
@@ -156,6 +189,13 @@ def _has_risen(table: pd.DataFrame, metric: str) -> bool:
     ends = means.iloc[[0, -1]]
     chance = 1.96 * NOISE * np.sqrt((1 / ends["count"]).sum())
     return bool(ends["mean"].iloc[1] - ends["mean"].iloc[0] > chance)
+
+
+def loss_falls(records: Mapping[str, RunRecord]) -> dict[str, float]:
+    """By name, `loss_fall` of the newest trained cycle of each run that has one."""
+    logs = {name: one.training_log(one.trained[-1]) for name, one in records.items() if one.trained}
+    falls = {name: loss_fall(log) for name, log in logs.items()}
+    return {name: fall for name, fall in falls.items() if fall is not None}
 
 
 def loss_fall(log: pd.DataFrame) -> float | None:

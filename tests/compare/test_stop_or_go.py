@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from miaod_nb.compare.stop_or_go import (
+    full_of,
     labels_or_training,
     look_ahead,
     loss_fall,
@@ -54,16 +55,43 @@ def test_cycles_that_were_not_measured_are_left_out():
         look_ahead(rows(scores=(0.34, np.nan, 0.62)), VOC12_AP, 60, 400)
 
 
-def test_every_strategy_has_a_sentence_and_full_supervision_none():
+def test_every_strategy_has_a_text_and_full_supervision_none():
     table = pd.concat([
         rows("mi_aod", run="a"), rows("mi_aod", (0.31, 0.45, 0.62), run="b"),
         rows("random", (0.3, 0.4), run="c"), rows("full", (0.84,), run="d", images=(400,)),
     ])  # fmt: skip
-    found, sentences = outlooks(table, VOC12_AP, 60, 400)
-    assert list(found) == ["mi_aod"]
-    assert sentences[0] == f"MI-AOD: {found['mi_aod'].text}."
-    assert sentences[1].startswith("random: a learning curve can be continued from 3")
-    assert len(sentences) == 2
+    found, texts = outlooks(table, VOC12_AP, 60, 400, {"b": 0.2, "c": 0.2})
+    assert list(found) == ["mi_aod"] and list(texts) == ["mi_aod", "random"]
+    assert found["mi_aod"].text[1:] in texts["mi_aod"]
+    assert "b: the loss" in texts["mi_aod"] and "c: the loss" not in texts["mi_aod"]
+    assert texts["random"].startswith("a learning curve can be continued from 3 numbers")
+
+
+def test_full_supervision_belongs_to_runs_that_train_alike():
+    trained = {"mi_aod": "mi_aod", "random": "label_set", "full": "label_set"}
+    table = pd.concat([
+        rows("mi_aod", run="a"), rows("random", run="b"),
+        rows("full", (0.9,), run="c", images=(400,)), rows("full", (0.8,), run="d", images=(400,)),
+    ])  # fmt: skip
+    table = table.assign(training=table["strategy"].map(trained))
+    assert full_of(table, table[table["strategy"] == "random"], VOC12_AP) == pytest.approx(0.85)
+    assert full_of(table, table[table["strategy"] == "mi_aod"], VOC12_AP) is None
+    texts = outlooks(table, VOC12_AP, 60, 400)[1]
+    assert "measured to bring 0.850" in texts["random"] and "measured" not in texts["mi_aod"]
+
+
+def test_the_curve_is_drawn_from_the_first_point_to_all_labels():
+    outlook = look_ahead(rows(), VOC12_AP, 60, 400)
+    table = outlook.continued
+    assert table["labeled_images"].iloc[[0, -1]].tolist() == [40, 400]
+    assert table["labeled_images"].is_monotonic_increasing and table["mean"].is_monotonic_increasing
+    assert outlook.marks == {"next batch": 220, "all 400": 400}
+    assert set(outlook.marks.values()) | {160} <= set(table["labeled_images"])
+    assert ((table["low"] < table["mean"]) & (table["mean"] < table["high"])).all()
+    far = look_ahead(rows(), VOC12_AP, 60, 10**6)
+    assert far.marks == {"next batch": 220} and far.continued["labeled_images"].max() == 1600
+    over = look_ahead(rows(), VOC12_AP, 60, 160)
+    assert over.marks == {"all 160": 160} and over.continued["labeled_images"].max() == 160
 
 
 def said(scores, full=None, falls=None, images=(40, 100, 160), pool=400):
@@ -101,7 +129,7 @@ def test_more_runs_tell_a_smaller_rise():
 
 def test_a_loss_that_falls_is_told_by_run():
     (fall,) = said(RISING, falls={"s0": 0.12, "s1": 0.03})
-    assert fall.startswith("s0: the loss on labeled images still fell by 12% in the last fifth")
+    assert fall.startswith("s0: the loss on labeled images still fell by 12 % in the last fifth")
 
 
 def log_of(losses, stage="label_set_1"):
