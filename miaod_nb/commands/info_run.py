@@ -32,7 +32,14 @@ def describe_run(record: RunRecord) -> list[str]:
         *_progress(record),
     ]
     metrics = metric_lines(record.metrics())
-    return [*lines, "", *metrics] if metrics else lines
+    return [*lines, *_outlook(record), "", *metrics] if metrics else lines
+
+
+def _outlook(record: RunRecord) -> list[str]:
+    """What the next batch and all labels would probably bring."""
+    from miaod_nb.compare.stop_or_go import outlook_of  # loads matplotlib
+
+    return line_of("outlook", outlook_of(record))
 
 
 def _named_classes(record: RunRecord) -> list[str]:

@@ -1,6 +1,7 @@
 """Several runs side by side: which belong together, tables and curves.
 
 groups: which runs are of one kind, so that a figure may average them, and which cannot be compared
+stop_or_go: what the next labels would probably bring, and whether labels are what is missing
 comparison: what several runs on the same data did differently: tables for notebook 06
 curves: learning curves of several runs: one table and one figure, in files
 samples: what a data set holds: galleries and counts for the notebooks

@@ -6,6 +6,7 @@ with nothing to evaluate against raises DataError instead. A class with objects 
 found has the value 0.
 
 sets: what the metrics refuse: sets that do not fit together, or without anything to find
+extrapolation: learning curves continued: what mAP more labels would probably bring
 coco: COCO average precision over ten overlaps, by faster-coco-eval
 band: what the band around the mean of several runs says, in words
 statistics: what a few runs say of many: intervals, tests and areas under curves

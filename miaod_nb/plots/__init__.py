@@ -8,6 +8,7 @@ look: how things look: one role, one color, line and marker in every figure, and
 bars: how many, which share, how the scores spread, and the hand-computed example
 checks: how far a detector's scores can be trusted, and what the labels were of
 lines: curves: losses over steps, discrepancy over stages, mAP over labeled images
+outlook: a learning curve and how it probably goes on
 pictures: boxes, anchors and heat maps on images. Boxes are xyxy in pixels of the image
 """
 
@@ -30,6 +31,7 @@ from miaod_nb.plots.lines import (
     training_curves,
 )
 from miaod_nb.plots.look import style, use_style
+from miaod_nb.plots.outlook import continued_curve
 from miaod_nb.plots.pictures import (
     add_boxes,
     anchors_on_image,
@@ -47,6 +49,7 @@ __all__ = [
     "calibration",
     "class_counts",
     "class_mix",
+    "continued_curve",
     "drawable",
     "heat_map",
     "heat_map_row",

@@ -13,6 +13,7 @@ data_part: the part of a report about the images: how many, of which classes, wh
 detectors: the part of a report about the detectors: what they find, how sure they are
 gallery: the images that a cycle chose as its detector sees them: boxes, reasons, heat maps
 choices: the part of a report about the images that were chosen, and why
+more_labels: what more labels would probably bring, in words and as continued curves
 results: the part of a report about mAP: curves, tables, classes
 summary: a report as Markdown: its texts and tables; pictures are named, not shown
 """

@@ -13,6 +13,7 @@ from miaod_nb.plots.look import are_full
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn, drawn_panels
 from miaod_nb.report.measured import Measured, metric_names
+from miaod_nb.report.more_labels import more_labels
 from miaod_nb.report.pieces import Caution, Picture, Piece, Section, Table, Text
 from miaod_nb.report.reported import ReportedRun
 
@@ -27,8 +28,8 @@ def results(groups: Sequence[Measured]) -> Section:
         if len(groups) > 1:
             names = ", ".join(run.name for run in group.runs)
             pieces.append(Text(f"Evaluated on the {group.evaluated_on}: {names}."))
-        pieces += [_over_images(group), *_few_images(group), *_over_boxes(group), *_tables(group),
-                   *_per_class(group)]  # fmt: skip
+        pieces += [_over_images(group), *_few_images(group), *_over_boxes(group),
+                   *more_labels(group), *_tables(group), *_per_class(group)]  # fmt: skip
     pieces = pieces or [Text("No cycle was evaluated: there is no mAP to show.")]
     return Section("Results", pieces)
 

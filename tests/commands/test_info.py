@@ -1,6 +1,7 @@
 """What `miaod info` says of a data set, a run, a weight file and a work folder."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -63,6 +64,22 @@ def test_info_of_a_run(finished):
     assert "evaluated on the test list (4 images):" in lines
     recorded = pd.read_csv(finished[0] / "metrics.csv")["VOC12 AP@0.5 (area)"][0]
     assert lines[-1].split()[:2] == ["0", "4"] and lines[-1].split()[3] == f"{recorded:.4f}"
+
+
+def test_info_says_what_more_labels_would_bring(finished, tmp_path):
+    """After three evaluated cycles; before, why it cannot be said."""
+    before = " ".join(miaod("info", finished[0]).out.split())
+    assert "outlook a learning curve can be continued from 3 numbers of labeled images" in before
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    row = pd.read_csv(run / "metrics.csv").iloc[0].to_dict()
+    points = zip((4, 6, 8), (0.2, 0.3, 0.35), strict=True)
+    rows = [row | {"labeled_images": n, "VOC12 AP@0.5 (area)": mean_ap} for n, mean_ap in points]
+    pd.DataFrame(rows).to_csv(run / "metrics.csv", index=False)
+    after = " ".join(miaod("info", run).out.split())
+    assert re.search(
+        r"outlook the next 2 images would probably bring 0\.\d\d \(0\.\d\d to 0\.\d\d\) mAP; "
+        r"all 12 labels about 0\.\d\d \(0\.\d\d to 0\.\d\d\)", after,
+    )  # fmt: skip
 
 
 def test_info_says_what_comes_next(finished, tmp_path):

@@ -494,6 +494,36 @@ def test_runs_with_other_numbers_in_a_cycle_are_averaged_by_cycle(axes, over):
     np.testing.assert_allclose(mean.get_xydata(), [[15, 0.3], [40, 0.5]])
 
 
+CONTINUED = pd.DataFrame(
+    {"labeled_images": [10, 20, 30, 40, 60], "mean": [0.2, 0.3, 0.35, 0.4, 0.45],
+     "low": [0.1, 0.2, 0.25, 0.3, 0.32], "high": [0.3, 0.4, 0.45, 0.5, 0.6]}
+)  # fmt: skip
+
+
+def test_a_curve_is_continued_where_nothing_was_measured(axes):
+    table = metrics(mi_aod_0=[0.21, 0.31, 0.34], mi_aod_1=[0.19, 0.29, 0.36], random_0=[0.1, 0.1])
+    marks = {"next batch": 40, "all 60": 60}
+    plots.continued_curve(axes, table, "mi_aod", CONTINUED, marks, full=0.5)
+    points, behind, ahead, full, *at = axes.lines
+    assert sorted(points.get_ydata()) == [0.19, 0.21, 0.29, 0.31, 0.34, 0.36]
+    assert behind.get_xdata().tolist() == [10, 20, 30] and behind.get_linestyle() == "-"
+    assert ahead.get_xdata().tolist() == [30, 40, 60] and ahead.get_linestyle() == "--"
+    assert full.get_ydata() == [0.5, 0.5]
+    assert [(one.get_xdata()[0], one.get_ydata()[0]) for one in at] == [(40, 0.4), (60, 0.45)]
+    assert texts_of(axes) == ["all labels, measured: 0.50", "next batch\n0.40", "all 60\n0.45"]
+    (band,) = axes.collections
+    assert band.get_datalim(axes.transData).intervalx.tolist() == [30, 60]
+    assert axes.get_title(loc="left") == "MI-AOD" and axes.get_ylim()[1] > 0.6
+
+
+def test_a_curve_that_goes_on_far_has_a_logarithmic_axis(axes):
+    table = metrics(random_0=[0.21, 0.31, 0.34])
+    far = CONTINUED.assign(labeled_images=[10, 20, 30, 40, 300])
+    plots.continued_curve(axes, table, "random", far, {})
+    assert axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["10", "30", "300"]
+
+
 @pytest.mark.parametrize("draw", ["bars", "mix", "classes", "boxes", "ends"])
 def test_a_name_with_two_dollar_signs_is_no_formula(axes, draw):
     name = "a$_1$"

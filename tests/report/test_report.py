@@ -30,11 +30,13 @@ from miaod_nb.report.detectors import judge_cycles
 from miaod_nb.report.loading import load_runs
 from miaod_nb.report.making import how_it_was_made, stage_minutes
 from miaod_nb.report.measured import measured, one_of_each
+from miaod_nb.report.more_labels import more_labels
 from miaod_nb.report.page import CSS, as_html
 from miaod_nb.report.pieces import (
     Cards,
     Caution,
     Command,
+    Facts,
     Picture,
     Report,
     Section,
@@ -411,6 +413,21 @@ def test_three_seeds_are_drawn_as_a_mean_with_its_interval(runs, tmp_path):
     assert f"The band is the 95 % confidence interval {where}" in said
     assert f"The band is over seeds alone: other images than these {number} may move" in said
     assert "The band" not in as_markdown(Report("", [results(measured(loaded[:3]))]))
+
+
+def test_what_more_labels_would_bring_is_told_and_drawn(runs, copies):
+    """From three evaluated cycles on; before, why it is not."""
+    _, (mi_aod, random) = copies
+    row = pd.read_csv(mi_aod / "metrics.csv").iloc[0].to_dict()
+    points = zip((4, 6, 8), (0.2, 0.3, 0.35), strict=True)
+    table = [row | {"labeled_images": n, VOC12_AP: mean_ap} for n, mean_ap in points]
+    pd.DataFrame(table).to_csv(mi_aod / "metrics.csv", index=False)
+    pieces = more_labels(measured(load_runs([mi_aod, random]))[0])
+    (facts,) = [piece.facts for piece in pieces if isinstance(piece, Facts)]
+    assert facts["MI-AOD"].startswith("The next 2 images would probably bring 0.")
+    assert "mAP was measured at 2" in facts["random"]
+    (picture,) = [piece for piece in pieces if isinstance(piece, Picture)]
+    assert "continued: MI-AOD: the next 2 images" in picture.alt
 
 
 def as_another(folder: Path, strategy: str, training: str) -> Path:
