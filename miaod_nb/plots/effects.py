@@ -1,0 +1,113 @@
+"""What a gain is worth: differences with their intervals, beside the curves that they come from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from miaod_nb.evaluation import VOC12_AP
+from miaod_nb.plots.letters import drawable
+from miaod_nb.plots.look import LineEnd, label_ends, looks
+
+DIFFERENCE = "difference of mAP"
+# A training is told by its line and the filling of its marker, a selection by color and marker.
+TRAININGS: dict[str, dict[str, Any]] = {
+    "label_set": {"label": "label-set", "linestyle": "--", "markerfacecolor": "white"},
+    "mi_aod": {"label": "MI-AOD", "linestyle": "-"},
+}
+UNITS = {"images": "o", "boxes": "s", "minutes": "D"}
+
+
+def two_by_two(
+    panels: Sequence[Axes], cells: pd.DataFrame, effects: pd.DataFrame, over: str = "images",
+    metric: str = VOC12_AP,
+) -> Sequence[Axes]:  # fmt: skip
+    """Two trainings times two selections in one look: the curves, and what makes them differ.
+
+    panels: two Axes; room for the labels of the curves between them is the figure's to leave. cells:
+    training, selection, seed, cycle, `over` and `metric`, a row a run and cycle: a line is the mean
+    of the seeds, a small point one of them. effects: effect, by, mean, low, high (NaN: no interval),
+    a row each, from the top.
+    """
+    left, right = panels
+    styles, ends = looks(dict.fromkeys(cells["selection"])), {}
+    for (training, selection), rows in cells.groupby(["training", "selection"], sort=False):
+        choice, kind = styles[str(selection)], TRAININGS[str(training)]
+        look = choice | kind
+        left.plot(rows[over], rows[metric], ls="", marker=look["marker"], color=look["color"],
+                  markerfacecolor=look.get("markerfacecolor"), markersize=3, alpha=0.7)  # fmt: skip
+        mean = rows.groupby("cycle")[[over, metric]].mean()
+        left.plot(mean[over], mean[metric], **look)
+        name = drawable(f"{kind['label']} + {choice['label']}")
+        ends[name] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
+    left.set(
+        xlabel=f"labeled {over}" if over != "minutes" else "minutes of labeling", ylabel=metric
+    )
+    left.set_title("training + choice", loc="left", fontsize=10)
+    label_ends(left, ends)
+
+    names = [f"{row.effect}\nby {row.by}" for row in effects.itertuples()]
+    marks = [{"color": "black", "marker": UNITS[by]} for by in effects["by"]]
+    differences(right, effects, names, marks)
+    right.set_title("what each is worth", loc="left", fontsize=10)
+    return panels
+
+
+def forest(panels: Sequence[Axes], table: pd.DataFrame, against: str = "random") -> Sequence[Axes]:
+    """Every selection against one: a panel a unit that labels are counted in, a row a selection.
+
+    panels: one for each value of `by`, side by side. table: recipe, selection, by, mean, low, high
+    (NaN: no interval).
+    """
+    styles = looks(dict.fromkeys([against, *table["selection"]]))
+    several = table["recipe"].nunique() > 1
+    keys = table[["recipe", "selection"]].drop_duplicates()
+    for axes, (by, _) in zip(panels, table.groupby("by", sort=False), strict=True):
+        rows = keys.merge(table[table["by"] == by], how="left")
+        marks = [styles[name] for name in rows["selection"]]
+        names = [look["label"] + f" ({recipe})" * several
+                 for look, recipe in zip(marks, rows["recipe"], strict=True)]  # fmt: skip
+        differences(axes, rows, names, marks)
+        axes.set_title(f"by {by}", loc="left", fontsize=10)
+        axes.tick_params(labelleft=axes is panels[0])
+    lowest, highest = zip(*(axes.get_xlim() for axes in panels), strict=True)
+    for axes in panels:
+        axes.set_xlim(min(lowest), max(highest))
+    return panels
+
+
+def differences(
+    axes: Axes, table: pd.DataFrame, names: Sequence[str], marks: Sequence[dict[str, Any]]
+) -> Axes:
+    """Differences as points with their 95 % intervals around a line at zero, a row each from the
+    top: a full point where the interval leaves zero out, else a hollow one; the number beside it.
+
+    table: mean, low, high (NaN: no interval; a mean of NaN: nothing in this row).
+    """
+    axes.axvline(0, color="black", linewidth=0.8)
+    for place, (row, mark) in enumerate(zip(table.itertuples(), marks, strict=True)):
+        if np.isnan(row.mean):
+            continue
+        decided = row.low > 0 or row.high < 0
+        axes.plot([row.low, row.high], [place, place], color=mark["color"], linewidth=1.5)
+        axes.plot(row.mean, place, marker=mark["marker"], color=mark["color"], markersize=7,
+                  markerfacecolor=mark["color"] if decided else "white")  # fmt: skip
+        axes.text(1.02, place, signed(row.mean, ".3f"), transform=axes.get_yaxis_transform(),
+                  va="center", fontsize=9, weight="bold" if decided else "normal")  # fmt: skip
+    widest = 1.2 * np.nanmax(np.abs(table[["mean", "low", "high"]].to_numpy(float)), initial=1e-3)
+    axes.set(xlim=(-widest, widest), ylim=(len(table) - 0.5, -0.5), xlabel=DIFFERENCE)
+    axes.set_yticks(range(len(table)), [drawable(name) for name in names], parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.xaxis.set_major_formatter(lambda value, _: signed(value, ".3g") if value else "0")
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    return axes
+
+
+def signed(value: float, digits: str) -> str:
+    """A difference with its sign, the minus as wide as the plus."""
+    return f"{value:+{digits}}".replace("-", "−")
