@@ -56,10 +56,10 @@ def parameters_of(run: Run) -> dict[str, Any]:
 def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder) -> None:
     """Executes the notebooks that are not up to date, in order, then writes `notebooks.html`.
 
-    names: beginnings of file names such as "03"; none: all that are about one run. parameters: given
-    to each notebook that declares them. Executed copies lie in `notebooks/` of the run folder, their
-    pictures in `figures/`. Raises ConfigError for a name or a parameter that no notebook has,
-    RunFolderError for a disk that is full or closed, and NotebookError or Stopped.
+    names: beginnings of file names such as "03"; none: all that are about one run. parameters:
+    given to each notebook that declares them. Executed copies lie in `notebooks/` of the run
+    folder, their pictures in `figures/`. Raises ConfigError for a name or a parameter that no
+    notebook has, RunFolderError for a disk that is full or closed, and NotebookError or Stopped.
     """
     sources = _chosen(names)
     declared = {source: set(papermill.inspect_notebook(str(source))) for source in sources}

@@ -66,16 +66,16 @@ class TwoByTwo:
 
 def table_of(effects: Iterable[Effect]) -> pd.DataFrame:
     """Effects as rows: effect, recipe, by, cycle, from, to, mean, low, high (NaN: no interval),
-    decided, seeds, left_out (resamples of the test images)."""
+    decided, seeds, left_out (resamples of the test images), reason (why no interval)."""
     rows = [
         {"effect": one.name, "recipe": one.recipe, "by": one.by, "cycle": one.cycle,
          "from": one.low, "to": one.high, "mean": one.interval.mean, "low": one.interval.low,
          "high": one.interval.high, "decided": one.interval.decided, "seeds": one.interval.seeds,
-         "left_out": one.interval.left_out}
+         "left_out": one.interval.left_out, "reason": one.interval.reason}
         for one in effects
     ]  # fmt: skip
     names = ["effect", "recipe", "by", "cycle", "from", "to", "mean", "low", "high", "decided",
-             "seeds", "left_out"]  # fmt: skip
+             "seeds", "left_out", "reason"]  # fmt: skip
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[4:9], float))
 
 

@@ -141,25 +141,39 @@ def curves_of(
     if by not in CURRENCIES:
         raise DataError(f"labels are not counted in {by}", where="by",
                         remedy=f"choose one of: {', '.join(CURRENCIES)}")  # fmt: skip
-    rows = table[(table["recipe"] == recipe) & (table["selection"] == selection)]
-    extra = None if resampled is None else resampled.set_index(KEYS)
+    rows = _runs_of(table, recipe, selection).sort_values(["seed", "cycle"])
+    points = rows[[VOC12_AP]].to_numpy(float)
+    if resampled is not None:
+        drawn = _drawn(_runs_of(resampled, recipe, selection), rows, f"{recipe}, {selection}")
+        points = np.concatenate([points, drawn], axis=1)  # (rows, 1 + B)
+    labels, firsts = rows[by].to_numpy(float), rows[["cycle", "images", "boxes"]].to_numpy(float)
     curves = {}
-    for seed, run in rows.sort_values("cycle").groupby("seed"):
-        x, y = run[by].to_numpy(float), run[[VOC12_AP]].to_numpy(float).T
-        name = f"{recipe}, {selection}, seed {seed}"
+    for seed in rows["seed"].unique():
+        own = (rows["seed"] == seed).to_numpy()
+        x, name = labels[own], f"{recipe}, {selection}, seed {seed}"
         if not np.isfinite(x).all():
             raise DataError(f"the {by} of this run's labels are not known", where=name,
                             remedy="leave it out, or compare by images")  # fmt: skip
         if (np.diff(x) < 0).any():
             raise DataError(f"this run has fewer {by} in a later cycle", where=name, remedy=REMEDY)
-        if extra is not None:
-            keys = pd.MultiIndex.from_frame(run[KEYS])
-            if not keys.isin(extra.index).all():
-                raise DataError("this run has no resamples", where=name, remedy=REMEDY)
-            y = np.concatenate([y, extra.loc[keys].to_numpy(float).T])  # (1 + B, points)
-        first = tuple(run.iloc[0][["cycle", "images", "boxes"]].astype(float).fillna(-1))
-        curves[int(str(seed))] = Curve(first, x, y)
+        first = tuple(np.nan_to_num(firsts[own][0], nan=-1).tolist())
+        curves[int(seed)] = Curve(first, x, points[own].T)
     return curves
+
+
+def _runs_of(table: pd.DataFrame, recipe: str, selection: str) -> pd.DataFrame:
+    return table[(table["recipe"] == recipe) & (table["selection"] == selection)]
+
+
+def _drawn(resampled: pd.DataFrame, rows: pd.DataFrame, name: str) -> np.ndarray:
+    """The resamples of some rows, in their order: (rows, B)."""
+    keys = zip(resampled["seed"], resampled["cycle"], strict=True)
+    places = {key: place for place, key in enumerate(keys)}
+    wanted = list(zip(rows["seed"], rows["cycle"], strict=True))
+    if not places.keys() >= set(wanted):
+        raise DataError("some runs have no resamples", where=name, remedy=REMEDY)
+    values = resampled.drop(columns=KEYS).to_numpy(float)
+    return np.asarray(values[[places[key] for key in wanted]])
 
 
 def paired_seeds(cells: Mapping[str, Cell]) -> tuple[list[int], list[int]]:

@@ -80,12 +80,11 @@ def say_comparisons(comparisons: pd.DataFrame, against: str = "random") -> str:
 def say_limits(effects: pd.DataFrame, told: str, notes: Sequence[str]) -> str:
     """What the intervals are over, how few the pairs are, and what was left out."""
     pairs, left_out = int(effects["seeds"].min()), int(effects["left_out"].max())
-    few = (
-        "One seed: no interval, and nothing is decided." if pairs < 2 else
-        f"{pairs} pairs: an exact test by signs cannot give a p below {smallest_p(pairs):.2g}."
-    )  # fmt: skip
+    exact = f"{pairs} pairs: an exact test by signs cannot give a p below {smallest_p(pairs):.2g}."
     resamples = f"{left_out} resamples without one of the classes are left out."
-    lines = [told, few, *[resamples] * bool(left_out), *(f"{note}." for note in notes)]
+    reasons = [f"No interval: {reason}." for reason in effects["reason"].unique() if reason]
+    lines = [told, *reasons, *[exact] * (pairs > 1), *[resamples] * bool(left_out)]
+    lines += [f"{note}." for note in notes]
     return "\n".join(f"- {line[0].upper()}{line[1:]}" for line in dict.fromkeys(lines))
 
 

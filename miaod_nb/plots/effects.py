@@ -27,10 +27,10 @@ def two_by_two(
 ) -> Sequence[Axes]:  # fmt: skip
     """Two trainings times two selections in one look: the curves, and what makes them differ.
 
-    panels: two Axes; room for the labels of the curves between them is the figure's to leave. cells:
+    panels: two Axes, of a figure with constrained layout, which leaves room for labels. cells:
     training, selection, seed, cycle, `over` and `metric`, a row a run and cycle: a line is the mean
-    of the seeds, a small point one of them. effects: effect, by, mean, low, high (NaN: no interval),
-    a row each, from the top.
+    of the seeds, a small point one of them. effects: effect, by, mean, low, high (NaN: no
+    interval), a row each, from the top.
     """
     left, right = panels
     styles, ends = looks(dict.fromkeys(cells["selection"])), {}
@@ -43,9 +43,8 @@ def two_by_two(
         left.plot(mean[over], mean[metric], **look)
         name = drawable(f"{kind['label']} + {choice['label']}")
         ends[name] = LineEnd(mean[over].iloc[-1], mean[metric].iloc[-1], look["color"])
-    left.set(
-        xlabel=f"labeled {over}" if over != "minutes" else "minutes of labeling", ylabel=metric
-    )
+    xlabel = f"labeled {over}" if over != "minutes" else "minutes of labeling"
+    left.set(xlabel=xlabel, ylabel=metric)
     left.set_title("training + choice", loc="left", fontsize=10)
     label_ends(left, ends)
 

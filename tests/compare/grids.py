@@ -53,9 +53,7 @@ def made_up_grid(
         start = 2.6 * FIRST + rng.integers(-9, 10)
         level = rng.normal(0, 2 * deviation)  # of the seed, in all of its runs
         for place, recipe in enumerate(RECIPES):
-            noise_at_first = rng.normal(
-                0, deviation
-            )  # the first detector of a seed is trained once
+            at_first = rng.normal(0, deviation)  # the first detector of a seed is trained once
             for selection, gain in gains.items():
                 images = FIRST + MORE * np.arange(cycles)
                 boxes = np.round(start + BOXES[selection] * (images - FIRST))
@@ -64,7 +62,7 @@ def made_up_grid(
                 value = (
                     0.25 + 0.12 * np.log2(images / FIRST) + level + place * training
                     + steps * (gain + chooses * (place - 0.5) * interaction)
-                    + np.where(steps, rng.normal(0, deviation, cycles), noise_at_first)
+                    + np.where(steps, rng.normal(0, deviation, cycles), at_first)
                 )  # fmt: skip
                 moves = place * np.array([1.0, 0.0]) + chooses * np.array([0.0, 1.0])
                 value = value + shift["here"] @ moves
