@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from miaod_nb.compare.grid_results import CURRENCIES, Cell, Curve, curves_of, paired_seeds
+from miaod_nb.compare.grid_results import (
+    CURRENCIES,
+    Cell,
+    Curve,
+    check_unit,
+    curves_of,
+    paired_seeds,
+)
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation.statistics import (
     Interval,
@@ -89,6 +96,7 @@ def two_by_two(
     is how much more the selection gains with MI-AOD's training than with label-set training. Raises
     DataError where one of the four cells is missing, and for runs that are no pairs.
     """
+    check_asked(table, selection, by)
     recipes, notes = _recipes_of(table, selection)
     names = [(recipe, one) for recipe in recipes for one in (RANDOM, selection)]
     cells = {", ".join(n): curves_of(table, resampled, *n, by) for n in names}
@@ -114,12 +122,18 @@ def two_by_two(
     return TwoByTwo(selection, by, recipes, rows, tuple(effects), (*notes, *problem))
 
 
-def _recipes_of(table: pd.DataFrame, selection: str) -> tuple[tuple[str, str], list[str]]:
-    """The recipe of each training that has both selections; of several the first, which is said."""
-    if selection not in set(table["selection"]) - {RANDOM, FULL}:
-        others = dict.fromkeys(table.loc[~table["selection"].isin([RANDOM, FULL]), "selection"])
+def check_asked(table: pd.DataFrame, selection: str, by: str) -> None:
+    """Raises DataError for a selection that the grid has not beside random, and for a unit that no
+    labels are counted in."""
+    check_unit(by)
+    others = dict.fromkeys(table.loc[~table["selection"].isin([RANDOM, FULL]), "selection"])
+    if selection not in others:
         raise DataError(f"the grid has no selection '{selection}' beside random",
                         where="selection", remedy=f"choose one of: {_list(others)}")  # fmt: skip
+
+
+def _recipes_of(table: pd.DataFrame, selection: str) -> tuple[tuple[str, str], list[str]]:
+    """The recipe of each training that has both selections; of several the first, which is said."""
     both = table.groupby("recipe", sort=False)["selection"].agg(set)
     whole = table[table["recipe"].map(both).map(lambda has: {RANDOM, selection} <= has)]
     found: list[str] = []

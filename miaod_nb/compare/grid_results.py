@@ -130,6 +130,13 @@ def _read_resampled(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame | Non
     return resampled, f"Intervals are over seeds and test images ({count} resamples of these)."
 
 
+def check_unit(by: str) -> None:
+    """Raises DataError for anything but one of CURRENCIES."""
+    if by not in CURRENCIES:
+        raise DataError(f"labels are not counted in {by}", where="by",
+                        remedy=f"choose one of: {', '.join(CURRENCIES)}")  # fmt: skip
+
+
 def curves_of(
     table: pd.DataFrame, resampled: pd.DataFrame | None, recipe: str, selection: str, by: str
 ) -> dict[int, Curve]:
@@ -138,9 +145,7 @@ def curves_of(
     by: what labels are counted in, of CURRENCIES. Raises DataError where a run has not counted it,
     or has fewer labels in a later cycle.
     """
-    if by not in CURRENCIES:
-        raise DataError(f"labels are not counted in {by}", where="by",
-                        remedy=f"choose one of: {', '.join(CURRENCIES)}")  # fmt: skip
+    check_unit(by)
     rows = _runs_of(table, recipe, selection).sort_values(["seed", "cycle"])
     points = rows[[VOC12_AP]].to_numpy(float)
     if resampled is not None:
