@@ -1,6 +1,6 @@
 """What a gain is worth: differences with their intervals, beside the curves that they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,18 @@ UNITS = {"images": "o", "boxes": "s", "minutes": "D"}
 
 def two_by_two(
     panels: Sequence[Axes], cells: pd.DataFrame, effects: pd.DataFrame, over: str = "images",
-    metric: str = VOC12_AP,
+    metric: str = VOC12_AP, among: Iterable[str] = (),
 ) -> Sequence[Axes]:  # fmt: skip
     """Two trainings times two selections in one look: the curves, and what makes them differ.
 
     panels: two Axes, of a figure with constrained layout, which leaves room for labels. cells:
     training, selection, seed, cycle, `over` and `metric`, a row a run and cycle: a line is the mean
     of the seeds, a small point one of them. effects: effect, by, mean, low, high (NaN: no
-    interval), a row each, from the top.
+    interval), decided, a row each, from the top. among: the selections of other figures beside this
+    one, so that each has one look in all.
     """
     left, right = panels
-    styles, ends = looks(dict.fromkeys(cells["selection"])), {}
+    styles, ends = looks([*among, *cells["selection"]]), {}
     for (training, selection), rows in cells.groupby(["training", "selection"], sort=False):
         choice, kind = styles[str(selection)], TRAININGS[str(training)]
         look = choice | kind
@@ -59,9 +60,9 @@ def forest(panels: Sequence[Axes], table: pd.DataFrame, against: str = "random")
     """Every selection against one: a panel a unit that labels are counted in, a row a selection.
 
     panels: one for each value of `by`, side by side. table: recipe, selection, by, mean, low, high
-    (NaN: no interval).
+    (NaN: no interval), decided.
     """
-    styles = looks(dict.fromkeys([against, *table["selection"]]))
+    styles = looks([against, *table["selection"]])
     several = table["recipe"].nunique() > 1
     keys = table[["recipe", "selection"]].drop_duplicates()
     for axes, (by, _) in zip(panels, table.groupby("by", sort=False), strict=True):
@@ -69,42 +70,46 @@ def forest(panels: Sequence[Axes], table: pd.DataFrame, against: str = "random")
         marks = [styles[name] for name in rows["selection"]]
         names = [look["label"] + f" ({recipe})" * several
                  for look, recipe in zip(marks, rows["recipe"], strict=True)]  # fmt: skip
-        differences(axes, rows, names, marks)
+        differences(axes, rows, names, marks, reach_of(table))
         axes.set_title(f"by {by}", loc="left", fontsize=10)
         axes.tick_params(labelleft=axes is panels[0])
-    lowest, highest = zip(*(axes.get_xlim() for axes in panels), strict=True)
-    for axes in panels:
-        axes.set_xlim(min(lowest), max(highest))
     return panels
 
 
 def differences(
-    axes: Axes, table: pd.DataFrame, names: Sequence[str], marks: Sequence[dict[str, Any]]
-) -> Axes:
+    axes: Axes, table: pd.DataFrame, names: Sequence[str], marks: Sequence[dict[str, Any]],
+    reach: float = 0,
+) -> Axes:  # fmt: skip
     """Differences as points with their 95 % intervals around a line at zero, a row each from the
-    top: a full point where the interval leaves zero out, else a hollow one; the number beside it.
+    top: a full point where that is decided, else a hollow one; the number beside it.
 
-    table: mean, low, high (NaN: no interval; a mean of NaN: nothing in this row).
+    table: mean, low, high, decided (NaN: no interval; no mean: nothing in this row). reach: how far
+    from zero the axis goes; 0: as far as the table.
     """
     axes.axvline(0, color="black", linewidth=0.8)
     for place, (row, mark) in enumerate(zip(table.itertuples(), marks, strict=True)):
         if np.isnan(row.mean):
             continue
-        decided = row.low > 0 or row.high < 0
         axes.plot([row.low, row.high], [place, place], color=mark["color"], linewidth=1.5)
         axes.plot(row.mean, place, marker=mark["marker"], color=mark["color"], markersize=7,
-                  markerfacecolor=mark["color"] if decided else "white")  # fmt: skip
+                  markerfacecolor=mark["color"] if row.decided else "white")  # fmt: skip
         axes.text(1.02, place, signed(row.mean, ".3f"), transform=axes.get_yaxis_transform(),
-                  va="center", fontsize=9, weight="bold" if decided else "normal")  # fmt: skip
-    widest = 1.2 * np.nanmax(np.abs(table[["mean", "low", "high"]].to_numpy(float)), initial=1e-3)
-    axes.set(xlim=(-widest, widest), ylim=(len(table) - 0.5, -0.5), xlabel=DIFFERENCE)
+                  va="center", fontsize=9, weight="bold" if row.decided else "normal")  # fmt: skip
+    reach = reach or reach_of(table)
+    axes.set(xlim=(-reach, reach), ylim=(len(table) - 0.5, -0.5), xlabel=DIFFERENCE)
     axes.set_yticks(range(len(table)), [drawable(name) for name in names], parse_math=False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
-    axes.xaxis.set_major_formatter(lambda value, _: signed(value, ".3g") if value else "0")
+    step = MaxNLocator(nbins=2).tick_values(0, reach)[1]  # few ticks: panels may be narrow
+    axes.set_xticks([-step, 0, step], [signed(-step, ".3g"), "0", signed(step, ".3g")])
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     return axes
+
+
+def reach_of(table: pd.DataFrame) -> float:
+    """How far from zero an axis goes that holds all means and intervals."""
+    values = np.abs(table[["mean", "low", "high"]].to_numpy(float))
+    return 1.2 * float(np.nanmax(values, initial=1e-3))
 
 
 def signed(value: float, digits: str) -> str:
