@@ -15,6 +15,7 @@ from miaod_nb.commands import (
     doctor,
     evaluate,
     export,
+    grid,
     history,
     import_,
     info,
@@ -31,8 +32,8 @@ from miaod_nb.errors import ConfigError, MiaodError, Stopped
 from miaod_nb.processes import launched
 
 VERBS = (
-    new, info, doctor, run, lab, notebooks, review, export, import_, history, rank, curves, report,
-    evaluate, predict, convert, bench,
+    new, info, doctor, run, lab, notebooks, review, export, import_, history, rank, grid, curves,
+    report, evaluate, predict, convert, bench,
 )  # fmt: skip
 SECONDS_FOR_THE_FIRST = 2.0  # to end with the same error, after which a launcher ends the others
 

@@ -13,6 +13,7 @@ bench: `miaod bench`: how fast this machine is
 convert: `miaod convert`: detectors and runs between our formats and those of the authors' code
 doctor: `miaod doctor`: data and machine looked at before training
 export: `miaod export`: the next batch for a label tool
+grid: `miaod grid`: recipes, strategies and seeds as one experiment
 history: `miaod history`: every image's story
 import_: `miaod import`: labels that a label tool gives back
 evaluate: `miaod evaluate`: a detector, or its predictions, measured on labeled images

@@ -7,5 +7,6 @@ curves: learning curves of several runs: one table and one figure, in files
 grid_results: what a grid of runs came to: its two files, read and checked, a curve a run
 effects: does MI-AOD's training pay, and does its choice? Both gains apart, with their intervals
 verdict: what the effects of a grid come to, in words
+long_table: the long table of a grid, a row a run and cycle, and its resamples
 samples: what a data set holds: galleries and counts for the notebooks
 """

@@ -37,7 +37,7 @@ def gather_metrics(runs: Sequence[Path]) -> pd.DataFrame:
     records = [RunRecord.open(run) for run in map(Path, runs) if is_run(run)]
     refuse_other_data(records)
     labels = {one.root: label for one, label in zip(records, label_runs(records), strict=True)}
-    tables = [_rows(run).assign(**_kind(run, labels)) for run in map(Path, runs)]
+    tables = [rows_of(run).assign(**_kind(run, labels)) for run in map(Path, runs)]
     table = pd.concat(tables, ignore_index=True)
     metric = metric_of(table)
     ratios = {}
@@ -60,8 +60,9 @@ def metric_of(table: pd.DataFrame) -> str:
     return metric if metric in table and table[metric].notna().all() else VOC07_AP
 
 
-def _rows(run: Path) -> pd.DataFrame:
-    """The metrics of one run or work folder."""
+def rows_of(run: Path) -> pd.DataFrame:
+    """The metrics of one run or work folder, as `gather_metrics` has them. Raises DataError where
+    there are none."""
     path = run / "metrics.csv"
     if not path.is_file() and is_work_folder(run):
         return _rows_of_work_folder(run)

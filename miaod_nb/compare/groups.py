@@ -5,6 +5,7 @@ from typing import Any
 
 from miaod_nb.config import spell
 from miaod_nb.errors import DataError
+from miaod_nb.evaluation import headline
 from miaod_nb.plots.look import FULL
 from miaod_nb.runs.record import RunRecord
 from miaod_nb.selection.registry import card_of_run
@@ -40,14 +41,40 @@ def differing(settings: Sequence[Mapping[str, Any]], but: Collection[str]) -> li
     return [n for n in names if any(one.get(n) != settings[0].get(n) for one in settings)]
 
 
-def refuse_other_data(records: Sequence[RunRecord]) -> None:
-    """Raises DataError for runs whose numbers are of different images or classes."""
+def refuse_other_data(records: Sequence[RunRecord], kinds: Collection[str] = KINDS) -> None:
+    """Raises DataError for runs whose numbers are of different images or classes. kinds: which
+    of the KINDS count."""
     for record in records[1:]:
-        for kind, words in KINDS.items():
+        for kind in kinds:
             if getattr(record, kind) != getattr(records[0], kind):
                 raise DataError(
-                    f"these runs {words}: their numbers cannot stand in one figure",
+                    f"these runs {KINDS[kind]}: their numbers cannot stand in one figure",
                     where=f"{records[0].root}, {record.root}",
                     remedy="compare runs on the same data; `miaod report` shows others side by "
                     "side and says what cannot be compared",
                 )  # fmt: skip
+
+
+def refuse_other_metrics(records: Sequence[RunRecord]) -> None:
+    """Raises DataError for runs that are judged by different metrics."""
+    for record in records[1:]:
+        metrics = [headline(one.config.preset) for one in (records[0], record)]
+        if metrics[0] != metrics[1]:
+            raise DataError(
+                f"these runs are judged by different metrics, {' and '.join(metrics)}",
+                where=f"{records[0].root}, {record.root}",
+                remedy="put runs of presets with one metric into a table",
+            )
+
+
+def refuse_other_settings(records: Sequence[RunRecord], but: Collection[str]) -> None:
+    """Raises DataError for runs that differ in a setting that decides results, but for these."""
+    settings = [settings_of(record) for record in records]
+    for record, own in zip(records, settings, strict=True):
+        if names := differing([settings[0], own], but):
+            values = [spell(one.get(names[0])) for one in (settings[0], own)]
+            raise DataError(
+                f"these runs are not of one recipe: {names[0]} is {values[0]} and {values[1]}",
+                where=f"{records[0].root}, {record.root}",
+                remedy="put each recipe under a name of its own, or into a table of its own",
+            )

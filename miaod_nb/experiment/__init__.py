@@ -14,6 +14,8 @@ parameters: a notebook's parameters, as people and papermill give them
 opening: how an experiment is begun or continued: by a preset and its data
 beginning: a run on a folder of one's own images: begun, and what was found there in words
 together: several experiments at once
+grid: a grid of recipes x strategies x seeds, read from a file and checked
+grid_runs: runs a grid, several runs at once
 """
 
 from miaod_nb.experiment.opening import open_run

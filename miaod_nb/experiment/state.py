@@ -39,7 +39,13 @@ from miaod_nb.runs.steps import goes_on
 from miaod_nb.runs.to_label import to_label
 from miaod_nb.selection.class_coverage import refuse_unknown_classes
 from miaod_nb.selection.protocol import Strategy
-from miaod_nb.selection.registry import BUILT_IN, build_strategy, card_of_run, refuse_unknown
+from miaod_nb.selection.registry import (
+    BUILT_IN,
+    build_strategy,
+    card_of_run,
+    refuse_unknown,
+    settled,
+)
 
 FEATURES = "image-features"  # the folder beside run folders that keeps features of images
 
@@ -70,9 +76,7 @@ class RunState:
         self.processes = current_processes(config.device)
         self.device = self.processes.device or alone
         self.card = self._card_of(config, begun)
-        # Two spellings of one training are one experiment.
-        spelled = "auto" if config.training == self.card.training_of("auto") else config.training
-        self.config = config.model_copy(update={"training": spelled, **self.card.implied})
+        self.config = settled(config, self.card)
         self._imported = tuple(imported)
         self.checked = CheckedImages(self.data_root, known_images(run_dir))
         folder_type = RunFolder if self.processes.is_first else ReadOnlyRunFolder

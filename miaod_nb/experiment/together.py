@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from miaod_nb.detector import detector_maker
 from miaod_nb.errors import DataError
@@ -58,10 +59,28 @@ def running_beside(
             children[run] = _start(run)
         yield children
     finally:
-        for process in children.values():
-            process.terminate()  # nothing happens to one that has ended
-        for process in children.values():
-            process.wait()
+        end_all(list(children.values()))
+
+
+def start_process(
+    arguments: Sequence[str], output: Path, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """A process of its own for a `miaod` command. output: file for what it prints. environment:
+    what is added to that of this process."""
+    code = "from miaod_nb.cli import main; main()"
+    with open(output, "wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments], env={**os.environ, **environment},
+            stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def end_all(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ends processes cleanly, with their states saved."""
+    for process in processes:
+        process.terminate()  # nothing happens to one that has ended
+    for process in processes:
+        process.wait()
 
 
 def _room_beside(run: Run) -> int:
@@ -83,12 +102,7 @@ def _start(run: Run) -> "subprocess.Popen[bytes]":
         pass  # now its folder alone says what to do
     root = run.folder.root.resolve()
     say(f"{root.name} runs beside this one; it prints to {run.folder.path(OUTPUT)}")
-    code = "from miaod_nb.cli import main; main()"
-    with open(run.folder.path(OUTPUT), "wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-c", code, "run", "--run-dir", str(root)],
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+    return start_process(["run", "--run-dir", str(root)], run.folder.path(OUTPUT), {})
 
 
 def _wait_for(run: Run, process: "subprocess.Popen[bytes] | None") -> None:

@@ -71,6 +71,13 @@ def build_strategy(config: Config) -> Strategy:
     return strategy
 
 
+def settled(config: Config, card: Card) -> Config:
+    """The settings as a run with this strategy has them: two spellings of one training are one, and
+    what the strategy implies holds."""
+    spelled = "auto" if config.training == card.training_of("auto") else config.training
+    return config.model_copy(update={"training": spelled, **card.implied})
+
+
 def plain(config: Config, card: Card) -> Config:
     """The settings without what they add to the strategy, whose card is given, so that another
     one can take its place."""

@@ -8,7 +8,7 @@ import pytest
 
 from miaod_nb.trained.detector import Detector
 from tests.authors.work_folders import mean_ap_lines, write_work_folder
-from tests.experiment.helpers import Outcome, miaod, run_arguments
+from tests.experiment.helpers import SETTINGS, Outcome, miaod, run_arguments
 
 
 @pytest.fixture(scope="session")
@@ -43,5 +43,10 @@ def workplace(finished, data_root, tmp_path, monkeypatch) -> Path:
     (tmp_path / "boxes.csv").write_text("image,x1,y1,x2,y2,score,class\ndog,4,4,13,13,0.6,disc\n")
     (tmp_path / "done.txt").write_text("cat.jpg\n")
     (tmp_path / "decided.jsonl").write_text('{"id": "000001", "action": "skip"}\n')
+    (tmp_path / "grid.yaml").write_text(
+        "preset: tiny\ndata_root: VOC2007\ncycles: 1\nseeds: [0]\nstrategies: [random]\n"
+        "recipes: {plain: {}}\n"
+        f"settings: {json.dumps(SETTINGS)}\n"
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path

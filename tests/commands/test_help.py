@@ -14,9 +14,10 @@ from miaod_nb.bench import choosing
 from miaod_nb.cli import app
 from miaod_nb.commands import copying
 from miaod_nb.config import PRESETS
+from miaod_nb.experiment import grid_runs
 from miaod_nb.labeling.export import TOOLS
 from miaod_nb.labeling.ingest import FORMATS
-from tests.experiment.helpers import SETTINGS, SHELL_COMMAND, miaod
+from tests.experiment.helpers import SETTINGS, SHELL_COMMAND, Forked, miaod
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 EXAMPLES = {
@@ -123,6 +124,7 @@ def test_example_runs(workplace, example, monkeypatch):
     monkeypatch.setattr(copying, "start_jupyter", lambda first, options: print(first, *options))
     monkeypatch.setattr(choosing, "IMAGES", 300)
     monkeypatch.setattr(choosing, "CHOSEN", 30)
+    monkeypatch.setattr(grid_runs, "start_process", Forked)
     if "results/predictions.json" in example:
         assert miaod("evaluate", "runs/mine", "--out", "results").code == 0
     if "--undo" in example:
