@@ -96,6 +96,9 @@ class Run(RunState):
                 say(f"begins with {self._first_in_words()}")
             if note := lr_rescaling(self.config):
                 say(note)
+            if self.config.later_epochs and self.config.start_from == "pretrained":
+                say("later_epochs does nothing: no cycle begins with the detector before "
+                    "(start_from=previous)")  # fmt: skip
             if len(self.dataset.classes) == 1:
                 say("one class: an implicit class 'none' takes part in the MIL softmax")
             if len(self.dataset.held_out) and self.dataset.test_objects:

@@ -260,7 +260,7 @@ class RunState:
         return self._built(checkpoint, path, len(expected))
 
     def detector_before(self, cycle: int) -> DetectionModel:
-        """The detector that the training of a cycle goes on from."""
+        """The detector that the training of a cycle goes on from. Raises CheckpointError."""
         path = self.folder.path(f"cycle{cycle - 1}/weights.pt")
         if not path.exists():
             raise CheckpointError(

@@ -93,15 +93,18 @@ def test_the_training_begins_with_the_weights_before(alone, data_root, tmp_path)
         torch.testing.assert_close(value, model_in(alone, 1)[name], rtol=1e-6, atol=1e-9)
 
 
-def test_a_detector_that_is_an_average_lies_between_the_weights_of_the_steps(data_root, tmp_path):
+def test_a_detector_that_is_an_average_lies_between_the_weights_of_the_steps(
+    data_root, tmp_path, capsys
+):
     """The first cycle's last weights are another thing, and what is evaluated is the average."""
-    settings = SHORT | {"cycles": 1}
+    settings = SHORT | {"cycles": 1, "later_epochs": 2}
     last, mean = (
         open_run("tiny", data_root=data_root, run_dir=tmp_path / name,
                  overrides=SETTINGS | settings | {"weight_averaging": decay})
         for name, decay in (("last", 0.0), ("mean", 0.99))
     )  # fmt: skip
     last.run(), mean.run()
+    assert "later_epochs does nothing" in capsys.readouterr().out
     ours, theirs = (model_in(run.folder.root, 0) for run in (mean, last))
     assert [one["terms"] for one in log_of(mean.folder.root, "step")] == [
         one["terms"] for one in log_of(last.folder.root, "step")

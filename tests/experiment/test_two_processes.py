@@ -22,7 +22,9 @@ from tests.experiment.helpers import Fate, log_of, miaod, run_arguments, run_chi
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = {"batch_size": 4, "cycles": 1}
+SETTINGS = {
+    "batch_size": 4, "cycles": 1, "weight_averaging": 0.9, "discrepancy_weight": "auto",
+}  # fmt: skip
 TRAIN = "miaod_nb.learning.train.optimization_step"
 DETECT = "miaod_nb.passes.inference.detect"
 
