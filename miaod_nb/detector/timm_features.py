@@ -134,7 +134,7 @@ def refuse_unknown_model(name: str) -> None:
     if timm.is_model(name):
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
-    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    guess = f"did you mean {', '.join(near)}? " if near else ""
     raise ConfigError(
         f"there is no backbone '{name}'",
         where="backbone",
