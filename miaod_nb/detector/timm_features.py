@@ -84,6 +84,8 @@ class TimmFeatures(nn.Module):
         strides = tuple(self.body.feature_info.reduction())
         if strides != STRIDES:
             raise _unfit(name, f"its last feature maps have strides {_said(strides)}")
+        if any(parameter.dim() > 4 for parameter in self.body.parameters()):
+            raise _unfit(name, "it has convolutions over three dimensions")
         try:
             shapes = [tuple(one.shape[1:]) for one in self.trial()]
         except Exception as error:  # each model has errors of its own

@@ -166,6 +166,7 @@ def test_failed_download_says_what_to_do(monkeypatch):
         ("vit_tiny_patch16_224", "strides 16, 16, 16, 16"),
         ("swin_tiny_patch4_window7_224", "no images of 64 x 96 pixels; its own are 224 x 224"),
         ("mobilevitv2_050", "(256, 2, 4)"),
+        ("lambda_resnet26t", "over three dimensions"),
         ("levit_128s", "makes no feature maps"),
     ],
 )
