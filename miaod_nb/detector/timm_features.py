@@ -84,6 +84,8 @@ class TimmFeatures(nn.Module):
         strides = tuple(self.body.feature_info.reduction())
         if strides != STRIDES:
             raise _unfit(name, f"its last feature maps have strides {_said(strides)}")
+        if any(parameter.dim() > 4 for parameter in self.body.parameters()):
+            raise _unfit(name, "it has convolutions over three dimensions")
         try:
             shapes = [tuple(one.shape[1:]) for one in self.trial()]
         except Exception as error:  # each model has errors of its own
@@ -134,7 +136,7 @@ def refuse_unknown_model(name: str) -> None:
     if timm.is_model(name):
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
-    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    guess = f"did you mean {', '.join(near)}? " if near else ""
     raise ConfigError(
         f"there is no backbone '{name}'",
         where="backbone",
