@@ -44,7 +44,8 @@ def mean_features(model: "DetectionModel", batch: "UnlabeledBatch") -> "dict[str
 def standardized(features: np.ndarray) -> np.ndarray:
     """Features (N, F) with mean 0 and standard deviation 1 over the images, so that none counts
     more than another; those that do not vary are 0."""
-    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    values = features.astype(np.float64)
+    centered = values - values.mean(axis=0)
     deviation = centered.std(axis=0)
     return np.divide(centered, deviation, out=np.zeros_like(centered), where=deviation > 0)
 

@@ -9,6 +9,7 @@ import torch
 from miaod_nb.config import Config, make_config
 from miaod_nb.errors import ConfigError, TrainingError
 from miaod_nb.runs.card import Card
+from miaod_nb.selection import look_alikes
 from miaod_nb.selection.batch import choose_batch
 from miaod_nb.selection.features import directions, mean_features, standardized
 from miaod_nb.selection.look_alikes import AS_ALL_LEFT, LOOKS
@@ -29,7 +30,8 @@ def candidates(
     looks: list[list[float]], scores: list[float], labeled: list[list[float]] = (),
     ids: list[str] | None = None,
 ) -> Candidates:  # fmt: skip
-    looks, labeled = np.array(looks, np.float32), np.array(labeled, np.float32).reshape(-1, 2)
+    looks, labeled = np.array(looks, np.float32), np.array(labeled, np.float32)
+    labeled = labeled.reshape(-1, looks.shape[1] if looks.ndim > 1 else 2)
     columns = {LOOKS: looks, "feature": looks, "score": np.array(scores, np.float32)}
     known = {LOOKS: labeled, "feature": labeled}
     names = ids or [str(place) for place in range(len(looks))]
@@ -92,6 +94,23 @@ def test_the_order_of_the_pool_changes_nothing(name):
             looks[order].tolist(), scores[order].tolist(), labeled, [ids[i] for i in order]
         )
         assert chosen(rule, pool, 6) == expected
+
+
+@pytest.mark.parametrize("together", [1, 7, 128])
+def test_many_images_are_compared_at_once_as_one_after_the_other_would_be(monkeypatch, together):
+    monkeypatch.setattr(look_alikes, "TOGETHER", together)
+    rng = np.random.default_rng(6)
+    looks, scores, labeled = rng.normal(size=(300, 4)), rng.normal(size=300), 5
+    units = directions(standardized(np.concatenate([looks, looks[:labeled]]).astype(np.float32)))
+    known, expected = [*units[300:]], list[str]()
+    for place in np.argsort(-scores):
+        if max(float(units[place] @ one) for one in known) < 0.9:
+            known.append(units[place])
+            expected.append(str(place))
+    pool = candidates(looks.tolist(), scores.tolist(), looks[:labeled].tolist())
+    assert 20 < len(expected) < 100
+    for budget in (1, 8, 15, len(expected)):
+        assert chosen(strategy("mi_aod", 0.9), pool, budget) == expected[:budget]
 
 
 @pytest.mark.parametrize("name", ["mi_aod", "random"])
