@@ -114,7 +114,7 @@ def check_table(table: pd.DataFrame, where: object = "table") -> None:
 
 def _read_resampled(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
     """The resamples, if every row of the table has them, and what intervals are over."""
-    alone = "Intervals are over the seeds alone, for these test images"
+    alone = "The 95 % intervals are over the seeds alone, for these test images"
     if not path.is_file():
         return None, f"{alone}: there is no {path.name} beside the table."
     try:
@@ -127,7 +127,7 @@ def _read_resampled(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame | Non
     if lacking.any():
         return None, f"{alone}: {path.name} lacks {lacking.sum()} of {len(table)} rows."
     count = resampled.shape[1] - len(KEYS)
-    return resampled, f"Intervals are over seeds and test images ({count} resamples of these)."
+    return resampled, f"The 95 % intervals are over seeds and test images ({count} resamples)."
 
 
 def check_unit(by: str) -> None:

@@ -50,7 +50,8 @@ def say_effects(effects: pd.DataFrame, selection: str) -> str:
     for name, rows in effects.groupby("effect", sort=False):
         words = ANSWERS[str(name)]
         for which, alike in rows.groupby(rows.apply(_which, axis=1)):
-            units = " and ".join(f"by {unit}" for unit in alike["by"])
+            *others, last = [f"by {unit}" for unit in alike["by"]]
+            units = f"{', '.join(others)} and {last}" if others else last
             gains = "; ".join(gain_text(row) for _, row in alike.iterrows())
             said = words[int(str(which))].format(label_of(selection), units)
             lines.append(f"- **{said}:** {gains}.")
@@ -66,14 +67,14 @@ def say_comparisons(comparisons: pd.DataFrame, against: str = "random") -> str:
     ]
     sides = [_which(row) for _, row in comparisons.iterrows()]
     parts = [
-        f"{word} {against}: {', '.join(n for n, s in zip(named, sides, strict=True) if s == side)}"
+        f"{word} {against} {', '.join(n for n, s in zip(named, sides, strict=True) if s == side)}"
         for side, word in enumerate(("above", "below")) if side in sides
     ]  # fmt: skip
     count = len(comparisons)
     return (
-        f"- **Selections against {against}:** of {count} comparisons "
+        f"- **Selections against {against}:** {count} comparisons; "
         f"{'; '.join(parts) or 'none leaves zero out'}. By chance alone about "
-        f"{BY_CHANCE * count:.1f} would."
+        f"{BY_CHANCE * count:.1f} would leave zero out."
     )
 
 
