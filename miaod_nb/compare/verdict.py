@@ -7,6 +7,7 @@ import pandas as pd
 from miaod_nb.compare.effects import TwoByTwo, table_of
 from miaod_nb.evaluation.statistics import smallest_p
 from miaod_nb.plots.look import label_of
+from miaod_nb.wording import number_text
 
 BY_CHANCE = 0.05  # of 95 % intervals leave zero out where there is nothing
 ANSWERS = {  # of an effect above zero, below it, and undecided: the choice, and the units
@@ -39,8 +40,8 @@ def interval_text(row: pd.Series) -> str:
 
 def gain_text(row: pd.Series) -> str:
     """A difference, its interval, and over what it was taken."""
-    range_ = f"over {row['from']:.0f} to {row['to']:.0f} {row['by']}"
-    at = f"at {row['to']:.0f} {row['by']}"
+    low, high = number_text(row["from"]), number_text(row["to"])
+    range_, at = f"over {low} to {high} {row['by']}", f"at {high} {row['by']}"
     return f"{interval_text(row)} {range_ if row['from'] < row['to'] else at}"
 
 
