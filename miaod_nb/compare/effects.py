@@ -1,19 +1,21 @@
 """Does MI-AOD's training pay, and does its choice? The two gains apart, each with its interval."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from miaod_nb.compare.grid_results import (
-    CURRENCIES,
+from miaod_nb.compare.grid_results import CURRENCIES
+from miaod_nb.compare.pairs import (
     Cell,
     Curve,
     check_unit,
+    common_range,
     curves_of,
-    paired_seeds,
+    height,
+    paired,
 )
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation.statistics import (
@@ -26,7 +28,6 @@ from miaod_nb.plots.look import FULL
 
 TRAININGS = ("label_set", "mi_aod")
 RANDOM = "random"
-LEAST_POINTS = 3  # of a curve whose area means something
 # What each effect adds up of the cells (label-set, random), (label-set, selection),
 # (MI-AOD, random) and (MI-AOD, selection): main effects are averaged over the other factor.
 EFFECTS = {
@@ -100,13 +101,8 @@ def two_by_two(
     recipes, notes = _recipes_of(table, selection)
     names = [(recipe, one) for recipe in recipes for one in (RANDOM, selection)]
     cells = {", ".join(n): curves_of(table, resampled, *n, by) for n in names}
-    seeds, left_out = paired_seeds(cells)
-    notes += [f"seeds that not all four have are left out: {_list(left_out)}"] * bool(left_out)
-    four = list(cells.values())
-    cycles = min(len(cell[seed].x) for cell in four for seed in seeds)
-    longest = max(len(cell[seed].x) for cell in four for seed in seeds)
-    notes += [f"cycles from {cycles} on are left out: not all runs have them"] * (cycles < longest)
-    four = [{seed: _first(cell[seed], cycles) for seed in seeds} for cell in four]
+    four, left_out = paired(cells)
+    cycles = min(len(curve.x) for curve in four[0].values())
 
     effects = [_effect("training gain", EFFECTS["training gain"], four, by, 0)]
     for cycle in range(1, cycles):
@@ -116,10 +112,10 @@ def two_by_two(
         effects += [_area(n, parts, four, by, range_) for n, parts in EFFECTS.items()]
     rows = table[
         table["recipe"].isin(recipes) & table["selection"].isin([RANDOM, selection])
-        & table["seed"].isin(seeds)
+        & table["seed"].isin(list(four[0]))
     ]  # fmt: skip
     rows = rows[rows.groupby(["recipe", "selection", "seed"])["cycle"].rank() <= cycles]
-    return TwoByTwo(selection, by, recipes, rows, tuple(effects), (*notes, *problem))
+    return TwoByTwo(selection, by, recipes, rows, tuple(effects), (*notes, *left_out, *problem))
 
 
 def check_asked(table: pd.DataFrame, selection: str, by: str) -> None:
@@ -163,8 +159,9 @@ def comparisons(
     Each pair is compared over the range that its own runs cover. Raises DataError where nothing
     can be compared, and for runs that are no pairs.
     """
-    found, notes = [], []
-    for recipe, one in pairs_of(table, against):
+    found: list[Effect] = []
+    comparable, notes = pairs_of(table, against)
+    for recipe, one in comparable:
         for unit in by:
             cells, said = _paired(table, resampled, recipe, (against, one), unit)
             range_, problem = common_range(cells)
@@ -174,16 +171,19 @@ def comparisons(
     return found, list(dict.fromkeys(notes))
 
 
-def pairs_of(table: pd.DataFrame, against: str) -> list[tuple[str, str]]:
-    """Recipe and selection of all that can be held against one selection."""
-    has = table[["recipe", "selection"]].drop_duplicates()
-    with_it = has.loc[has["selection"] == against, "recipe"]
-    rest = has[has["recipe"].isin(with_it) & ~has["selection"].isin([against, FULL])]
-    if not len(rest):
+def pairs_of(table: pd.DataFrame, against: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Recipe and selection of all that share a seed with one selection of their recipe, and in
+    words which do not. Raises DataError where none does."""
+    runs = table.groupby(["recipe", "selection"], sort=False)["seed"].agg(set).to_dict()
+    others = [key for key in runs if key[1] not in (against, FULL)]
+    found = [key for key in others if runs[key] & runs.get((key[0], against), set())]
+    if not found:
         raise DataError(f"there is nothing to hold against the selection '{against}'",
                         where="selection", remedy="run it and another one with the same recipe and "
                         "seeds")  # fmt: skip
-    return list(rest.itertuples(index=False, name=None))
+    alone = [f"{one}, {recipe}: no seed in common with {against}, left out"
+             for recipe, one in others if (recipe, one) not in found]  # fmt: skip
+    return found, alone
 
 
 def needs(
@@ -195,7 +195,7 @@ def needs(
     reached by the last cycle), against (what the other one needs), ratio of the two, seeds.
     """
     rows = []
-    for recipe, one in pairs_of(table, against):
+    for recipe, one in pairs_of(table, against)[0]:
         for unit in by:
             cells, _ = _paired(table, None, recipe, (against, one), unit)
             other, own = map(_mean_curve, cells)
@@ -212,23 +212,9 @@ def _paired(
     by: str,
 ) -> tuple[list[Cell], list[str]]:  # fmt: skip
     """The runs of some selections, of the seeds that all have, and what was left out."""
-    cells = {f"{recipe}, {s}": curves_of(table, resampled, recipe, s, by) for s in selections}
-    seeds, left_out = paired_seeds(cells)
-    notes = [f"seeds without a partner are left out: {_list(left_out)}"] * bool(left_out)
-    return [{seed: cell[seed] for seed in seeds} for cell in cells.values()], notes
-
-
-def common_range(cells: Sequence[Cell]) -> tuple[tuple[float, float] | None, list[str]]:
-    """From where to where all the curves reach, and in words why there is no area, or only one over
-    a part."""
-    curves = [curve for cell in cells for curve in cell.values()]
-    if min(len(curve.x) for curve in curves) < LEAST_POINTS:
-        return None, [f"a curve has fewer than {LEAST_POINTS} points: no area"]
-    starts, ends = {c.x[0] for c in curves}, {c.x[-1] for c in curves}
-    low, high = float(max(starts)), float(min(ends))
-    if low >= high:
-        return None, ["the curves have no range in common: no area"]
-    return (low, high), []
+    return paired({
+        f"{recipe}, {one}": curves_of(table, resampled, recipe, one, by) for one in selections
+    })  # fmt: skip
 
 
 def _effect(
@@ -267,21 +253,10 @@ def _interval(
     return paired_interval(values[:, 0], values[:, 1:] if values.shape[1] > 1 else None)
 
 
-def height(curve: Curve, place: float) -> np.ndarray:
-    """The piecewise linear curve at a place that it covers: (1 + B,)."""
-    weights = np.array([np.interp(place, curve.x, unit) for unit in np.eye(len(curve.x))])
-    return np.asarray(curve.y @ weights)
-
-
-def _first(curve: Curve, points: int) -> Curve:
-    return Curve(curve.first, curve.x[:points], curve.y[:, :points])
-
-
-def _mean_curve(cell: Mapping[int, Curve]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the seeds of the cycles that all have: labels and mAP."""
-    points = min(len(curve.x) for curve in cell.values())
-    return (np.mean([curve.x[:points] for curve in cell.values()], axis=0),
-            np.mean([curve.y[0, :points] for curve in cell.values()], axis=0))  # fmt: skip
+def _mean_curve(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the seeds: labels and mAP."""
+    return (np.mean([curve.x for curve in cell.values()], axis=0),
+            np.mean([curve.y[0] for curve in cell.values()], axis=0))  # fmt: skip
 
 
 def _list(names: Iterable[object]) -> str:

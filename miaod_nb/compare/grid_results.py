@@ -1,10 +1,8 @@
-"""What a grid of runs came to: its two files, read and checked, and the curve of every run."""
+"""What a grid of runs came to: its two files, read and checked."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from miaod_nb.errors import DataError, nearest_path
@@ -39,22 +37,6 @@ class Grid:
     def units(self) -> list[str]:
         """What the labels of all runs are counted in."""
         return [unit for unit in CURRENCIES if self.table[unit].notna().all()]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The mAP of one run over what its labels cost.
-
-    first: cycle, images and boxes at its first point. x: (points,), never falling. y: (1 + B,
-    points): on the test images, and on each of B resamples of them.
-    """
-
-    first: tuple[float, ...]
-    x: np.ndarray
-    y: np.ndarray
-
-
-Cell = Mapping[int, Curve]  # the runs of one recipe and selection, by their seeds
 
 
 def read_grid(folder: str | Path = "") -> Grid:
@@ -114,7 +96,7 @@ def check_table(table: pd.DataFrame, where: object = "table") -> None:
 
 def _read_resampled(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
     """The resamples, if every row of the table has them, and what intervals are over."""
-    alone = "Intervals are over the seeds alone, for these test images"
+    alone = "The 95 % intervals are over the seeds alone, for these test images"
     if not path.is_file():
         return None, f"{alone}: there is no {path.name} beside the table."
     try:
@@ -127,90 +109,4 @@ def _read_resampled(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame | Non
     if lacking.any():
         return None, f"{alone}: {path.name} lacks {lacking.sum()} of {len(table)} rows."
     count = resampled.shape[1] - len(KEYS)
-    return resampled, f"Intervals are over seeds and test images ({count} resamples of these)."
-
-
-def check_unit(by: str) -> None:
-    """Raises DataError for anything but one of CURRENCIES."""
-    if by not in CURRENCIES:
-        raise DataError(f"labels are not counted in {by}", where="by",
-                        remedy=f"choose one of: {', '.join(CURRENCIES)}")  # fmt: skip
-
-
-def curves_of(
-    table: pd.DataFrame, resampled: pd.DataFrame | None, recipe: str, selection: str, by: str
-) -> dict[int, Curve]:
-    """The curves of one recipe and selection by their seeds; {} if it has none.
-
-    by: what labels are counted in, of CURRENCIES. Raises DataError where a run has not counted it,
-    or has fewer labels in a later cycle.
-    """
-    check_unit(by)
-    rows = _runs_of(table, recipe, selection).sort_values(["seed", "cycle"])
-    points = rows[[VOC12_AP]].to_numpy(float)
-    if resampled is not None:
-        drawn = _drawn(_runs_of(resampled, recipe, selection), rows, f"{recipe}, {selection}")
-        points = np.concatenate([points, drawn], axis=1)  # (rows, 1 + B)
-    labels, firsts = rows[by].to_numpy(float), rows[["cycle", "images", "boxes"]].to_numpy(float)
-    curves = {}
-    for seed in rows["seed"].unique():
-        own = (rows["seed"] == seed).to_numpy()
-        x, name = labels[own], f"{recipe}, {selection}, seed {seed}"
-        if not np.isfinite(x).all():
-            raise DataError(f"the {by} of this run's labels are not known", where=name,
-                            remedy="leave it out, or compare by images")  # fmt: skip
-        if (np.diff(x) < 0).any():
-            raise DataError(f"this run has fewer {by} in a later cycle", where=name, remedy=REMEDY)
-        first = tuple(np.nan_to_num(firsts[own][0], nan=-1).tolist())
-        curves[int(seed)] = Curve(first, x, points[own].T)
-    return curves
-
-
-def _runs_of(table: pd.DataFrame, recipe: str, selection: str) -> pd.DataFrame:
-    return table[(table["recipe"] == recipe) & (table["selection"] == selection)]
-
-
-def _drawn(resampled: pd.DataFrame, rows: pd.DataFrame, name: str) -> np.ndarray:
-    """The resamples of some rows, in their order: (rows, B)."""
-    keys = zip(resampled["seed"], resampled["cycle"], strict=True)
-    places = {key: place for place, key in enumerate(keys)}
-    wanted = list(zip(rows["seed"], rows["cycle"], strict=True))
-    if not places.keys() >= set(wanted):
-        raise DataError("some runs have no resamples", where=name, remedy=REMEDY)
-    values = resampled.drop(columns=KEYS).to_numpy(float)
-    return np.asarray(values[[places[key] for key in wanted]])
-
-
-def paired_seeds(cells: Mapping[str, Cell]) -> tuple[list[int], list[int]]:
-    """The seeds that every cell has, and those that only some have.
-
-    cells: by their names. Raises DataError where no seed is in all of them, and where runs of one
-    seed began with other labels: their difference would be that of the labels.
-    """
-    every = [set(cell) for cell in cells.values()]
-    paired = sorted(set.intersection(*every))
-    if not paired:
-        raise DataError("no seed has a run of each: nothing is left to pair", where=_listed(cells),
-                        remedy="run them with the same seeds")  # fmt: skip
-    for seed in paired:
-        firsts = {name: cell[seed].first for name, cell in cells.items()}
-        (name, first), *others = firsts.items()
-        for other, their in others:
-            if their != first:
-                raise DataError(
-                    f"with seed {seed} these runs begin with other labels: {_told(first)}, and "
-                    f"{_told(their)}; they are no pair", where=f"{name}; {other}",
-                    remedy="run both with the same split_seed and data",
-                )  # fmt: skip
-    return paired, sorted(set.union(*every) - set(paired))
-
-
-def _told(first: Sequence[float]) -> str:
-    cycle, images, boxes = first
-    return f"{images:g} images with {boxes:g} boxes in cycle {cycle:g}"
-
-
-def _listed(cells: Mapping[str, Cell]) -> str:
-    return "; ".join(
-        f"{name}: seeds {', '.join(map(str, cell)) or 'none'}" for name, cell in cells.items()
-    )
+    return resampled, f"The 95 % intervals are over seeds and test images ({count} resamples)."

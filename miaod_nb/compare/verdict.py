@@ -7,6 +7,7 @@ import pandas as pd
 from miaod_nb.compare.effects import TwoByTwo, table_of
 from miaod_nb.evaluation.statistics import smallest_p
 from miaod_nb.plots.look import label_of
+from miaod_nb.wording import number_text
 
 BY_CHANCE = 0.05  # of 95 % intervals leave zero out where there is nothing
 ANSWERS = {  # of an effect above zero, below it, and undecided: the choice, and the units
@@ -39,8 +40,8 @@ def interval_text(row: pd.Series) -> str:
 
 def gain_text(row: pd.Series) -> str:
     """A difference, its interval, and over what it was taken."""
-    range_ = f"over {row['from']:.0f} to {row['to']:.0f} {row['by']}"
-    at = f"at {row['to']:.0f} {row['by']}"
+    low, high = number_text(row["from"]), number_text(row["to"])
+    range_, at = f"over {low} to {high} {row['by']}", f"at {high} {row['by']}"
     return f"{interval_text(row)} {range_ if row['from'] < row['to'] else at}"
 
 
@@ -50,7 +51,8 @@ def say_effects(effects: pd.DataFrame, selection: str) -> str:
     for name, rows in effects.groupby("effect", sort=False):
         words = ANSWERS[str(name)]
         for which, alike in rows.groupby(rows.apply(_which, axis=1)):
-            units = " and ".join(f"by {unit}" for unit in alike["by"])
+            *others, last = [f"by {unit}" for unit in alike["by"]]
+            units = f"{', '.join(others)} and {last}" if others else last
             gains = "; ".join(gain_text(row) for _, row in alike.iterrows())
             said = words[int(str(which))].format(label_of(selection), units)
             lines.append(f"- **{said}:** {gains}.")
@@ -66,14 +68,14 @@ def say_comparisons(comparisons: pd.DataFrame, against: str = "random") -> str:
     ]
     sides = [_which(row) for _, row in comparisons.iterrows()]
     parts = [
-        f"{word} {against}: {', '.join(n for n, s in zip(named, sides, strict=True) if s == side)}"
+        f"{word} {against} {', '.join(n for n, s in zip(named, sides, strict=True) if s == side)}"
         for side, word in enumerate(("above", "below")) if side in sides
     ]  # fmt: skip
     count = len(comparisons)
     return (
-        f"- **Selections against {against}:** of {count} comparisons "
+        f"- **Selections against {against}:** {count} comparisons; "
         f"{'; '.join(parts) or 'none leaves zero out'}. By chance alone about "
-        f"{BY_CHANCE * count:.1f} would."
+        f"{BY_CHANCE * count:.1f} would leave zero out."
     )
 
 

@@ -143,11 +143,32 @@ def test_seeds_and_cycles_without_a_partner_are_named():
     last = table["cycle"] == 2
     alone = (table["recipe"] == "mi-aod") & (table["selection"] == "mi_aod")
     two = two_by_two(table[~(alone & (table["seed"] == 1))], None, "mi_aod")
-    assert two.notes == ("seeds that not all four have are left out: 1",)
+    assert two.notes == ("left out are seeds that not all runs have: 1",)
     assert set(two.cells["seed"]) == {0}
     two = two_by_two(table[~(alone & last)], None, "mi_aod")
-    assert two.notes[0] == "cycles from 2 on are left out: not all runs have them"
+    assert two.notes[0] == "left out are cycles that not all runs have: 2"
     assert set(two.cells["cycle"]) == {0, 1}
+
+
+def test_a_run_that_is_not_at_its_end_costs_its_seed_and_not_the_others_their_cycles():
+    table, _ = made_up_grid(seeds=3, cycles=4)
+    of_last = (table["selection"] == "mi_aod") & (table["seed"] == 2)
+    two = two_by_two(table[~(of_last & (table["cycle"] > 0))], None, "mi_aod")
+    assert two.notes == ("left out are seeds that have not come as far as others: 2",)
+    assert set(two.cells["seed"]) == {0, 1} and set(two.cells["cycle"]) == {0, 1, 2, 3}
+    longer = table["seed"] == 0  # two seeds of three cycles say more than one of four
+    two = two_by_two(table[longer | (table["cycle"] < 3)], None, "mi_aod")
+    assert two.notes == ("left out are cycles that not all runs have: 3",)
+    assert set(two.cells["seed"]) == {0, 1, 2}
+
+
+def test_a_selection_without_a_partner_is_named_and_the_others_are_compared():
+    table = by_hand()
+    alone = (table["recipe"] == "mi-aod") & (table["selection"] == "random")
+    found, notes = comparisons(table[~alone], None, by=["images"])
+    assert [(one.name, one.recipe) for one in found] == [("mi_aod", "label-set")]
+    assert notes == ["mi_aod, mi-aod: no seed in common with random, left out"]
+    assert set(needs(table[~alone])["recipe"]) == {"label-set"}
 
 
 def test_of_several_recipes_of_a_training_the_first_counts_and_is_named():
@@ -278,5 +299,5 @@ def test_nothing_is_called_better_whose_interval_includes_zero(number):
         assert includes_zero or (("costs" in line or "less" in line) == (row.mean < 0))
     against = table_of(comparisons(table, None)[0])
     said = say_comparisons(against)
-    assert "of 12 comparisons" in said and "about 0.6 would" in said
+    assert "12 comparisons" in said and "about 0.6 would" in said
     assert said.count(" by ") == against["decided"].sum()

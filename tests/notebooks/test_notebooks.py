@@ -261,7 +261,7 @@ def test_a_grid_is_answered_in_its_own_folder_and_again(grid, tmp_path, monkeypa
     said = outputs_of(grid / f"notebooks/{OF_A_GRID}.ipynb")
     assert "**MI-AOD's training pays by images and by boxes:** +0.0" in said
     assert "**Choosing by MI-AOD pays by images" in said
-    assert "of 12 comparisons above random: " in said and "below random: entropy" in said
+    assert "12 comparisons; above random " in said and "below random entropy" in said
     assert "20 resamples" in said and "not reached" in said
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == []
     again = miaod("notebooks", "07", "-p", f"grid_dir={grid}")
