@@ -158,8 +158,8 @@ def labels_or_training(
     for run, fall in (falls or {}).items():
         if fall >= FALLING:
             said.append(
-                f"{run}: the loss on labeled images still fell by {100 * fall:.0f} % in the last fifth of "
-                "its training: longer training may bring something without more labels."
+                f"{run}: the loss on labeled images still fell by {100 * fall:.0f} % in the last "
+                "fifth of its training: longer training may bring something without more labels."
             )
     return said or [
         "Nothing here says that training is what is missing; only a longer training on the same "
