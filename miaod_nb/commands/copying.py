@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 
 from miaod_nb.commands.executing import SOURCES, parameters_of
+from miaod_nb.compare.grid_results import TABLE
 from miaod_nb.errors import ConfigError
 from miaod_nb.experiment.run import Run
 from miaod_nb.progress import say
@@ -34,7 +35,8 @@ def copy_notebooks(run: Run, renew: bool) -> Path:
     if not sources:
         raise ConfigError("the notebooks are not there", where=SOURCES,
                           remedy="work in a copy of the whole project (git clone)")  # fmt: skip
-    values = parameters_of(run)
+    beside = run.folder.root.resolve().parent  # where runs of a grid lie, and their table
+    values = parameters_of(run) | {"grid_dir": str(beside) if (beside / TABLE).is_file() else ""}
     if has_begun(run.folder):  # its folder says the rest: where it was moved away, none is begun
         values |= {"preset": "", "data_root": "", "overrides": {}}
     newest = (run.record.last_selection or 0) if has_begun(run.folder) else 0

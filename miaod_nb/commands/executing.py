@@ -25,6 +25,7 @@ from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from miaod_nb.commands.essay import report_page
+from miaod_nb.compare.grid_results import read_grid
 from miaod_nb.config import changes
 from miaod_nb.errors import ConfigError, MiaodError, RunFolderError, Stopped, disk_fault
 from miaod_nb.experiment.run import Run
@@ -32,6 +33,7 @@ from miaod_nb.progress import CELL_BAR, SECONDS_BETWEEN_LINES, say
 from miaod_nb.runs.files import RunFolder
 
 SOURCES = Path(__file__).resolve().parents[2] / "notebooks"
+OF_A_GRID = "07"  # the notebook about a grid of runs: executed where it is named, alone
 ENGINE = "miaod"
 PATIENCE = 300  # seconds for a kernel to start and to send its last news, on a busy machine
 EMPTY_NAMESPACE = "get_ipython().reset()"
@@ -54,10 +56,10 @@ def parameters_of(run: Run) -> dict[str, Any]:
 def execute_all(names: Sequence[str], parameters: Mapping[str, Any], folder: RunFolder) -> None:
     """Executes the notebooks that are not up to date, in order, then writes `notebooks.html`.
 
-    names: beginnings of file names such as "03"; none: all of them. parameters: given to each
-    notebook that declares them. Executed copies lie in `notebooks/` of the run folder, their
-    pictures in `figures/`. Raises ConfigError for a name or a parameter that no notebook has,
-    RunFolderError for a disk that is full or closed, and NotebookError or Stopped.
+    names: beginnings of file names such as "03"; none: all that are about one run. parameters:
+    given to each notebook that declares them. Executed copies lie in `notebooks/` of the run
+    folder, their pictures in `figures/`. Raises ConfigError for a name or a parameter that no
+    notebook has, RunFolderError for a disk that is full or closed, and NotebookError or Stopped.
     """
     sources = _chosen(names)
     declared = {source: set(papermill.inspect_notebook(str(source))) for source in sources}
@@ -91,7 +93,28 @@ def _chosen(names: Sequence[str]) -> list[Path]:
         if not any(source.name.startswith(name) for source in sources):
             raise ConfigError(f"there is no notebook '{name}'", where="names", remedy="choose of: "
                               + ", ".join(source.stem for source in sources))  # fmt: skip
-    return [s for s in sources if not names or s.name.startswith(tuple(names))]
+    wanted = [s for s in sources if not names or s.name.startswith(tuple(names))]
+    return [s for s in wanted if s.name.startswith(OF_A_GRID) == are_of_a_grid(names)]
+
+
+def are_of_a_grid(names: Sequence[str]) -> bool:
+    """Whether the names are of the notebook about a grid. Raises ConfigError where they are also of
+    others: these are about one run, and are executed into its folder."""
+    of_a_grid = [name for name in names if name.startswith(OF_A_GRID)]
+    if of_a_grid and len(of_a_grid) < len(names):
+        raise ConfigError(f"{of_a_grid[0]} is about a grid of runs, the others are about one run",
+                          where="names", remedy="execute them one after the other")  # fmt: skip
+    return bool(of_a_grid)
+
+
+def execute_of_a_grid(names: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    """Executes the notebook about a grid into the grid's folder, which the parameter `grid_dir`
+    names. Raises as `execute_all` does, and DataError where no grid is there."""
+    if not parameters.get("grid_dir"):
+        raise ConfigError(f"{names[0]} is about a grid, and none is named", where="grid_dir",
+                          remedy="add --parameter grid_dir=FOLDER")  # fmt: skip
+    folder = read_grid(str(parameters["grid_dir"])).folder
+    execute_all(names, {**parameters, "grid_dir": str(folder.resolve())}, RunFolder(folder))
 
 
 def _refuse_undeclared(parameters: Mapping[str, Any], declared: Mapping[Path, set[str]]) -> None:

@@ -4,5 +4,9 @@ groups: which runs are of one kind, so that a figure may average them, and which
 stop_or_go: what the next labels would probably bring, and whether labels are what is missing
 comparison: what several runs on the same data did differently: tables for notebook 06
 curves: learning curves of several runs: one table and one figure, in files
+grid_results: what a grid of runs came to: its two files, read and checked
+pairs: runs of a grid as curves, and as pairs: equal seed, first labels and number of cycles
+effects: does MI-AOD's training pay, and does its choice? Both gains apart, with their intervals
+verdict: what the effects of a grid come to, in words
 samples: what a data set holds: galleries and counts for the notebooks
 """

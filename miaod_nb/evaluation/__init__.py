@@ -8,8 +8,9 @@ found has the value 0.
 sets: what the metrics refuse: sets that do not fit together, or without anything to find
 extrapolation: learning curves continued: what mAP more labels would probably bring
 coco: COCO average precision over ten overlaps, by faster-coco-eval
-statistics: what a few runs say of many: confidence intervals
+statistics: what a few runs say of many: intervals, tests and areas under curves
 voc: VOC average precision at one overlap: area under the curve, or mean over eleven points
+resampling: what a detector would have reached on other test images: mAP of resamples
 reliability: how far the scores of detections can be trusted, and how many of them are right
 """
 

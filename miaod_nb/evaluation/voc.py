@@ -65,10 +65,7 @@ def voc_ap(
     length or labels outside [0, num_classes).
     """
     check_set(detections, truths, num_classes)
-    counted = [truth.labels[~truth.ignored] for truth in truths]
-    if not any(map(len, counted)):
-        raise nothing_to_evaluate()
-    num_truths = np.bincount(np.concatenate(counted), minlength=num_classes)
+    num_truths = count_objects(truths, num_classes).sum(axis=0)
     labels = np.concatenate([found.labels for found in detections])
     scores = np.concatenate([found.scores for found in detections])
     ranking = np.argsort(-scores, kind="stable")
@@ -87,6 +84,15 @@ def voc_ap(
         recall=tuple(recall),
         precision=tuple(precision),
     )
+
+
+def count_objects(truths: Sequence[Objects], num_classes: int) -> np.ndarray:
+    """How many objects that count each image has of each class: int (images, C). Raises DataError
+    where there is none at all."""
+    counts = [np.bincount(one.labels[~one.ignored], minlength=num_classes) for one in truths]
+    if not np.any(counts):
+        raise nothing_to_evaluate()
+    return np.stack(counts)
 
 
 def true_and_false(

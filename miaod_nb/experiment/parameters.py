@@ -11,8 +11,10 @@ from miaod_nb.errors import ConfigError
 
 # What notebooks declare, a copy perhaps more, and with which types.
 KINDS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int", "overrides": "dict",
-         "work_folder": "str", "strategy": "str"}  # fmt: skip
-NEEDED = ("preset", "data_root", "run_dir", "cycle", "overrides")  # what every notebook has
+         "work_folder": "str", "strategy": "str",
+         "grid_dir": "str", "selection": "str", "by": "str"}  # fmt: skip
+OF_A_RUN = ("preset", "data_root", "run_dir", "cycle", "overrides")  # what every notebook has
+OF_A_GRID = ("grid_dir", "selection", "by")  # but the one about a grid
 INJECTED = "# Parameters"  # the first line of the cell that papermill adds
 BY_TEXT = "as a text: in quotes, or by `-r` in place of `-p` of papermill"
 BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed: 1}}'"
@@ -21,7 +23,7 @@ BY_YAML = "as a dict such as {'seed': 1}; to papermill by -y '{overrides: {seed:
 def check_parameters(names: MutableMapping[str, Any]) -> None:
     """Refuses parameters that the notebook does not declare or that are misspelled where it does,
     and values of another type; a number and a dict that were given as texts are read. To be called
-    by a notebook before it opens a run.
+    by a notebook before it opens a run or a grid.
 
     names: `globals()` of the notebook, whose `In` has its cells so far: one that declares
     parameters, annotated, and perhaps one of papermill. Values are changed there. Raises
@@ -30,7 +32,8 @@ def check_parameters(names: MutableMapping[str, Any]) -> None:
     cells = [ast.parse(text) for text in names.get("In", ()) if _is_python(text)]
     declared = next((found for cell in reversed(cells) if (found := _declared(cell))), {})
     known = [name for name, kind in declared.items() if kind]
-    for name in NEEDED if declared else ():
+    needed = max(OF_A_RUN, OF_A_GRID, key=lambda names: len(declared.keys() & set(names)))
+    for name in needed if declared else ():
         if name not in declared:  # an earlier call may have left one of this name
             near = difflib.get_close_matches(name, declared, n=1)
             guess = f"'{near[0]}' stands there: did you mean it? " if near else ""

@@ -7,6 +7,7 @@ numbers
 look: how things look: one role, one color, line and marker in every figure, and labels at the line
 bars: how many, which share, how the scores spread, and the hand-computed example
 checks: how far a detector's scores can be trusted, and what the labels were of
+effects: what a gain is worth: differences with their intervals, and the curves they come from
 lines: curves: losses over steps, discrepancy over stages, mAP over labeled images
 outlook: a learning curve and how it probably goes on
 pictures: boxes, anchors and heat maps on images. Boxes are xyxy in pixels of the image
@@ -21,6 +22,7 @@ from miaod_nb.plots.bars import (
     true_positive_counts,
 )
 from miaod_nb.plots.checks import calibration, class_mix
+from miaod_nb.plots.effects import differences, forest, two_by_two
 from miaod_nb.plots.letters import drawable
 from miaod_nb.plots.lines import (
     PUBLISHED,
@@ -50,7 +52,9 @@ __all__ = [
     "class_counts",
     "class_mix",
     "continued_curve",
+    "differences",
     "drawable",
+    "forest",
     "heat_map",
     "heat_map_row",
     "instance_bars",
@@ -63,5 +67,6 @@ __all__ = [
     "style",
     "training_curves",
     "true_positive_counts",
+    "two_by_two",
     "use_style",
 ]

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from miaod_nb.commands import executing as module
-from miaod_nb.commands.executing import NotebookError, execute_all
+from miaod_nb.commands.executing import NotebookError, are_of_a_grid, execute_all
 from miaod_nb.errors import ConfigError, RunFolderError, Stopped
 from miaod_nb.runs.files import RunFolder
 
@@ -57,6 +57,19 @@ def test_parameters_arrive_and_what_is_done_is_kept(write, folder, tmp_path, cap
     write("01_a", f"open({str(target)!r}, 'a').write('changed')")
     execute_all(["01"], {"cycle": 4}, folder)
     assert target.read_text() == "3 4 changed"
+
+
+def test_the_notebook_about_a_grid_is_executed_only_where_it_is_named(write, folder):
+    write("01_a", "1")
+    write("07_b", "1")
+    execute_all([], {}, folder)
+    assert not folder.exists("notebooks/07_b.ipynb")
+    execute_all(["0"], {}, folder)
+    assert not folder.exists("notebooks/07_b.ipynb")
+    execute_all(["07"], {}, folder)
+    assert folder.exists("notebooks/07_b.ipynb")
+    with pytest.raises(ConfigError, match="07 is about a grid of runs, the others are about one"):
+        are_of_a_grid(["01", "07"])
 
 
 def test_notebooks_share_a_kernel_but_no_names(write, folder):

@@ -72,6 +72,19 @@ def test_others_are_answered_by_what_to_type(given, words):
     assert error.value.where in given
 
 
+def test_the_notebook_about_a_grid_has_parameters_of_its_own():
+    declared = 'grid_dir: str = ""\nselection: str = "mi_aod"\nby: str = "images"'
+    names: dict[str, Any] = {"grid_dir": "", "selection": "mi_aod", "by": "images"}
+    check_parameters(names | {"In": ["", declared]})
+    with pytest.raises(ConfigError, match="(?s)'by' is missing.*'buy' stands there"):
+        check_parameters(names | {"buy": "boxes", "In": ["", declared.replace("by:", "buy:")]})
+    given = ["", declared, "# Parameters\nrun_dir = 'x'"]
+    with pytest.raises(
+        ConfigError, match="no parameter 'run_dir'.*\n.*\n.*grid_dir, selection, by"
+    ):
+        check_parameters(names | {"In": given})
+
+
 def test_a_parameter_that_was_renamed_by_hand_is_missed():
     names = notebook()
     names["In"][2] = DECLARED.replace("run_dir", "rundir")

@@ -1,4 +1,4 @@
-"""The six notebooks: committed clean, pleasant to read, and they run."""
+"""The notebooks: committed clean, pleasant to read, and they run."""
 
 import ast
 import json
@@ -16,16 +16,19 @@ from papermill.exceptions import PapermillExecutionError
 
 from miaod_nb.authors.work_folder_export import export_run
 from miaod_nb.runs.files import RunFolder
+from tests.compare.grids import made_up_grid
 from tests.conftest import PROJECT
 from tests.experiment.helpers import miaod
 
 FOLDER = PROJECT / "notebooks"
-NAMES = (
+NAMES = (  # about one run
     "01_data", "02_initial_training", "03_instance_uncertainty", "04_reweighting", "05_selection",
     "06_map_per_cycle",
 )  # fmt: skip
+OF_A_GRID = "07_does_it_pay"
 PARAMETERS = {"preset": "str", "data_root": "str", "run_dir": "str", "cycle": "int",
               "overrides": "dict"}  # fmt: skip
+GRID_PARAMETERS = {"grid_dir": "str", "selection": "str", "by": "str"}
 MORE_PARAMETERS = {
     "05_selection": {"strategy": "str"},
     "06_map_per_cycle": {"work_folder": "str"},
@@ -41,11 +44,11 @@ def lines_of(cell: nbformat.NotebookNode) -> list[str]:
     return [line for line in cell.source.splitlines() if line.strip()]
 
 
-def test_all_six_are_there():
-    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(NAMES)
+def test_all_are_there():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted([*NAMES, OF_A_GRID])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, OF_A_GRID])
 class TestCommitted:
     def test_is_free_of_outputs(self, name):
         notebook = json.loads((FOLDER / f"{name}.ipynb").read_text())
@@ -66,6 +69,7 @@ class TestCommitted:
     def test_declares_the_parameters_typed_and_explained(self, name):
         declared = papermill.inspect_notebook(str(FOLDER / f"{name}.ipynb"))
         expected = PARAMETERS | MORE_PARAMETERS.get(name, {})
+        expected = GRID_PARAMETERS if name == OF_A_GRID else expected
         assert {key: one["inferred_type_name"] for key, one in declared.items()} == expected
         assert all(one["help"] for one in declared.values())
 
@@ -120,6 +124,8 @@ def test_in_order_and_again(home, tmp_path, monkeypatch):
     assert (home / "runs/parts-random/metrics.csv").is_file()
     for path in ("cycle1/selection.json", "metrics.csv"):  # notebooks walk the steps of `miaod run`
         assert (run / path).read_text() == (home / "runs/whole" / path).read_text()
+
+    assert not (run / f"notebooks/{OF_A_GRID}.ipynb").exists()  # it is about no single run
 
     again = miaod("notebooks", "--run-dir", "runs/parts")
     assert again.code == 0 and again.out.count("done before") == len(NAMES)
@@ -204,6 +210,9 @@ def test_selection_is_told_of_every_strategy_that_looks_at_images(strategy, home
         (["01", "--run-dir", "runs/whole", "--set", "sed=5"], "did you mean 'seed'?"),
         (["01", "--preset", "tiny", "--data-root", "nowhere"], "there is no such data folder"),
         (["01", "--preset", "tiny", "-p", "sed=5"], "no notebook declares the parameter 'sed'"),
+        (["01", "07", "--preset", "tiny"], "07 is about a grid of runs, the others are about one"),
+        (["07", "--preset", "tiny"], "07 is about a grid, and none is named"),
+        (["07", "--preset", "tiny", "-p", "grid_dir=runs/whole"], "there is no table of a grid"),
         (["04", "--run-dir", "runs/control", "--preset", "tiny", "--set", "strategy=random"],
          "the strategy 'random' with 1 rounds does without"),
     ],
@@ -216,3 +225,69 @@ def test_bad_input_is_one_sentence_and_exit_code_one(arguments, words, home, tmp
     assert outcome.code == 1, outcome
     assert outcome.err.startswith("error: ") and words in outcome.err
     assert "Traceback" not in outcome.out + outcome.err
+
+
+# ------------------------------------------------------------------------------------ of a grid
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a grid with three seeds and resamples."""
+    folder = tmp_path_factory.mktemp("grids") / "mine"
+    folder.mkdir()
+    gains = {"entropy": -0.08, "mi_aod": 0.08}
+    table, resampled = made_up_grid(0.08, gains, cycles=4, deviation=0.005, resamples=20)
+    table.to_csv(folder / "table.csv", index=False)
+    resampled.to_parquet(folder / "resampled.parquet")
+    return folder
+
+
+def outputs_of(path: Path) -> str:
+    """What the cells of an executed notebook show, pictures left out."""
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    shown = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in shown if output.get("name") == "stderr"]
+    return "\n".join(o.get("text", "") or o["data"].get("text/markdown", "")
+                     + o["data"].get("text/html", "") for o in shown)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_grid_is_answered_in_its_own_folder_and_again(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    outcome = miaod("notebooks", "07", "-p", f"grid_dir={grid}")
+    assert outcome.code == 0, outcome
+    assert (grid / "notebooks.html").is_file()
+    said = outputs_of(grid / f"notebooks/{OF_A_GRID}.ipynb")
+    assert "**MI-AOD's training pays by images and by boxes:** +0.0" in said
+    assert "**Choosing by MI-AOD pays by images" in said
+    assert "12 comparisons; above random " in said and "below random entropy" in said
+    assert "20 resamples" in said and "not reached" in said
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == []
+    again = miaod("notebooks", "07", "-p", f"grid_dir={grid}")
+    assert again.code == 0 and "done before" in again.out
+
+
+@pytest.mark.slow
+def test_a_table_alone_and_another_choice_by_boxes(grid, tmp_path):
+    shutil.copy(grid / "table.csv", tmp_path)
+    given = {"grid_dir": str(tmp_path), "selection": "entropy", "by": "boxes"}
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(FOLDER / f"{OF_A_GRID}.ipynb"), str(out), given, progress_bar=False, cwd=str(tmp_path)
+    )
+    said = outputs_of(out)
+    assert "over the seeds alone" in said and "Choosing by entropy costs by boxes" in said
+
+
+@pytest.mark.slow
+def test_what_a_grid_cannot_answer_is_refused_before_anything_is_shown(grid, tmp_path):
+    out, given = tmp_path / "out.ipynb", {"grid_dir": str(grid), "selection": "badge"}
+    with pytest.raises(PapermillExecutionError) as error:
+        papermill.execute_notebook(
+            str(FOLDER / f"{OF_A_GRID}.ipynb"), str(out), given, progress_bar=False,
+            cwd=str(tmp_path),
+        )  # fmt: skip
+    assert "the grid has no selection 'badge' beside random" in error.value.evalue
+    assert not [o for c in nbformat.read(out, 4).cells for o in c.get("outputs", ())
+                if o.output_type in ("display_data", "execute_result")]  # fmt: skip

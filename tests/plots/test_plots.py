@@ -461,7 +461,7 @@ def test_three_runs_have_a_confidence_interval_and_two_have_none(axes):
     plots.learning_curves(axes, table)
     (band,) = axes.collections
     heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
-    half = 4.30 * 0.1 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 0.1
+    half = 4.302653 * 0.1 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 0.1
     assert [heights.min(), heights.max()] == pytest.approx([0.3 - half, 0.3 + half])
 
 
