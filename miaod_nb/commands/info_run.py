@@ -37,7 +37,7 @@ def describe_run(record: RunRecord) -> list[str]:
 
 def _outlook(record: RunRecord) -> list[str]:
     """What the next batch and all labels would probably bring."""
-    from miaod_nb.compare.stop_or_go import outlook_of  # loads matplotlib
+    from miaod_nb.compare.outlook import outlook_of  # loads more than the rest needs
 
     return line_of("outlook", outlook_of(record))
 

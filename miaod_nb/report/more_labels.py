@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from miaod_nb import plots
-from miaod_nb.compare.stop_or_go import Outlook, full_of, loss_falls, next_labels, outlooks
+from miaod_nb.compare.labels_or_training import loss_falls
+from miaod_nb.compare.outlook import Outlook, next_labels
+from miaod_nb.compare.stop_or_go import full_of, outlooks
 from miaod_nb.plots.look import are_full
 from miaod_nb.report.beginning import shown_label
 from miaod_nb.report.drawing import drawn_panels

@@ -4,15 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from miaod_nb.compare.stop_or_go import (
-    full_of,
-    labels_or_training,
-    look_ahead,
-    loss_fall,
-    outlooks,
-)
+from miaod_nb.compare.labels_or_training import labels_or_training, loss_fall
+from miaod_nb.compare.outlook import look_ahead
+from miaod_nb.compare.stop_or_go import full_of, outlooks, outlooks_of_grid
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC12_AP
+from tests.compare.grids import made_up_grid
 
 RISING, FLAT = (0.34, 0.49, 0.62), (0.5, 0.51, 0.49)
 
@@ -92,6 +89,29 @@ def test_the_curve_is_drawn_from_the_first_point_to_all_labels():
     assert far.marks == {"next batch": 220} and far.continued["labeled_images"].max() == 1600
     over = look_ahead(rows(), VOC12_AP, 60, 160)
     assert over.marks == {"all 160": 160} and over.continued["labeled_images"].max() == 160
+
+
+def test_a_grid_has_an_outlook_for_every_selection_of_every_recipe():
+    table = made_up_grid(cycles=4)[0]
+    named, found, texts = outlooks_of_grid(table, VOC12_AP)
+    names = [f"{one} ({recipe})" for recipe in ("label-set", "mi-aod")
+             for one in ("random", "mi_aod")]  # fmt: skip
+    assert list(found) == list(texts) == names and set(names) < set(named["strategy"])
+    one = found["random (label-set)"]
+    assert (one.batch, one.pool, one.curves.last) == (60, 400, 220)
+    assert "All labels were measured to bring" in texts["random (label-set)"]
+    without = outlooks_of_grid(table[table["selection"] != "full"], VOC12_AP)[1]
+    open_end = without["random (label-set)"]
+    assert (open_end.batch, open_end.pool, open_end.full) == (60, None, None)
+    assert open_end.text.endswith("mAP") and open_end.marks == {"next batch": 280}
+    assert open_end.continued["labeled_images"].max() == 400  # three batches further
+    assert open_end.gain == one.gain
+
+
+def test_a_grid_of_two_cycles_says_why_there_is_no_outlook():
+    for cycles in (1, 2):
+        _, found, texts = outlooks_of_grid(made_up_grid(cycles=cycles)[0], VOC12_AP)
+        assert not found and all(f"measured at {cycles}" in text for text in texts.values())
 
 
 def said(scores, full=None, falls=None, images=(40, 100, 160), pool=400):
