@@ -20,6 +20,7 @@ from tests.experiment.helpers import miaod
 PAGES = (
     "from-the-authors-code.md", "answers.md", "settings.md", "large-pools.md", "cost.md",
     "many-processes.md", "review.md", "doctor.md", "rank.md",
+    "grid.md",
 )  # fmt: skip
 COMMANDS = get_command(app)
 
@@ -40,7 +41,7 @@ def test_many_commands_are_named():
     assert len(NAMED) > 20
     verbs = {command.split()[0] for command in NAMED}
     assert verbs == {"run", "notebooks", "curves", "info", "evaluate", "predict", "convert",
-                     "bench", "review", "doctor", "rank"}  # fmt: skip
+                     "bench", "review", "doctor", "rank", "grid"}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", NAMED)

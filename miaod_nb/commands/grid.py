@@ -42,9 +42,7 @@ def grid(
     root = named_folder(run_dir or Path("runs") / file.stem)
     slots = slots_for(plan.cells, processes)
     first = check_grid(plan, root)
-    members = {
-        cell.name: Member(root / cell.name, cell.recipe, cell.selection) for cell in plan.cells
-    }
+    members = [Member(root / cell.name, cell.recipe, cell.selection) for cell in plan.cells]
     failed: list[str] = []
     with hold_grid(plan, root) as folder:
         held_out = len(first.dataset.held_out) > 0
@@ -55,13 +53,13 @@ def grid(
             say(f"{len(others)} run folders in {root} are not of this grid and stay out of the "
                 f"table: {', '.join(others)}")  # fmt: skip
         truths = None if held_out else first.dataset.test_objects
-        table = LongTable(folder, list(members.values()), truths)
-        table.update(list(members.values()))
+        table = LongTable(folder, members, truths)
+        table.update()
 
         def tell(cell: "Cell", reason: str) -> None:
             say(f"{cell.name} {f'failed: {reason}' if reason else 'is finished'}")
             failed.extend([f"{cell.name} ({reason})"] if reason else [])
-            table.update([members[cell.name]])
+            table.update()
 
         say(f"{len(plan.cells)} runs, {len(slots)} at once, in {root}")
         run_grid(plan, root, first.data_root, slots, tell)

@@ -118,27 +118,23 @@ def _refuse_doubled(table: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def resampled_rows(
-    member: Member, truths: Mapping[str, Objects], draws: np.ndarray
-) -> pd.DataFrame:
-    """VOC12 AP of a run's evaluated cycles under each resample of the test images: recipe,
-    selection, seed, cycle, and float32 r0, r1, ...; NaN where none of the drawn images shows a
-    class that the test images have. A cycle whose detections are gone has no row; it is named.
+def resampled_row(
+    member: Member, cycle: int, truths: Mapping[str, Objects], draws: np.ndarray
+) -> np.ndarray | None:
+    """VOC12 AP of a cycle's detector under each resample of the test images, float32 (B,); NaN
+    where none of the drawn images shows a class that the test images have. None, said, where the
+    detections are not kept any more.
 
     truths: labels of the test images by id. draws: (B, images), how often a resample has each.
     """
-    record, rows = RunRecord.open(member.run_dir), []
-    for cycle in rows_of(member.run_dir)["cycle"]:
-        found = load_detections(record.folder, cycle, list(truths))
-        if found is None:
-            say(f"{record.name}: no resamples of cycle {cycle}: its detections are gone")
-            continue
-        classes = len(record.classes_of(cycle))
-        values = resampled_voc12([*found.values()], [*truths.values()], classes, draws)
-        key = [member.recipe, member.selection, record.config.seed, cycle]
-        rows.append([*key, *values.astype(np.float32)])
-    names = ["recipe", "selection", "seed", "cycle", *(f"r{i}" for i in range(len(draws)))]
-    return pd.DataFrame(rows, columns=names)
+    record = RunRecord.open(member.run_dir)
+    found = load_detections(record.folder, cycle, list(truths))
+    if found is None:
+        say(f"{record.name}: no resamples of cycle {cycle}: its detections are gone")
+        return None
+    classes = len(record.classes_of(cycle))
+    values = resampled_voc12([*found.values()], [*truths.values()], classes, draws)
+    return values.astype(np.float32)
 
 
 class LongTable:
@@ -152,21 +148,36 @@ class LongTable:
         self, folder: RunFolder, members: Sequence[Member], truths: Mapping[str, Objects] | None
     ) -> None:
         self._folder, self._members, self._truths = folder, members, truths
-        self._draws = None if truths is None else draw_resamples(len(truths))
-        self._resampled: dict[Member, pd.DataFrame] = {}
+        self._rows: dict[tuple[Member, int], np.ndarray | None] = {}  # each is resampled once
 
-    def update(self, changed: Sequence[Member]) -> None:
-        """Writes the files after these runs have measured something, or may have."""
+    def update(self) -> None:
+        """Writes both files with all that was measured so far; none before anything was."""
         there = [one for one in self._members if has_metrics(one.run_dir)]
         if not there:
             return
         self._folder.save_text(TABLE, long_table(there).to_csv(index=False))
-        if self._truths is None or self._draws is None:
-            return
-        for one in progress([one for one in there if one in changed], "resampled test images"):
-            self._resampled[one] = resampled_rows(one, self._truths, self._draws)
-        rows = [self._resampled[one] for one in there if one in self._resampled]
-        self._folder.save_parquet(RESAMPLED, pd.concat(rows, ignore_index=True))
+        if self._truths is not None:
+            self._folder.save_parquet(RESAMPLED, self._resampled(there, self._truths))
+
+    def _resampled(self, members: Sequence[Member], truths: Mapping[str, Objects]) -> pd.DataFrame:
+        """recipe, selection, seed, cycle, r0, r1, ...: a row for each cycle whose detections are
+        kept."""
+        draws = draw_resamples(len(truths))
+        cycles = [(one, cycle) for one in members for cycle in rows_of(one.run_dir)["cycle"]]
+        new = [key for key in cycles if key not in self._rows]
+        for one, cycle in progress(new, "resampling the test images"):
+            self._rows[one, cycle] = resampled_row(one, cycle, truths, draws)
+        kept = [(key, row) for key in cycles if (row := self._rows[key]) is not None]
+        keys = [
+            (one.recipe, one.selection, RunRecord.open(one.run_dir).config.seed, cycle)
+            for (one, cycle), _ in kept
+        ]
+        names = ["recipe", "selection", "seed", "cycle"]
+        values = np.array([row for _, row in kept], np.float32).reshape(-1, len(draws))
+        columns = [f"r{i}" for i in range(len(draws))]
+        return pd.concat(
+            [pd.DataFrame(keys, columns=names), pd.DataFrame(values, columns=columns)], axis=1
+        )
 
 
 def has_metrics(run_dir: Path) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from miaod_nb.boxes import Detections, Objects
-from miaod_nb.compare.long_table import LongTable, Member, long_table, members_of, resampled_rows
+from miaod_nb.compare.long_table import LongTable, Member, long_table, members_of, resampled_row
 from miaod_nb.errors import DataError
 from miaod_nb.evaluation import VOC07_AP, VOC12_AP
 from miaod_nb.evaluation.resampling import draw_resamples
@@ -109,9 +109,9 @@ def test_resamples_of_an_image_that_is_found_and_one_that_is_not(tmp_path):
     run = write(tmp_path / "a")
     save_detections(RunFolder(run), 0, {"a": found(0.9), "b": found()})
     draws = draw_resamples(2, 50)
-    rows = resampled_rows(Member(run, "r", "s"), TRUTHS, draws)
-    assert rows.iloc[:, :4].values.tolist() == [["r", "s", 0, 0]]  # nothing is kept of cycle 1
-    assert rows.iloc[0, 4:].tolist() == (draws[:, 0] / 2).tolist()
+    row = resampled_row(Member(run, "r", "s"), 0, TRUTHS, draws)
+    assert row.dtype == np.float32 and row.tolist() == (draws[:, 0] / 2).tolist()
+    assert resampled_row(Member(run, "r", "s"), 1, TRUTHS, draws) is None  # nothing was kept
 
 
 def test_the_files_hold_what_was_measured(tmp_path, capsys):
@@ -120,20 +120,19 @@ def test_the_files_hold_what_was_measured(tmp_path, capsys):
         save_detections(RunFolder(runs[0]), cycle, {"a": found(0.9), "b": found(0.5)})
     members = [Member(run, "r", "s") for run in [*runs, tmp_path / "not begun"]]
     table = LongTable(RunFolder(tmp_path), members, TRUTHS)
-    table.update(members)
+    table.update()
     assert len(pd.read_csv(tmp_path / "table.csv")) == 4
     resampled = pd.read_parquet(tmp_path / "resampled.parquet")
-    assert resampled.shape == (2, 4 + 1000) and (resampled.filter(regex="^r[0-9]") == 1).all(
-        axis=None
-    )
+    assert resampled.shape == (2, 4 + 1000) and resampled["seed"].tolist() == [0, 0]
+    assert (resampled.filter(regex="^r[0-9]") == 1).all(axis=None)
     assert "b: no resamples of cycle 1: its detections are gone" in capsys.readouterr().out
     written = (tmp_path / "table.csv").read_bytes()
-    table.update([members[1]])  # again, in the same order
+    table.update()  # again: nothing is new
     assert (tmp_path / "table.csv").read_bytes() == written
     assert pd.read_parquet(tmp_path / "resampled.parquet").equals(resampled)
 
 
 def test_before_anything_is_measured_nothing_is_written(tmp_path):
     members = [Member(Path(tmp_path / "none"), "r", "s")]
-    LongTable(RunFolder(tmp_path), members, TRUTHS).update(members)
+    LongTable(RunFolder(tmp_path), members, TRUTHS).update()
     assert list(tmp_path.iterdir()) == []

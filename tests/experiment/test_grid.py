@@ -1,6 +1,7 @@
 """A grid file is read as it says, or refused before anything runs; its runs are dealt out so that
 equal first cycles are trained once."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from miaod_nb.config import make_config, parse_settings
 from miaod_nb.errors import ConfigError, DataError, RunFolderError
 from miaod_nb.experiment import grid_runs
-from miaod_nb.experiment.grid import read_grid
+from miaod_nb.experiment.grid import SHARED, read_grid
 from miaod_nb.experiment.grid_runs import (
     GPUS,
     check_grid,
@@ -23,6 +24,7 @@ from miaod_nb.experiment.grid_runs import (
     strangers,
 )
 from miaod_nb.runs.files import RunFolder
+from tests.conftest import PROJECT
 from tests.experiment.helpers import SETTINGS
 
 TWO_BY_TWO = {
@@ -86,6 +88,15 @@ def test_first_cycles_that_train_alike(read):
     grid = read(strategies=["random", "mi_aod", weighted], full=True)
     groups = Counter(grid.first_training(cell) for cell in grid.cells)
     assert sorted(groups.values()) == [1, 1, 1, 1, 3, 3, 3, 3]  # full supervision is alone
+
+
+def test_the_grid_that_its_page_shows(tmp_path):
+    text = (PROJECT / "docs/grid.md").read_text()
+    (tmp_path / "grid.yaml").write_text(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    grid = read_grid(tmp_path / "grid.yaml")
+    assert len(grid.cells) == 2 * (3 + 1) * 3
+    named = text[text.index("measured on (`classes`") : text.index("they stand in")]
+    assert set(re.findall(r"`(\w+)`", named)) == SHARED
 
 
 @pytest.mark.parametrize(
