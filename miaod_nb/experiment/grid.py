@@ -110,8 +110,8 @@ def read_grid(path: Path) -> Grid:
         raise _wrong(f"the seed {double[0]} stands twice", "seeds", path, "name each seed once")
     cells = [
         _cell(file, recipe, selection, seed, path, strategies[selection])
+        for seed in file.seeds  # a part of a grid is a whole one of fewer seeds
         for recipe in file.recipes
-        for seed in file.seeds
         for selection in strategies
     ]
     _refuse_equal(cells, path)
