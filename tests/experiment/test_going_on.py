@@ -12,6 +12,8 @@ from miaod_nb.commands.info_run import describe_run
 from miaod_nb.config import make_config
 from miaod_nb.errors import CheckpointError
 from miaod_nb.experiment import open_run, steps
+from miaod_nb.report.beginning import what_was_compared
+from miaod_nb.report.loading import load_runs
 from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.sharing import equal_training
 from tests.authors.work_folders import write_work_folder
@@ -65,6 +67,16 @@ def test_later_cycles_have_epochs_of_their_own(alone):
     epochs = [{e for c, s, e in found if (c, s) == (cycle, stage)}
               for cycle in (0, 1) for stage in stages]  # fmt: skip
     assert epochs == [{0, 1}, {0, 1}, {0}, {0}]
+
+
+def test_a_report_tells_the_settings_that_few_recipes_have(alone, reference):
+    told = []
+    for run in (alone, reference):
+        *_, settings = what_was_compared(load_runs([run])).pieces
+        told.append(dict(zip(settings.frame["setting"], settings.frame["value"], strict=True)))
+    ours = {name: told[0][name] for name in ("start_from", "later_epochs", "weight_averaging")}
+    assert ours == {"start_from": "previous", "later_epochs": "1", "weight_averaging": "0.9"}
+    assert not ours.keys() & told[1].keys()
 
 
 @pytest.mark.slow
