@@ -13,7 +13,7 @@ import pytest
 
 from miaod_nb.commands import copying
 from miaod_nb.commands.copying import filled
-from miaod_nb.commands.executing import SOURCES
+from miaod_nb.commands.executing import OF_A_GRID, SOURCES
 from miaod_nb.errors import RunFolderError
 from miaod_nb.experiment import open_run
 from tests.experiment.helpers import SHELL_COMMAND, miaod
@@ -45,6 +45,9 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
         (cell,) = [c for c in cells if "parameters" in c.metadata.get("tags", ())]
         values: dict = {}
         exec(cell.source, values)
+        if name.startswith(OF_A_GRID):
+            assert values["grid_dir"] == ""  # the run is of no grid
+            continue
         assert Path(values["run_dir"]) == (workplace / "runs/mine").resolve()
         assert values["overrides"] == {} and values["preset"] == values["data_root"] == ""
         assert values["cycle"] == 0 and "# where results go" in cell.source
@@ -67,6 +70,18 @@ def test_copies_know_their_run_and_stay_as_people_leave_them(workplace, started)
         assert (kept.read_text() == "mine") == (number == 1)
     assert "of another version" not in miaod("lab", "runs/mine").out
     assert sorted(path.name for path in copies.glob("0?_*[a-z].ipynb")) == NAMES
+
+
+def test_the_copy_of_a_run_of_a_grid_knows_the_grid(workplace, started):
+    (workplace / "runs/table.csv").write_text("recipe\n")  # as `miaod grid` leaves it
+    assert miaod("lab", "runs/mine").code == 0
+    (copy,) = (workplace / "runs/mine/lab").glob(f"{OF_A_GRID}*.ipynb")
+    (cell,) = [
+        c for c in nbformat.read(copy, 4).cells if "parameters" in c.metadata.get("tags", ())
+    ]
+    values: dict = {}
+    exec(cell.source, values)
+    assert Path(values["grid_dir"]) == (workplace / "runs").resolve()
 
 
 def test_copies_of_a_run_that_is_not_begun_begin_it(workplace, started):
