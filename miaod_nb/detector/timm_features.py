@@ -108,19 +108,16 @@ def build_timm(name: str, weights: str) -> TimmFeatures:
     not fit.
     """
     backbone = TimmFeatures(name)
-    if weights == "imagenet":
-        load_weights(backbone.body, download(name), weights)
-    elif weights != "none":
-        load_weights(backbone.body, _joined(backbone.body, read_weights(Path(weights))), weights)
+    if weights != "none":
+        state = download(name) if weights == "imagenet" else read_weights(Path(weights))
+        load_weights(backbone.body, _of_features(backbone.body, state), weights)
     return backbone
 
 
 def download(name: str) -> dict[str, Tensor]:
-    """timm's weights of a model's features, downloaded once. Raises CheckpointError."""
-    try:
-        body = timm.create_model(
-            name, pretrained=True, features_only=True, out_indices=(-4, -3, -2, -1)
-        )
+    """timm's weights of a model, downloaded once. Raises CheckpointError."""
+    try:  # the whole classifier: of features alone timm lets arrays be missing
+        return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # those of the network, of the hub, and of timm
         raise CheckpointError(
             f"timm's weights of {name} could not be downloaded: {error}",
@@ -128,7 +125,6 @@ def download(name: str) -> dict[str, Tensor]:
             remedy="download the file elsewhere and set backbone_weights=<file>, "
             "or use backbone=efficientnet_lite0, whose weights come with the installation",
         ) from error
-    return dict(body.state_dict())
 
 
 def refuse_unknown_model(name: str) -> None:
@@ -161,13 +157,22 @@ def _size(sides: Sequence[int]) -> str:
     return " x ".join(map(str, sides))
 
 
-def _joined(body: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The arrays of a classifier by the names of its features: timm takes the sequences in the
-    model apart, so that `stages.0.x` becomes `stages_0.x`."""
+def _of_features(body: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The arrays of a classifier by the names of its features, without those of its head: timm
+    wraps some models as they are, and takes the sequences in others apart, so that `stages.0.x`
+    becomes `stages_0.x`."""
     layers = {name for name, _ in body.named_children()}
+    is_wrapped = layers == {"model"}
 
     def renamed(key: str) -> str:
+        if is_wrapped:
+            return f"model.{key.removeprefix('model.')}"
         joined = key.replace(".", "_", 1)
         return joined if joined.split(".")[0] in layers else key
 
-    return {renamed(key): value for key, value in state.items()}
+    def layer(key: str) -> list[str]:
+        return key.split(".")[: 1 + is_wrapped]
+
+    with_arrays = [layer(key) for key in body.state_dict()]
+    named = {renamed(key): value for key, value in state.items()}
+    return {key: value for key, value in named.items() if layer(key) in with_arrays}

@@ -8,6 +8,7 @@ from torch import nn
 
 from miaod_nb.detector.backbones import build_backbone, refuse_unfit_backbone
 from miaod_nb.detector.folding import fold
+from miaod_nb.detector.timm_features import TimmFeatures, _of_features
 from miaod_nb.errors import CheckpointError, ConfigError
 from tests.detector.test_backbones import assert_same_state, write_wrong_file
 from tests.tiny import noise, tiny_detector
@@ -140,6 +141,16 @@ def test_imagenet_is_what_timm_loads(monkeypatch, tmp_path):
     assert asked == ["timm/regnetx_002.pycls_in1k"]
     expected = classifier.state_dict()
     assert found and all(torch.equal(value, expected[key]) for key, value in found.items())
+
+
+@pytest.mark.parametrize("name", ["sam2_hiera_tiny", "hrnet_w18_small"])
+def test_heads_of_models_that_timm_wraps_are_left_out(name):
+    with torch.device("meta"):
+        body, whole = TimmFeatures(name).body, timm.create_model(name)
+    arrays = whole.state_dict()
+    taken = {key: value.shape for key, value in _of_features(body, arrays).items()}
+    assert taken == {key: value.shape for key, value in body.state_dict().items()}
+    assert len(taken) < len(arrays)
 
 
 def test_failed_download_says_what_to_do(monkeypatch):
