@@ -46,18 +46,19 @@ def labels_or_training(
 
 
 def _beside_full(expected: Forecast, full: float) -> str:
-    measured = f"All labels were measured to bring {full:.3f}, "
+    measured, curve = f"All labels were measured to bring {full:.3f}", told(expected)
     if full > expected.high:
-        return measured + (
-            f"more than the curve leads to ({told(expected)}): the runs on fewer labels are held "
-            "back by something that labels alone do not change, such as how long they train."
+        return (
+            f"{measured}, more than the {curve} that the curve leads to: either it turns upwards "
+            "later on, or the runs on fewer labels are held back by something else than labels, "
+            "such as how long they train."
         )
     if full < expected.low:
-        return measured + (
-            f"less than the curve leads to ({told(expected)}): the runs do not train alike, or "
-            "the curve has leveled off since."
+        return (
+            f"{measured}, less than the {curve} that the curve leads to: either it levels off "
+            "sooner, or the run on all labels was trained too little for them."
         )
-    return measured + f"as the curve leads one to expect ({told(expected)})."
+    return f"{measured}, and the curve leads to {curve}: the two agree."
 
 
 def _has_risen(table: pd.DataFrame, metric: str) -> bool:

@@ -263,6 +263,7 @@ def test_a_grid_is_answered_in_its_own_folder_and_again(grid, tmp_path, monkeypa
     assert "**Choosing by MI-AOD pays by images" in said
     assert "12 comparisons; above random " in said and "below random entropy" in said
     assert "20 resamples" in said and "not reached" in said
+    assert "**random (label-set)**: The next 60 images would probably bring" in said
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == []
     again = miaod("notebooks", "07", "-p", f"grid_dir={grid}")
     assert again.code == 0 and "done before" in again.out
