@@ -65,6 +65,11 @@ class Cell:
         """What its folder is called."""
         return f"{self.recipe}-{self.selection}-s{self.config.seed}"
 
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide its results; weight files are read for it, so only once."""
+        return self.config.identity()
+
     @property
     def cycles(self) -> int:
         """How many cycles it has."""
@@ -92,7 +97,7 @@ class Grid:
 
     def first_training(self, cell: Cell) -> str:
         """What decides the training of a cell's first cycle: equal texts, equal weights."""
-        decides = {k: v for k, v in cell.config.identity().items() if k not in self._of_choice}
+        decides = {k: v for k, v in cell.identity.items() if k not in self._of_choice}
         own = {"training": cell.card.training_of(cell.config.training)}
         return json.dumps(decides | own | {"all": cell.card.labels_all}, sort_keys=True)
 
@@ -227,7 +232,7 @@ def _refuse_equal(cells: Sequence[Cell], path: Path) -> None:
     """Raises ConfigError for two cells that are one experiment, or would share a folder."""
     known: dict[str, Cell] = {}
     for cell in cells:
-        for key in (json.dumps(cell.config.identity(), sort_keys=True), cell.name.lower()):
+        for key in (json.dumps(cell.identity, sort_keys=True), cell.name.lower()):
             if known.setdefault(key, cell) is not cell:
                 raise _wrong(
                     f"{known[key].name} and {cell.name} are the same run", "recipes, strategies",

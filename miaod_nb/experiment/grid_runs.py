@@ -168,6 +168,7 @@ class _Crew:
         self, grid: Grid, root: Path, data_root: Path, slots: Sequence[Slot], tell: Tell
     ) -> None:
         self.grid, self.root, self.data_root, self.tell = grid, root, data_root, tell
+        self.first_training = {cell.name: grid.first_training(cell) for cell in grid.cells}
         self.waiting = [cell for cell in grid.cells if not is_done(cell, root)]
         orphans = [cell for cell in self.waiting if self.folder(cell).in_use()]
         self.running = [
@@ -200,8 +201,8 @@ class _Crew:
     def _may_begin(self, cell: Cell) -> bool:
         """Whether no run that trains its first cycle alike is still at it: then its weights are
         taken over."""
-        training = self.grid.first_training(cell)
-        alike = [one for one in self.running if self.grid.first_training(one.cell) == training]
+        training = self.first_training
+        alike = [one for one in self.running if training[one.cell.name] == training[cell.name]]
         return all(one.folder.exists("cycle0/weights.pt") for one in alike)
 
     def _begin(self, cell: Cell) -> None:
@@ -219,6 +220,9 @@ class _Crew:
         before, one.done = one.done, one.cell.cycles_done(one.folder)
         yield from [None] * (one.done - before)
         if not has_ended:
+            return
+        if one.process is not None and one.process.returncode and one.folder.in_use():
+            one.process = None  # what a killed call had just started came first: it is waited for
             return
         self.running.remove(one)
         self.free += [one.slot] if one.slot is not None else []

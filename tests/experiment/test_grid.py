@@ -332,6 +332,24 @@ def test_what_an_earlier_call_left_running_is_waited_for(read, started, tmp_path
     assert len(looks) == 4 and [name for name, _ in ended] == ["a-random-s0", "a-mi_aod-s0"]
 
 
+def test_what_an_earlier_call_had_just_started_may_come_first(read, started, tmp_path, monkeypatch):
+    """The folder was free when the run began, and in use when it wanted it."""
+    grid, root = read(seeds=[0], recipes={"a": {}}, strategies=["random"]), tmp_path / "runs"
+    started.fail, asked = {"a-random-s0"}, []
+
+    def in_use(folder):
+        if started.begun:
+            asked.append(1)
+        if len(asked) == 3:  # the other one is through
+            for cycle in range(2):
+                folder.mark_done(cycle, "select")
+        return len(asked) in (1, 2)
+
+    monkeypatch.setattr(RunFolder, "in_use", in_use)
+    assert run_all(grid, root, [{}]) == [("a-random-s0", "")]
+    assert len(started.begun) == 1 and len(asked) == 3
+
+
 def test_two_calls_at_once_are_refused(read, started, tmp_path):
     with hold_grid(read(), tmp_path / "runs"), pytest.raises(RunFolderError, match="in use"):
         run_all(read(), tmp_path / "runs", [{}])

@@ -65,7 +65,7 @@ def test_killed_and_continued_it_gives_the_same_tables(data_root, tmp_path, fork
     begun = len(list(killed.glob("*/config.json")))
     assert 0 < begun < 12 and len(pd.read_csv(killed / "table.csv")) < 24
     outcome = miaod("grid", file, "--run-dir", killed, "--processes", 2)
-    assert outcome.code == 0, outcome
+    assert outcome.code == 0, outcome.err
     assert len(list(killed.glob("*/cycle0/taken_over.json"))) == 8
 
     assert (whole / "table.csv").read_bytes() == (killed / "table.csv").read_bytes()
