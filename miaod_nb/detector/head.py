@@ -95,14 +95,16 @@ class RetinaHead(nn.Module):
             width = 4 if name == "regressor" else num_classes
             outputs = anchors_per_cell * width
             tower = Tower(in_channels, channels, num_convs, outputs, normalized)
-            self._initialize(name, tower)
+            self._initialize(name, tower, normalized)
             self.add_module(name, tower)
 
     @staticmethod
-    def _initialize(name: str, tower: Tower) -> None:
+    def _initialize(name: str, tower: Tower, normalized: bool) -> None:
         for layer in tower.convs:
             if isinstance(layer, nn.Conv2d):
-                if name == "mil_classifier":
+                # What is normalized behind does not show how large weights are, but the smaller
+                # they are the more a step of training changes them.
+                if normalized or name == "mil_classifier":
                     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 else:
                     nn.init.normal_(layer.weight, std=0.01)
