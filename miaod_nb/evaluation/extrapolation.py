@@ -86,14 +86,18 @@ def fit_curves(images: Sequence[float], scores: Sequence[float]) -> Curves:
 
     images: labeled images, > 0; scores: the mAP measured with them, in [0, 1]. Equal points count
     once, and their order does not matter. The same points always have the same curves. Raises
-    DataError for fewer than LEAST different numbers of images, ValueError for other numbers.
+    DataError for fewer than LEAST different numbers of images, and for other numbers.
     """
     points = np.unique(np.column_stack([images, scores]).astype(float), axis=0)
     n, mean_ap = points.T
-    if not (
-        np.isfinite(points).all() and (n > 0).all() and ((mean_ap >= 0) & (mean_ap <= 1)).all()
-    ):
-        raise ValueError("a point has images > 0 and mAP in [0, 1]")
+    wrong = ~((n > 0) & np.isfinite(n) & (mean_ap >= 0) & (mean_ap <= 1))
+    if wrong.any():
+        raise DataError(
+            "a learning curve has mAP from 0 to 1 over labeled images from 1 on, and here is "
+            f"{mean_ap[wrong][0]:g} at {n[wrong][0]:g}",
+            where="labeled images",
+            remedy="restore the table of metrics: the run's next evaluated cycle writes it again",
+        )
     counts = len(np.unique(n))
     if counts < LEAST:
         raise DataError(

@@ -132,7 +132,7 @@ def test_fewer_than_three_numbers_of_images_are_refused_with_a_sentence():
      ([1, 2, np.inf], [0.1, 0.2, 0.3])],
 )  # fmt: skip
 def test_other_numbers_are_errors(n, y):
-    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+    with pytest.raises(DataError, match="mAP from 0 to 1 over labeled images from 1 on, and here"):
         fit_curves(n, y)
 
 
