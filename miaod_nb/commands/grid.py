@@ -31,7 +31,8 @@ def grid(
     resampled.parquet the same rows under resampled test images; both are written after every run.
     The same command goes on, also with recipes, strategies, seeds or cycles added.
     """
-    from miaod_nb.compare.long_table import TABLE, LongTable, Member
+    from miaod_nb.compare.grid_results import TABLE
+    from miaod_nb.compare.long_table import LongTable, Member
     from miaod_nb.errors import TrainingError
     from miaod_nb.experiment.grid import read_grid
     from miaod_nb.experiment.grid_runs import check_grid, hold_grid, run_grid, slots_for, strangers

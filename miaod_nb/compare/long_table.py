@@ -9,6 +9,7 @@ import pandas as pd
 
 from miaod_nb.boxes import Objects
 from miaod_nb.compare.curves import OVER, rows_of
+from miaod_nb.compare.grid_results import RESAMPLED, TABLE
 from miaod_nb.compare.groups import (
     SEEDS,
     refuse_other_data,
@@ -24,7 +25,6 @@ from miaod_nb.runs.files import RunFolder
 from miaod_nb.runs.record import RunRecord, is_run
 from miaod_nb.selection.registry import card_of_run
 
-TABLE, RESAMPLED = "table.csv", "resampled.parquet"
 KEYS = ["recipe", "training", "selection", "seed", "cycle"]
 COSTS = ["images", "boxes", "minutes"]
 METRICS = [VOC12_AP, VOC07_AP, COCO_AP, COCO_AP50, COCO_AP75]
