@@ -50,8 +50,8 @@ def test_cells_are_recipes_times_seeds_times_strategies(read):
     grid = read(full=True)
     assert [cell.name for cell in grid.cells] == [
         f"{recipe}-{selection}-s{seed}"
-        for recipe in ("label-set", "mi-aod")
         for seed in (0, 1)
+        for recipe in ("label-set", "mi-aod")
         for selection in ("random", "mi_aod", "full")
     ]
     trainings = {cell.recipe: cell.card.training_of(cell.config.training) for cell in grid.cells}
@@ -285,7 +285,7 @@ def test_one_trains_the_first_cycle_and_the_others_wait_for_it(read, started, tm
     run_all(read(full=True), tmp_path / "runs", [{GPUS: str(i)} for i in range(8)])
     names = [name for name, _ in started.begun]
     # Of the runs that begin at once no two train alike; the others follow.
-    leaders = [f"{r}-{s}-s{i}" for r in ("label-set", "mi-aod") for i in (0, 1)
+    leaders = [f"{r}-{s}-s{i}" for i in (0, 1) for r in ("label-set", "mi-aod")
                for s in ("random", "full")]  # fmt: skip
     assert names[:8] == leaders and len(set(names)) == 12
     assert sorted(env[GPUS] for _, env in started.begun[:8]) == [str(i) for i in range(8)]
