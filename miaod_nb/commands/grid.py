@@ -51,8 +51,8 @@ def grid(
             say("there is no test list: each seed is measured on a holdout of its own, and there "
                 "will be no resampled.parquet")  # fmt: skip
         if others := strangers(plan, root):
-            say(f"{len(others)} run folders in {root} are not of this grid and stay out of the "
-                f"table: {', '.join(others)}")  # fmt: skip
+            say(f"run folders in {root} that are not of this grid stay out of the table: "
+                f"{', '.join(others)}")  # fmt: skip
         truths = None if held_out else first.dataset.test_objects
         table = LongTable(folder, members, truths)
         table.update()

@@ -88,6 +88,20 @@ def test_normalized_towers_do_not_care_how_large_features_are():
         assert torch.allclose(before, after, atol=1e-3) is expected
 
 
+def test_normalized_towers_begin_with_larger_weights():
+    """A step of training changes small weights more, and what is normalized hides how small."""
+    plain, normalized = (
+        [module.weight.std().item() for tower in RetinaHead(
+            64, 3, 6, channels=64, num_convs=2, normalized=normalized
+        ).children() for module in tower.convs if isinstance(module, nn.Conv2d)]
+        for normalized in (False, True)
+    )  # fmt: skip
+    kaiming = (2 / (64 * 9)) ** 0.5
+    assert normalized == pytest.approx([kaiming] * 8, rel=0.05)
+    others = [0.01] * 4 + [kaiming] * 2 + [0.01] * 2  # of the MIL tower as the authors have it
+    assert plain == pytest.approx(others, rel=0.05)
+
+
 @torch.no_grad()
 def test_only_the_towers_asked_for_run():
     model = tiny_detector()
